@@ -1,0 +1,194 @@
+"""Finished spans in any order → spans whose ancestors are known.
+
+For the exporter that sees no span starts. Children end before their parents, so a span waits here
+until the lineage of its parent is decided. Pure: the caller brings the time and the lock.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext
+
+from otel_langsmith.lineage import Lineage, find, hang, of_span
+
+SpanKey: TypeAlias = tuple[int, int]
+"""A span's trace id and span id; contexts themselves cannot be hashed."""
+
+ORPHANED: Final = "orphaned"
+"""The span's parent was never seen, so the run became the root of a trace of its own."""
+
+REMEMBERED: Final = 16_384
+"""How many decided spans are remembered by id, for contexts that lost what was hung on them."""
+
+_OVERHEAD_BYTES: Final = 1_024
+"""What a held span costs beyond its content: about 3 KB while live, a third once ended."""
+
+
+class Placed(NamedTuple):
+    """A span whose place in its tree is decided."""
+
+    span: ReadableSpan
+    lineage: Lineage
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much may wait, and how long: spans, bytes of content, seconds."""
+
+    spans: int
+    bytes: int
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    span: ReadableSpan
+    parent: SpanKey
+    bytes: int
+    since_s: float
+
+
+class Assembly:
+    """Spans that wait for their parents, oldest first, within `Bounds`.
+
+    A remote parent never comes here, so its child is decided at once. Beyond a bound the oldest
+    waiting tree is given up as orphaned: its topmost span becomes the root of a trace of its own.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._held: dict[int, _Held] = {}
+        self._held_bytes = 0
+        self._serial = 0
+        self._by_key: dict[SpanKey, int] = {}
+        self._waiting: dict[SpanKey, dict[int, None]] = {}
+        self._decided: dict[SpanKey, Lineage] = {}
+
+    def __len__(self) -> int:
+        """How many spans wait."""
+        return len(self._held)
+
+    def add(self, spans: Iterable[ReadableSpan], now_s: float) -> list[Placed]:
+        """Every span that can be placed now, each after its parent; the others wait."""
+        placed: list[Placed] = []
+        for span in spans:
+            known, parent = self._parent_of(span)
+            if known:
+                placed.extend(self._place(span, parent))
+            else:
+                self._hold(span, now_s)
+        placed.extend(self._overdue(now_s))
+        return placed
+
+    def drain(self) -> list[Placed]:
+        """Everything that waits, oldest tree first; nothing waits afterwards."""
+        placed: list[Placed] = []
+        while self._held:
+            placed.extend(self._give_up_oldest())
+        return placed
+
+    def _parent_of(self, span: ReadableSpan) -> tuple[bool, Lineage | None]:
+        """Whether the parent's lineage is known or beyond our sight, and what it is."""
+        context = span.parent
+        if context is None:
+            return True, None
+        lineage = find(context) or self._decided.get(_key(context))
+        return lineage is not None or context.is_remote, lineage
+
+    def _place(self, span: ReadableSpan, parent: Lineage | None, *notes: str) -> Iterator[Placed]:
+        """The span, then whatever waited for it, level by level without recursion."""
+        ready = [(span, parent, notes)]
+        for span_, parent_, notes_ in ready:
+            lineage = _lineage_of(span_, parent_, notes_)
+            yield Placed(span_, lineage)
+            if span_.context is None:
+                continue
+            hang(span_.context, lineage)
+            key = _key(span_.context)
+            self._remember(key, lineage)
+            ready.extend((self._release(serial), lineage, ()) for serial in self._children(key))
+
+    def _children(self, key: SpanKey) -> Iterable[int]:
+        return self._waiting.pop(key, {})
+
+    def _remember(self, key: SpanKey, lineage: Lineage) -> None:
+        self._decided[key] = lineage
+        if len(self._decided) > REMEMBERED:
+            del self._decided[next(iter(self._decided))]
+
+    def _hold(self, span: ReadableSpan, now_s: float) -> None:
+        if span.parent is None:
+            return
+        held = _Held(span, _key(span.parent), content_bytes(span), now_s)
+        self._serial += 1
+        self._held[self._serial] = held
+        self._held_bytes += held.bytes
+        self._waiting.setdefault(held.parent, {})[self._serial] = None
+        if span.context is not None:
+            self._by_key[_key(span.context)] = self._serial
+
+    def _release(self, serial: int) -> ReadableSpan:
+        held = self._held.pop(serial)
+        self._held_bytes -= held.bytes
+        if held.span.context is not None:
+            self._by_key.pop(_key(held.span.context), None)
+        return held.span
+
+    def _overdue(self, now_s: float) -> Iterator[Placed]:
+        while self._held and self._exceeded(now_s):
+            yield from self._give_up_oldest()
+
+    def _exceeded(self, now_s: float) -> bool:
+        oldest = next(iter(self._held.values()))
+        return (
+            len(self._held) > self._bounds.spans
+            or self._held_bytes > self._bounds.bytes
+            or now_s - oldest.since_s > self._bounds.age_s
+        )
+
+    def _give_up_oldest(self) -> Iterator[Placed]:
+        """The tree around the oldest span, as one trace: what hangs together stays together."""
+        serial = self._topmost(next(iter(self._held)))
+        siblings = self._waiting[self._held[serial].parent]
+        del siblings[serial]
+        if not siblings:
+            del self._waiting[self._held[serial].parent]
+        return self._place(self._release(serial), None, ORPHANED)
+
+    def _topmost(self, serial: int) -> int:
+        """The highest ancestor that waits too; a cycle of parents ends where it began."""
+        climbed = {serial}
+        while (above := self._by_key.get(self._held[serial].parent)) is not None:
+            if above in climbed:
+                break
+            climbed.add(above)
+            serial = above
+        return serial
+
+
+def _key(context: SpanContext) -> SpanKey:
+    return context.trace_id, context.span_id
+
+
+def _lineage_of(span: ReadableSpan, parent: Lineage | None, notes: tuple[str, ...]) -> Lineage:
+    span_id = span.context.span_id if span.context is not None else 0
+    return of_span(span_id, span.start_time or 0, parent, span.attributes or {}, notes)
+
+
+def content_bytes(span: ReadableSpan) -> int:
+    """About how many bytes a span holds: its text, and a fixed cost for all else."""
+    events = sum(_text_length(event.attributes) for event in span.events)
+    return _OVERHEAD_BYTES + _text_length(span.attributes) + events
+
+
+def _text_length(value: object) -> int:
+    """The characters of the strings and bytes in an attribute value, nested or not."""
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(str(key)) + _text_length(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return sum(map(_text_length, value))
+    return 8

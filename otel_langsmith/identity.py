@@ -1,0 +1,118 @@
+"""Ids and stamps: span id ⇄ run id, nanoseconds → the two time formats of LangSmith.
+
+Pure text and integers: nothing here knows what a span, a run or a clock is.
+"""
+
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import Final
+
+STAMP_LENGTH: Final = 22
+"""``20240919T171648521691Z``: a stamp has this many characters, always."""
+
+UUID_LENGTH: Final = 36
+SEGMENT_LENGTH: Final = STAMP_LENGTH + UUID_LENGTH
+
+LAST_NS: Final = 253_402_300_799_999_999_999
+"""The last nanosecond of the year 9999, beyond which no four-digit year can be written."""
+
+_NS_PER_S: Final = 1_000_000_000
+_HEX: Final = frozenset("0123456789abcdef")
+
+
+def run_id_of(span_id: int) -> str:
+    """The run id of a span: its eight bytes right-aligned in an otherwise zero UUID.
+
+    LangSmith's own rule for OTLP spans, the root included, so that a parent's run id follows from
+    a bare span id and ``langsmith_run_id_from_otel_span_id`` finds our runs too.
+    """
+    text = f"{span_id:016x}"
+    return f"00000000-0000-0000-{text[:4]}-{text[4:]}"
+
+
+def span_id_of(run_id: str) -> int:
+    """The span id in the low eight bytes of a run id: the inverse of `run_id_of`."""
+    return int(run_id[19:23] + run_id[24:], 16)
+
+
+def uuid_text(value: object) -> str | None:
+    """A UUID in its one written form, dashed and lower-case; None if ``value`` is none.
+
+    Takes what people write into an attribute: upper case, no dashes, a ``uuid.UUID``.
+    """
+    text = str(value).strip().lower()
+    digits = text.replace("-", "")
+    if len(digits) != 32 or not _HEX.issuperset(digits):  # noqa: PLR2004 - 128 bits in hex
+        return None
+    dashed = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return dashed if text in (dashed, digits) else None
+
+
+def writable_ns(time_ns: int) -> int:
+    """The nearest time that can be written: years 1970 to 9999."""
+    return min(max(time_ns, 0), LAST_NS)
+
+
+@lru_cache(maxsize=1024)
+def _second(unix_s: int) -> tuple[str, str]:
+    """Both spellings of a second; the spans of one batch share a few seconds.
+
+    Cached, a stamp costs 0.25 µs instead of the 1.9 µs of ``strftime`` (performance.md §3).
+    """
+    moment = datetime.fromtimestamp(unix_s, tz=timezone.utc)
+    return moment.strftime("%Y%m%dT%H%M%S"), moment.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def stamp(time_ns: int) -> str:
+    """The time part of a dotted order: UTC, exactly six fraction digits, cut and never rounded.
+
+    LangSmith refuses three digits and nine. Rounding up could carry a parent past its child.
+
+    Args:
+        time_ns: Unix nanoseconds, 0 to `LAST_NS`; see `writable_ns`.
+    """
+    unix_s, rest_ns = divmod(time_ns, _NS_PER_S)
+    return f"{_second(unix_s)[0]}{rest_ns // 1000:06d}Z"
+
+
+def iso_time(time_ns: int) -> str:
+    """The same moment as `stamp`, digit for digit, as ISO 8601."""
+    unix_s, rest_ns = divmod(time_ns, _NS_PER_S)
+    return f"{_second(unix_s)[1]}.{rest_ns // 1000:06d}Z"
+
+
+def is_stamp(text: str) -> bool:
+    """Whether ``text`` is a moment of the calendar in the form of `stamp`."""
+    digits = text[:8] + text[9:21]
+    if len(text) != STAMP_LENGTH or text[8] != "T" or text[21] != "Z":
+        return False
+    if not (digits.isascii() and digits.isdigit()):
+        return False
+    try:
+        datetime.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:11]}:{text[11:13]}:{text[13:15]}")
+    except ValueError:
+        return False
+    return True
+
+
+def parse_dotted_order(text: str) -> tuple[tuple[str, str], ...] | None:
+    """The (stamp, run id) pairs of a dotted order, root first; None unless every rule holds.
+
+    Each segment has a fixed length, so a hostile text costs time linear in its length. No segment
+    may be earlier than the one before it. Ids come back in lower case.
+
+    Spec: https://docs.langchain.com/langsmith/run-data-format (dotted_order)
+    """
+    if (len(text) + 1) % (SEGMENT_LENGTH + 1):
+        return None
+    segments: list[tuple[str, str]] = []
+    for at in range(0, len(text), SEGMENT_LENGTH + 1):
+        time = text[at : at + STAMP_LENGTH]
+        run_id = uuid_text(text[at + STAMP_LENGTH : at + SEGMENT_LENGTH])
+        separator = text[at + SEGMENT_LENGTH : at + SEGMENT_LENGTH + 1]
+        if run_id is None or separator not in ("", ".") or not is_stamp(time):
+            return None
+        if segments and time < segments[-1][0]:
+            return None
+        segments.append((time, run_id))
+    return tuple(segments) or None
