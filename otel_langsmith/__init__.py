@@ -1,1 +1,14 @@
 """OpenTelemetry spans as LangSmith runs."""
+
+from otel_langsmith.delivery.ledger import Ledger
+from otel_langsmith.errors import ConfigurationError, OtelLangSmithError
+from otel_langsmith.exporter import LangSmithSpanExporter
+from otel_langsmith.version import __version__
+
+__all__ = [
+    "ConfigurationError",
+    "LangSmithSpanExporter",
+    "Ledger",
+    "OtelLangSmithError",
+    "__version__",
+]

@@ -1,0 +1,107 @@
+"""The closed vocabulary of fields that a table may fill; a misspelt one is a type error.
+
+Dotted names nest: ``params.seed`` becomes ``seed`` of the invocation parameters, ``inputs.query``
+becomes ``query`` of the inputs. A bare ``inputs`` is the whole of them.
+"""
+
+from typing import Final, Literal, TypeAlias, get_args
+
+Scalar: TypeAlias = Literal[
+    "name",
+    "name.from",  # which of the next three a run of this kind is called by
+    "tool.name",
+    "agent.name",
+    "workflow.name",
+    "run_type",
+    "model.request",
+    "model.response",
+    "model.type",
+    "provider",
+    "tags",
+    "attachments",
+    "reference_example_id",
+    "first_token_s",
+    "error.type",
+    "error.code",
+    "error.from_events",
+    "lineage.run_id",
+    "lineage.trace_id",
+    "lineage.parent_id",
+    "lineage.dotted_order",
+    "lineage.project",
+    "lineage.project_id",
+    "usage.input_tokens",
+    "usage.output_tokens",
+    "usage.total_tokens",
+    "usage.input_token_details",
+    "usage.input_token_details.cache_read",
+    "usage.input_token_details.cache_creation",
+    "usage.input_token_details.audio",
+    "usage.input_token_details.image",
+    "usage.input_token_details.text",
+    "usage.input_token_details.video",
+    "usage.output_token_details",
+    "usage.output_token_details.reasoning",
+    "usage.output_token_details.audio",
+    "usage.output_token_details.image",
+    "usage.output_token_details.text",
+    "params.dimensions",
+    "params.encoding_formats",
+    "params.frequency_penalty",
+    "params.max_tokens",
+    "params.n",
+    "params.output_type",
+    "params.presence_penalty",
+    "params.previous_response_id",
+    "params.reasoning_effort",
+    "params.response_format",
+    "params.seed",
+    "params.service_tier",
+    "params.stop",
+    "params.stream",
+    "params.temperature",
+    "params.tools",
+    "params.top_k",
+    "params.top_p",
+    "metadata",
+    "metadata.finish_reasons",
+    "metadata.langsmith.attachments",
+    "metadata.ls_model_type",
+    "metadata.response_id",
+    "metadata.service_tier",
+    "metadata.system_fingerprint",
+    "metadata.thread_id",
+    "metadata.tool_call_id",
+    "metadata.user_id",
+]
+
+Content: TypeAlias = Literal[
+    "inputs",
+    "inputs.collection",
+    "inputs.destination",
+    "inputs.messages",
+    "inputs.method",
+    "inputs.operation",
+    "inputs.path",
+    "inputs.query",
+    "inputs.route",
+    "inputs.service",
+    "inputs.statement",
+    "inputs.system",
+    "inputs.url",
+    "inputs.variables",
+    "outputs",
+    "outputs.documents",
+    "outputs.messages",
+    "outputs.records",
+    "outputs.rows",
+    "outputs.status_code",
+]
+
+Field: TypeAlias = Scalar | Content
+
+CONTENT: Final[frozenset[str]] = frozenset((*get_args(Content), "params.tools", "attachments"))
+"""Fields that hiding inputs or outputs must reach. What feeds them never falls into metadata."""
+
+UNIONS: Final[frozenset[str]] = frozenset(("tags",))
+"""Fields that gather what every dialect says instead of taking the first."""

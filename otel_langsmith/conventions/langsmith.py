@@ -1,0 +1,102 @@
+"""``langsmith.*``: what LangSmith's own SDKs write in OTel mode, and what its docs ask for.
+
+Its content is LangSmith's already (the inputs and outputs of a run, as JSON) and passes unchanged.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel_langsmith.conventions.readers import (
+    UNREADABLE,
+    as_attachments,
+    as_bool,
+    as_count,
+    as_counts,
+    as_float,
+    as_object,
+    as_tags,
+    as_text,
+    as_uuid,
+    constant,
+    from_json,
+    one_of,
+)
+from otel_langsmith.conventions.table import Convention, attr, event, prefix, spread
+from otel_langsmith.run import RUN_TYPES
+
+_COUNTS: Final = ("input_tokens", "output_tokens", "total_tokens")
+_COSTS: Final = ("input_cost", "output_cost", "total_cost")
+_DETAILS: Final = ("input_token_details", "output_token_details")
+
+
+def _usage(value: Any) -> Any:
+    """LangSmith's usage object, key by key; its validator refuses keys it does not know."""
+    found = as_object(value)
+    if found is UNREADABLE:
+        return UNREADABLE
+    readers = (
+        *((name, as_count) for name in _COUNTS),
+        *((name, as_float) for name in _COSTS),
+        *((name, as_counts) for name in _DETAILS),
+    )
+    fields = {f"usage.{name}": via(found.get(name)) for name, via in readers}
+    return {name: part for name, part in fields.items() if part is not UNREADABLE}
+
+
+def _content(value: Any) -> Any:
+    """A run's inputs or outputs; a bare list of messages is named for what it is."""
+    found = from_json(value)
+    if isinstance(found, (list, tuple)) and found and all(_is_message(item) for item in found):
+        return {"messages": found}
+    return found
+
+
+def _is_message(item: Any) -> bool:
+    return isinstance(item, Mapping) and "role" in item
+
+
+LANGSMITH: Final = Convention(
+    name="langsmith",
+    spec=(
+        "https://docs.langchain.com/langsmith/trace-with-opentelemetry as of November 2026, "
+        "and langsmith 0.14.17, langsmith/_internal/otel/_otel_exporter.py"
+    ),
+    rows=(
+        # The SDK's exporter sets OK beside the exception event of a failed run (genai.md §0.4).
+        attr(
+            "error.from_events",
+            "langsmith.span.kind",
+            via=constant(value=True),
+            keep=True,
+            scope="langsmith",
+        ),
+        attr("name", "langsmith.trace.name", via=as_text),
+        attr("run_type", "langsmith.span.kind", via=one_of({word: word for word in RUN_TYPES})),
+        attr("tags", "langsmith.span.tags", via=as_tags),
+        attr("reference_example_id", "langsmith.reference_example_id", via=as_uuid),
+        spread("langsmith.attachments", via=as_attachments, content=True),
+        # Read by `lineage.of_span`; dropped here as far as the run says the same.
+        attr("lineage.run_id", "langsmith.span.id"),
+        attr("lineage.trace_id", "langsmith.trace.id"),
+        attr("lineage.parent_id", "langsmith.span.parent_id"),
+        attr("lineage.dotted_order", "langsmith.span.dotted_order"),
+        attr("lineage.project", "langsmith.trace.session_name"),
+        attr("lineage.project_id", "langsmith.trace.session_id"),
+        attr("provider", "langsmith.metadata.ls_provider", via=as_text),
+        attr("model.request", "langsmith.metadata.ls_model_name", via=as_text),
+        attr("metadata.ls_model_type", "langsmith.metadata.ls_model_type", via=as_text),
+        spread("langsmith.usage_metadata", via=_usage),
+        spread("langsmith.metadata.usage_metadata", via=_usage),
+        attr("usage.total_tokens", "gen_ai.usage.total_tokens", via=as_count),
+        attr("usage.input_token_details", "gen_ai.usage.input_token_details", via=as_counts),
+        attr("usage.output_token_details", "gen_ai.usage.output_token_details", via=as_counts),
+        attr("params.stream", "langsmith.request.streaming", via=as_bool),
+        attr("metadata.service_tier", "gen_ai.response.service_tier", via=as_text),
+        attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint", via=as_text),
+        prefix("metadata", "langsmith.metadata.", via=from_json),
+        attr("inputs", "gen_ai.prompt", via=_content),
+        attr("outputs", "gen_ai.completion", via=_content),
+        event("inputs", "gen_ai.content.prompt", "gen_ai.prompt", via=_content),
+        event("outputs", "gen_ai.content.completion", "gen_ai.completion", via=_content),
+    ),
+)

@@ -1,0 +1,95 @@
+"""Spans that have nothing to do with models: HTTP, databases, RPC, messaging, old names and new.
+
+A fallback: what it says is shown as inputs and outputs only where no dialect knows the span.
+"""
+
+import re
+from typing import Any, Final
+from urllib.parse import unquote
+
+from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text
+from otel_langsmith.conventions.table import Convention, attr
+
+REDACTED: Final = "REDACTED"
+"""The word OpenTelemetry prescribes in place of credentials in a URL."""
+
+_USERINFO: Final = re.compile(r"//[^/?#]*@")
+_SECRET: Final = re.compile(
+    r"^code$|accesskey|auth|credential|jwt|key$|passw|pwd|secret|session|^sig|signature|token",
+    re.IGNORECASE,
+)
+
+
+def clean_query(value: Any) -> Any:
+    """A query string without the values of parameters that are named like secrets."""
+    text = as_text(value)
+    if text is UNREADABLE:
+        return text
+    return "&".join(_clean_parameter(parameter) for parameter in text.split("&"))
+
+
+def clean_url(value: Any) -> Any:
+    """A URL, or a part of one, without user info and without secrets in query or fragment.
+
+    Spec: https://opentelemetry.io/docs/specs/semconv/registry/attributes/url/ (url.full)
+    """
+    text = as_text(value)
+    if text is UNREADABLE:
+        return text
+    text = _USERINFO.sub(f"//{REDACTED}@", text)
+    if "?" not in text and "#" not in text:
+        return text
+    return "".join(
+        piece if piece in ("?", "#") or not at else clean_query(piece) or ""
+        for at, piece in enumerate(re.split(r"([?#])", text))
+        if piece
+    )
+
+
+def _clean_parameter(parameter: str) -> str:
+    name, equals, _ = parameter.partition("=")
+    return f"{name}={REDACTED}" if equals and _SECRET.search(unquote(name)) else parameter
+
+
+PLAIN: Final = Convention(
+    name="plain",
+    spec=(
+        "https://github.com/open-telemetry/semantic-conventions v1.41 (http, db, rpc, messaging) "
+        "and the names of v1.20 that instrumentations still write by default"
+    ),
+    fallback=True,
+    rows=(
+        attr("error.code", "http.response.status_code", "http.status_code", keep=True),
+        attr("inputs.method", "http.request.method", "http.method", "rpc.method", via=as_text),
+        attr("inputs.url", "url.full", "http.url", via=clean_url),
+        attr("inputs.route", "http.route", via=as_text),
+        attr("inputs.path", "url.path", "http.target", via=clean_url),
+        attr("inputs.query", "url.query", via=clean_query),
+        attr("inputs.service", "rpc.service", via=as_text),
+        attr("inputs.statement", "db.query.text", "db.statement", via=as_text),
+        attr(
+            "inputs.operation",
+            "db.operation.name",
+            "db.operation",
+            "messaging.operation.name",
+            "messaging.operation.type",
+            "messaging.operation",
+            via=as_text,
+        ),
+        attr("inputs.collection", "db.collection.name", "db.sql.table", via=as_text),
+        attr(
+            "inputs.destination",
+            "messaging.destination.name",
+            "messaging.destination",
+            via=as_text,
+        ),
+        attr(
+            "outputs.status_code",
+            "http.response.status_code",
+            "http.status_code",
+            "rpc.response.status_code",
+            "rpc.grpc.status_code",
+        ),
+        attr("outputs.rows", "db.response.returned_rows", via=as_count),
+    ),
+)

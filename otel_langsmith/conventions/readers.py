@@ -1,0 +1,244 @@
+"""Total readers: an attribute's value, whatever it is, → a field's value or `UNREADABLE`.
+
+A span's attributes are written by anybody, in any of the types OpenTelemetry allows, and often as
+text: ints as ``"64"``, lists as JSON, dicts as Python reprs, ``""`` and ``"None"`` for nothing.
+"""
+
+import base64
+import binascii
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+import orjson
+
+from otel_langsmith.identity import uuid_text
+from otel_langsmith.run import Attachment, Json
+
+
+class Unreadable(Enum):
+    """The type of the one value that says: this row does not apply."""
+
+    UNREADABLE = "unreadable"
+
+
+UNREADABLE: Final = Unreadable.UNREADABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Thin:
+    """Content with nothing in it, as messages without parts: shown only if no one has more."""
+
+    value: Json
+
+
+_NOTHING: Final = frozenset(("", "None", "null", "<not specified>"))
+"""How instrumentations spell a missing id or parameter (litellm, ADK, str(None))."""
+
+_LONGEST_NUMBER: Final = 40
+_YEAR_S: Final = 31_536_000
+_COUNT: Final = re.compile(r"['\"](\w+)['\"]\s*:\s*(\d{1,18})\b")
+
+
+def as_is(value: Any) -> Any:
+    """The value itself."""
+    return value
+
+
+def constant(value: Any) -> Callable[[Any], Any]:
+    """A reader for attributes that say something by being there."""
+    return lambda _: value
+
+
+def as_text(value: Any) -> Any:
+    """A text that says something."""
+    return value if isinstance(value, str) and value not in _NOTHING else UNREADABLE
+
+
+def as_uuid(value: Any) -> Any:
+    """A UUID as text."""
+    return uuid_text(value) or UNREADABLE
+
+
+def as_bool(value: Any) -> Any:
+    """A truth value, or its name."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(str(value).lower(), UNREADABLE)
+
+
+def as_number(value: Any) -> Any:
+    """A finite number, or its decimal text."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return UNREADABLE
+    if isinstance(value, str):
+        if len(value) > _LONGEST_NUMBER:
+            return UNREADABLE
+        try:
+            value = float(value)
+        except ValueError:
+            return UNREADABLE
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return UNREADABLE
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return value
+
+
+def as_float(value: Any) -> Any:
+    """A finite number, left an int or a float as it came."""
+    return value if type(value) is float and math.isfinite(value) else as_number(value)
+
+
+def as_count(value: Any) -> Any:
+    """A number of things: a whole number, not negative."""
+    if type(value) is int:
+        return value if value >= 0 else UNREADABLE
+    number = as_number(value)
+    return number if isinstance(number, int) and number >= 0 else UNREADABLE
+
+
+def as_seconds(value: Any) -> Any:
+    """A duration that could be one: not negative, below a year."""
+    number = as_number(value)
+    return number if number is not UNREADABLE and 0 <= number < _YEAR_S else UNREADABLE
+
+
+def as_texts(value: Any) -> Any:
+    """A tuple of texts, from a sequence, its JSON, or a single text."""
+    found = from_json(value)
+    if isinstance(found, str):
+        found = (found,)
+    if not isinstance(found, (list, tuple)):
+        return UNREADABLE
+    return tuple(item for item in found if as_text(item) is not UNREADABLE) or UNREADABLE
+
+
+def as_tags(value: Any) -> Any:
+    """A tuple of tags; LangSmith's SDK joins them by commas, so a tag with one falls apart."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, (list, tuple)):
+        return UNREADABLE
+    tags = (item.strip() for item in value if isinstance(item, str))
+    return tuple(dict.fromkeys(tag for tag in tags if tag)) or UNREADABLE
+
+
+def from_json(value: Any) -> Any:
+    """The object or list that a JSON text spells out; any other value as it is.
+
+    A JSON scalar stays text: a tool that answers ``"2"`` did not answer with a number. So does JSON
+    that a length limit cut.
+    """
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return _lenient_json(value)
+
+
+def _lenient_json(text: str) -> Any:
+    """What the standard library writes and orjson refuses: NaN, Infinity, lone surrogates."""
+    if "NaN" not in text and "Infinity" not in text and text.isascii():
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def nested_json(value: Any) -> Any:
+    """`from_json`, and once more where JSON was put into JSON (pydantic-ai's tool arguments)."""
+    found = from_json(value)
+    if not isinstance(found, str) or not found.startswith('"'):
+        return found
+    try:
+        inner = from_json(orjson.loads(found))
+    except orjson.JSONDecodeError:
+        return value
+    return value if isinstance(inner, (str, int, float)) else inner
+
+
+def as_object(value: Any) -> Any:
+    """A JSON object, or the text of one."""
+    found = from_json(value)
+    return found if isinstance(found, Mapping) else UNREADABLE
+
+
+def as_counts(value: Any) -> Any:
+    """Names and how many: an object of whole numbers, its JSON, or Python's repr of it.
+
+    LangSmith's Python SDK writes ``str(dict)`` here, its JavaScript SDK JSON (langsmith.md §7.2).
+    """
+    found = from_json(value)
+    if isinstance(found, str):
+        found = dict(_COUNT.findall(found[:4096]))
+    if not isinstance(found, Mapping):
+        return UNREADABLE
+    counts = {str(key): as_count(count) for key, count in found.items()}
+    return {key: count for key, count in counts.items() if count is not UNREADABLE} or UNREADABLE
+
+
+def one_of(words: Mapping[str, Any], other: Any = UNREADABLE) -> Callable[[Any], Any]:
+    """A reader that looks a word up, whatever its case."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str) or value in _NOTHING:
+            return UNREADABLE
+        return words.get(value.strip().lower(), other)
+
+    return read
+
+
+def as_attachments(value: Any) -> dict[Any, Any]:
+    """LangSmith's ``[{name, content, mime_type}]`` as attachments; what is not one, kept as it is.
+
+    Content is base64. A name never leads to a file, and loses its dots, by which LangSmith
+    separates the parts of a multipart name.
+    """
+    found = from_json(value)
+    items: Sequence[Any] = found if isinstance(found, (list, tuple)) else (found,)
+    attachments, left = [], []
+    for item in items:
+        attachment = _attachment(item)
+        if attachment is None:
+            left.append(item)
+        else:
+            attachments.append(attachment)
+    fields: dict[str, Any] = {"attachments": tuple(attachments)} if attachments else {}
+    if left:
+        fields["metadata.langsmith.attachments"] = left if attachments else value
+    return fields
+
+
+def _attachment(item: Any) -> Attachment | None:
+    if not isinstance(item, Mapping):
+        return None
+    name, content = item.get("name"), item.get("content")
+    if not isinstance(name, str) or not name or not isinstance(content, (str, bytes)):
+        return None
+    try:
+        data = base64.b64decode(content, validate=True) if isinstance(content, str) else content
+    except (binascii.Error, ValueError):
+        return None
+    mime_type = item.get("mime_type")
+    return Attachment(
+        name.replace(".", "_"),
+        mime_type if isinstance(mime_type, str) and mime_type else "application/octet-stream",
+        data,
+    )
+
+
+def json_text(value: Any) -> str:
+    """A text for a value that must be one; JSON where JSON can hold it."""
+    if isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value).decode()
+    except (TypeError, orjson.JSONEncodeError):
+        return repr(value)

@@ -1,0 +1,1 @@
+"""Delivering runs over HTTP and accounting for every one: the shell with clock and sockets."""

@@ -1,0 +1,111 @@
+"""The face towards OpenTelemetry's batch and simple span processors."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from otel_langsmith.delivery.sender import SystemClock
+from otel_langsmith.delivery.transport import HttpTransport
+from otel_langsmith.pipeline import Pipeline
+from otel_langsmith.settings import Compression, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import requests
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from otel_langsmith.delivery.ledger import Ledger
+
+_log: Final = logging.getLogger("otel_langsmith")
+
+
+class LangSmithSpanExporter(SpanExporter):
+    """Sends finished spans to LangSmith as runs.
+
+        provider.add_span_processor(BatchSpanProcessor(LangSmithSpanExporter()))
+
+    A span is held until its local ancestors ended, because a run's place in its tree depends on
+    their start times; a span with a remote parent is sent at once. Whatever cannot be sent within
+    ``timeout`` is counted in `ledger` by reason. Safe for concurrent calls from many threads, and
+    across ``fork``.
+
+    Every keyword is optional: argument → ``OTEL_EXPORTER_LANGSMITH_*`` → ``LANGSMITH_*`` →
+    ``LANGCHAIN_*`` → default.
+
+    Args:
+        endpoint: Where LangSmith is; a path prefix is kept. Default: the US cloud.
+        api_key: LangSmith API key. Without one, runs are dropped and counted.
+        workspace_id: UUID of the workspace, for keys that span several.
+        project: The LangSmith project; created when unknown. Default: ``default``.
+        compression: ``none`` (default), ``gzip`` or ``zstd`` (extra ``zstd``).
+        timeout: Seconds one ``export`` may take in all, retries included. Default: 10.
+        headers: Extra request headers.
+        session: Your own ``requests.Session``, for proxies, certificates or authentication.
+        hide_inputs: Withhold inputs, and all that may repeat them.
+        hide_outputs: Withhold outputs, and all that may repeat them.
+        hide_metadata: Withhold metadata other than ids, models and tokens.
+        max_batch_runs: Most runs in one request. Default: 100.
+        max_batch_bytes: Most bytes in one request, before compression. Default: 20 MiB.
+        max_held_spans: Most spans that wait for their ancestors. Default: 50,000.
+        max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
+        max_held_seconds: Longest wait; then the span becomes the root of a trace of its own.
+            Default: one hour.
+
+    Raises:
+        ConfigurationError: An argument cannot be used. An unusable environment variable is warned
+            about instead.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings are the signature
+        self,
+        *,
+        endpoint: str | None = None,
+        api_key: str | None = None,
+        workspace_id: str | None = None,
+        project: str | None = None,
+        compression: Compression | None = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | str | None = None,
+        session: requests.Session | None = None,
+        hide_inputs: bool | None = None,
+        hide_outputs: bool | None = None,
+        hide_metadata: bool | None = None,
+        max_batch_runs: int | None = None,
+        max_batch_bytes: int | None = None,
+        max_held_spans: int | None = None,
+        max_held_bytes: int | None = None,
+        max_held_seconds: float | None = None,
+    ) -> None:
+        arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
+        settings, problems = resolve(arguments, os.environ)
+        for problem in problems:
+            _log.warning("%s", problem)
+        self._pipeline = Pipeline(settings, lambda: HttpTransport(settings.session), SystemClock())
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """SUCCESS unless a run was lost; never raises, and returns within ``timeout``."""
+        delivered = self._pipeline.export(spans)
+        return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Whether everything received so far is delivered, at the latest after the timeout.
+
+        False while spans wait for ancestors that have not ended.
+        """
+        return self._pipeline.flush(timeout_millis / 1000)
+
+    def shutdown(self, timeout_millis: float = 30_000) -> None:
+        """Send what is held, orphans as traces of their own, and refuse what comes later.
+
+        Takes at most the smaller of ``timeout_millis`` and the ``timeout`` setting.
+        """
+        self._pipeline.close(timeout_millis / 1000)
+
+    def ledger(self) -> Ledger:
+        """What became of every span received: delivered, held, queued, dropped by reason."""
+        return self._pipeline.ledger()

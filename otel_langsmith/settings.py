@@ -1,0 +1,277 @@
+"""Every setting, one row each: its keyword, its names in the environment, what it may be.
+
+`resolve` is the whole mechanism: argument → ``OTEL_EXPORTER_LANGSMITH_*`` → ``LANGSMITH_*`` →
+``LANGCHAIN_*`` → default. Blank means unset. Pure: the environment is handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from otel_langsmith.errors import ConfigurationError
+from otel_langsmith.identity import uuid_text
+
+if TYPE_CHECKING:
+    import requests
+
+Compression: TypeAlias = Literal["none", "gzip", "zstd"]
+
+PREFIXES: Final = ("OTEL_EXPORTER_LANGSMITH_", "LANGSMITH_", "LANGCHAIN_")
+"""Where the environment says a setting, first match wins."""
+
+_TRUE: Final = frozenset({"true", "1", "yes", "on"})
+_FALSE: Final = frozenset({"false", "0", "no", "off"})
+_QUOTES: Final = " \t\r\n\"'"
+_HEADERS_FORM: Final = "it must be a mapping, or text like name=value,name2=value2"
+_SECRET: Final = "not shown, it may be a secret"  # noqa: S105 - the words that stand for one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one exporter, resolved and valid. Secrets are left out of its ``repr``."""
+
+    endpoint: str | None
+    api_key: str | None = field(repr=False)
+    workspace_id: str | None
+    project: str
+    compression: Compression
+    timeout: float
+    headers: Mapping[str, str] = field(repr=False)
+    session: requests.Session | None = field(repr=False)
+    hide_inputs: bool
+    hide_outputs: bool
+    hide_metadata: bool
+    max_batch_runs: int
+    max_batch_bytes: int
+    max_held_spans: int
+    max_held_bytes: int
+    max_held_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row: ``read`` turns what was said into the value, or raises ValueError with the remedy.
+
+    ``suffixes`` complete each of `PREFIXES` to a variable's name; none means argument only.
+    ``fallback`` is taken when the environment holds an unusable value and the host must live on;
+    it is the default unless that would be the unsafe choice: a misspelt endpoint must not send the
+    runs of a self-hosted LangSmith to the public one.
+    """
+
+    keyword: str
+    read: Callable[[Any], object]
+    default: object
+    doc: str
+    suffixes: tuple[str, ...] = ()
+    fallback: object = ...
+    secret: bool = False
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that say this setting, first match wins."""
+        return tuple(prefix + suffix for suffix in self.suffixes for prefix in PREFIXES)
+
+
+def _text(value: object) -> str:
+    text = str(value).strip(_QUOTES)
+    if not text.isprintable():
+        raise ValueError("it may not hold control characters")
+    return text
+
+
+def _header_text(value: object) -> str:
+    text = _text(value)
+    if not text.isascii():
+        raise ValueError("it travels in an HTTP header, so it must be plain ASCII")
+    return text
+
+
+def _url(value: object) -> str:
+    text = _text(value).rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("a URL needs its scheme and host, e.g. https://api.smith.langchain.com")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("leave out user, query and fragment; the key goes into api_key")
+    return text
+
+
+def _uuid(value: object) -> str:
+    text = uuid_text(_text(value))
+    if text is None:
+        raise ValueError("it must be the workspace's UUID, from LangSmith's settings page")
+    return text
+
+
+def _compression(value: object) -> str:
+    text = _text(value).lower()
+    if text not in ("none", "gzip", "zstd"):
+        raise ValueError("it must be one of none, gzip, zstd")
+    if text == "zstd" and find_spec("zstandard") is None:
+        raise ValueError('it needs zstandard: pip install "otel-langsmith[zstd]"')
+    return text
+
+
+def _flag(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text not in _TRUE | _FALSE:
+        raise ValueError("it must be true or false")
+    return text in _TRUE
+
+
+def _number(kind: type[int | float], least: float, most: float) -> Callable[[Any], object]:
+    def read(value: Any) -> object:
+        try:
+            number = kind(value)
+        except (TypeError, ValueError, OverflowError):
+            number = None
+        if isinstance(value, bool) or number is None or not least <= number <= most:
+            raise ValueError(f"it must be a number from {least:g} to {most:g}")
+        return number
+
+    return read
+
+
+def _headers(value: object) -> Mapping[str, str]:
+    pairs = dict(_header_pairs(value)) if isinstance(value, str) else value
+    if not isinstance(pairs, Mapping):
+        raise ValueError(_HEADERS_FORM)  # noqa: TRY004 - every reader raises the one kind
+    return {_header_text(name): _header_text(text) for name, text in pairs.items()}
+
+
+def _header_pairs(text: str) -> Iterator[tuple[str, str]]:
+    """As ``OTEL_EXPORTER_OTLP_HEADERS`` is written, percent-encoded.
+
+    Not ``opentelemetry.util.re.parse_env_headers``: that logs a malformed header, value and all.
+    """
+    for member in filter(str.strip, text.split(",")):
+        name, equals, value = member.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(_HEADERS_FORM)
+        yield unquote(name).strip().lower(), unquote(value).strip()
+
+
+def _session(value: Any) -> object:
+    if not callable(getattr(value, "send", None)):
+        raise ValueError("it must be a requests.Session")  # noqa: TRY004
+    return value
+
+
+_MiB: Final = 2**20
+
+SETTINGS: Final = (
+    Setting(
+        "endpoint", _url, "https://api.smith.langchain.com",
+        "Where LangSmith is; a path prefix is kept.", ("ENDPOINT",), fallback=None,
+    ),
+    Setting(
+        "api_key", _header_text, None,
+        "LangSmith API key. Without one, runs are dropped and counted.", ("API_KEY",), secret=True,
+    ),
+    Setting(
+        "workspace_id", _uuid, None,
+        "Workspace for keys that span several; sent as `x-tenant-id`.", ("WORKSPACE_ID",),
+    ),
+    Setting(
+        "project", _text, "default",
+        "The LangSmith project; created when unknown.", ("PROJECT", "SESSION"),
+    ),
+    Setting(
+        "compression", _compression, "none",
+        "`none`, `gzip` or `zstd`.", ("COMPRESSION",),
+    ),
+    Setting(
+        "timeout", _number(float, 0.001, 600), 10.0,
+        "Seconds one `export` may take in all, retries included.", ("TIMEOUT",),
+    ),
+    Setting(
+        "headers", _headers, {},
+        "Extra request headers; a mapping, or `name=value,…`.", ("HEADERS",), secret=True,
+    ),
+    Setting("session", _session, None, "Your own `requests.Session` (proxies, certificates)."),
+    Setting(
+        "hide_inputs", _flag, False,
+        "Withhold inputs, and all that may repeat them.", ("HIDE_INPUTS",), fallback=True,
+    ),
+    Setting(
+        "hide_outputs", _flag, False,
+        "Withhold outputs, and all that may repeat them.", ("HIDE_OUTPUTS",), fallback=True,
+    ),
+    Setting(
+        "hide_metadata", _flag, False,
+        "Withhold metadata other than ids, models and tokens.", ("HIDE_METADATA",), fallback=True,
+    ),
+    Setting(
+        "max_batch_runs", _number(int, 1, 10_000), 100,
+        "Most runs in one request.", ("MAX_BATCH_RUNS",),
+    ),
+    Setting(
+        "max_batch_bytes", _number(int, 1024, 2**31), 20 * _MiB,
+        "Most bytes in one request, before compression.", ("MAX_BATCH_BYTES",),
+    ),
+    Setting(
+        "max_held_spans", _number(int, 0, 10_000_000), 50_000,
+        "Most spans that wait for their parents.", ("MAX_HELD_SPANS",),
+    ),
+    Setting(
+        "max_held_bytes", _number(int, 0, 2**40), 64 * _MiB,
+        "Most bytes of content that wait for their parents.", ("MAX_HELD_BYTES",),
+    ),
+    Setting(
+        "max_held_seconds", _number(float, 0, 7 * 86_400), 3600.0,
+        "Longest that a span waits for its parents.", ("MAX_HELD_SECONDS",),
+    ),
+)  # fmt: skip
+
+
+def resolve(
+    arguments: Mapping[str, object], environ: Mapping[str, str]
+) -> tuple[Settings, tuple[str, ...]]:
+    """The settings, and what is wrong with the environment: one sentence per unusable value.
+
+    An argument is the programmer's and raises; a variable is the operator's, who must not be
+    punished with a dead application, so it is named here and replaced by the fallback.
+
+    Args:
+        arguments: Values by keyword; None and blank text count as unset.
+        environ: Like ``os.environ``.
+
+    Raises:
+        ConfigurationError: An argument cannot be used.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for row in SETTINGS:
+        said = arguments.get(row.keyword)
+        if not _blank(said):
+            values[row.keyword] = _read(row, row.keyword, said)
+            continue
+        try:
+            values[row.keyword] = _from_environ(row, environ)
+        except ConfigurationError as error:
+            values[row.keyword] = row.default if row.fallback is ... else row.fallback
+            problems.append(f"{error} (going on with {values[row.keyword]!r})")
+    return Settings(**values), tuple(problems)
+
+
+def _from_environ(row: Setting, environ: Mapping[str, str]) -> object:
+    for name in row.variables:
+        if not _blank(said := environ.get(name)):
+            return _read(row, name, said)
+    return row.default
+
+
+def _blank(said: object) -> bool:
+    return said is None or (isinstance(said, str) and not said.strip(_QUOTES))
+
+
+def _read(row: Setting, name: str, said: object) -> object:
+    try:
+        return row.read(said)
+    except ValueError as error:
+        shown = _SECRET if row.secret or "@" in str(said) else repr(said)
+        raise ConfigurationError(f"{name} is {shown}: {error}") from None

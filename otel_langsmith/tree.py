@@ -1,0 +1,192 @@
+"""A trace as a tree for the terminal: `StoredRun`s in, a rich renderable out.
+
+Runs hold text of strangers. It is only ever shown through `rich.text.Text`, which knows no markup,
+and after `plain` took out what a terminal would obey.
+"""
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rich.console import Group
+from rich.text import Text
+from rich.tree import Tree
+
+from otel_langsmith.receiver import StoredRun
+
+COLOURS: Final[Mapping[str, str]] = {
+    "llm": "magenta",
+    "chain": "blue",
+    "tool": "yellow",
+    "retriever": "cyan",
+    "embedding": "green",
+    "prompt": "white",
+    "parser": "white",
+}
+
+_SECOND_MS: Final = 999.5  # what rounds to 1,000 ms reads better as 1.00 s
+_MINUTE_MS: Final = 59_995
+
+_DEEPEST: Final = 16
+"""Runs below this depth are drawn at it, or a deep tree would leave its text no room."""
+
+
+def trace_tree(runs: Sequence[StoredRun], *, previews: bool = True) -> Group:
+    """The tree of one trace's runs, given parents first, as a store returns them.
+
+    A run whose parent is not among them stands at the top. ``previews`` adds a dim line with what
+    went in and what came out.
+    """
+    top = Tree("", hide_root=True)
+    places: dict[str, tuple[Tree, int]] = {}
+    for run in runs:
+        branch, depth = places.get(run.parent_run_id or "", (top, 0))
+        below = branch.add(_label(run, previews=previews))
+        places[run.id] = (below, depth + 1) if depth < _DEEPEST else (branch, depth)
+    return Group(top)
+
+
+def plain(value: object) -> str:
+    """The value as one line of text that a terminal only prints: no escapes, no overrides.
+
+    White space becomes a space. Control characters, invisible format characters (which can reorder
+    what is seen) and lone surrogates become ``U+FFFD``.
+    """
+    return "".join(_harmless(character) for character in str(value))
+
+
+def duration(start: datetime | None, end: datetime | None) -> str:
+    """The time between, in the unit that reads best; ``running`` as long as there is no end."""
+    if start is None or end is None:
+        return "running"
+    milliseconds = (end - start) / timedelta(milliseconds=1)
+    if abs(milliseconds) < _MINUTE_MS:
+        return _short(milliseconds)
+    return f"{milliseconds / _MINUTE_MS:.1f} min"
+
+
+def tokens(usage: Mapping[str, Any] | None) -> str:
+    """Tokens in and out, and the shares that were cached or thought: ``368→208 tokens (…)``.
+
+    Nothing comes out of an embedding, so there it is one number.
+    """
+    if not usage:
+        return ""
+    details = [
+        f"{count:,} {word}"
+        for word, count in (
+            ("cached", _count(usage, "input_token_details", "cache_read")),
+            ("reasoning", _count(usage, "output_token_details", "reasoning")),
+        )
+        if count
+    ]
+    shares = f" ({', '.join(details)})" if details else ""
+    out = _count(usage, "output_tokens")
+    return f"{_count(usage, 'input_tokens'):,}{f'→{out:,}' if out else ''} tokens{shares}"
+
+
+def _short(milliseconds: float) -> str:
+    if abs(milliseconds) < 10:  # noqa: PLR2004 -- two digits are as many as one wants to read
+        return f"{milliseconds:.1f} ms"
+    if abs(milliseconds) < _SECOND_MS:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1000:.2f} s"
+
+
+def _harmless(character: str) -> str:
+    if character in "\t\n\r\v\f" or unicodedata.category(character) in {"Zl", "Zp"}:
+        return " "
+    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _OBEYED else character
+
+
+_OBEYED: Final = frozenset({"Cc", "Cf", "Cs"})
+"""Unicode categories that a terminal acts upon or cannot encode."""
+
+
+def _label(run: StoredRun, *, previews: bool) -> Group:
+    lines = [_headline(run)]
+    if run.error is not None:
+        lines.append(_cut("✗ " + plain(_first_line(run.error)), "red"))
+    if previews and (preview := _preview(run)):
+        lines.append(_cut(preview, "dim"))
+    return Group(*lines)
+
+
+def _headline(run: StoredRun) -> Text:
+    """Type badge, name, duration, tokens: the line that every run has."""
+    line = Text()
+    line.append(
+        f" {plain(run.run_type):<9} ", style=f"{COLOURS.get(run.run_type, 'white')} reverse"
+    )
+    line.append(" " + plain(run.name), style="bold red" if run.error is not None else "bold")
+    line.append("  " + duration(run.start_time, run.end_time), style="cyan")
+    if count := tokens(run.usage):
+        line.append("  " + count, style="green")
+    return line
+
+
+def _cut(text: str, style: str) -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _first_line(error: str) -> str:
+    """What went wrong, without the traceback that may follow it."""
+    return error.strip().partition("\n")[0]
+
+
+def _preview(run: StoredRun) -> str:
+    """What went in and what came out, as far as either is known."""
+    return " → ".join(filter(None, (gist(run.inputs, 70), gist(run.outputs, 200))))
+
+
+def gist(content: object, characters: int) -> str:
+    """What a reader wants to know first of inputs or outputs, as one line of at most so long.
+
+    The text of the last message, the tools it calls, the only value there is; else the JSON.
+    """
+    kernel = _kernel(content)
+    if not kernel:
+        return ""
+    text = (
+        kernel if isinstance(kernel, str) else json.dumps(kernel, ensure_ascii=False, default=str)
+    )
+    return plain(text if len(text) <= characters else text[: characters - 1] + "…")
+
+
+def _kernel(content: object) -> object:
+    """What remains once wrappers that say nothing are taken off; eight layers are plenty."""
+    for _ in range(8):
+        match content:
+            case {"messages": [*_, last]}:
+                content = last
+            case {"content": inner} if inner:
+                content = inner
+            case {"tool_calls": [*calls]} if calls:
+                return "calls " + ", ".join(map(_called, calls))
+            case {"type": "text", "text": inner}:
+                content = inner
+            case [only]:
+                content = only
+            case {**members} if len(members) == 1:
+                [content] = members.values()
+            case _:
+                break
+    return content
+
+
+def _called(call: object) -> str:
+    match call:
+        case {"function": {"name": name}} | {"name": name}:
+            return str(name)
+        case _:
+            return "?"
+
+
+def _count(usage: Mapping[str, Any], *path: str) -> int:
+    """The integer at a path, or 0: usage comes from the wire and may hold anything."""
+    value: object = usage
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,1 @@
+"""Runs → parts → body, and what a reply means: LangSmith's ingest API as pure functions."""

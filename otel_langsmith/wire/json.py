@@ -1,0 +1,122 @@
+"""JSON that LangSmith takes: whatever an attribute can hold, with nothing dropped.
+
+What JSON or LangSmith cannot hold is kept as text: NaN, an integer over 64 bits, a lone surrogate,
+a NUL. Any one of them would fail the whole request (langsmith.md §3.2).
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from math import isfinite, isnan
+from typing import Any, Final
+
+import orjson
+
+from otel_langsmith.run import Json
+
+MAX_DEPTH: Final = 96
+"""Nesting beyond this becomes text. orjson gives up at 254 levels; a cycle would never end."""
+
+NoneType: Final = type(None)
+
+_LEAST_INT: Final = -(2**63)
+_MOST_INT: Final = 2**64 - 1
+_MOST_DECIMAL_BITS: Final = 14_000
+"""str() refuses integers of more than 4,300 decimal digits; hex() takes any."""
+
+_NUL: Final = b"\\u0000"
+_NULL: Final = b"null"
+
+
+def dumps(value: object) -> bytes:
+    """The value as UTF-8 JSON; equal to ``orjson.dumps`` where that is faithful.
+
+    orjson raises on most of what we must keep as text, but writes NaN as ``null`` and lets NUL
+    pass. Both leave a mark in the output, and finding none costs 0.1 µs a kilobyte.
+    """
+    try:
+        body = orjson.dumps(value, default=plain)
+    except TypeError:
+        return orjson.dumps(plain(value))
+    if _NULL in body or _NUL in body:
+        return orjson.dumps(plain(value))
+    return body
+
+
+def plain(value: object, depth: int = 0) -> Json:
+    """The value as JSON types that survive the journey; never raises."""
+    for kind, convert in _CONVERSIONS:
+        if isinstance(value, kind):
+            return convert(value, depth)
+    return plain_text(_described(value))
+
+
+def plain_text(text: str) -> str:
+    r"""The text, with NULs and lone surrogates spelled out: ``\x00``, ``\ud800``."""
+    if "\0" in text:
+        text = text.replace("\0", "\\x00")
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _plain_integer(value: int, _depth: int) -> Json:
+    if _LEAST_INT <= value <= _MOST_INT:
+        return int(value)
+    return str(value) if value.bit_length() < _MOST_DECIMAL_BITS else hex(value)
+
+
+def _plain_float(value: float, _depth: int) -> Json:
+    if isfinite(value):
+        return float(value)
+    return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _plain_bytes(value: bytes, _depth: int) -> str:
+    data = bytes(value)
+    try:
+        return plain_text(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        return b64encode(data).decode("ascii")
+
+
+def _plain_mapping(value: Mapping[object, object], depth: int) -> Json:
+    if depth >= MAX_DEPTH:
+        return plain_text(_described(value))
+    held: dict[str, Json] = {}
+    for key, item in value.items():
+        held[_free_key(key, held)] = plain(item, depth + 1)
+    return held
+
+
+def _plain_sequence(value: Iterable[object], depth: int) -> Json:
+    if depth >= MAX_DEPTH:
+        return plain_text(_described(value))
+    return [plain(item, depth + 1) for item in value]
+
+
+def _free_key(key: object, held: Container[str]) -> str:
+    """The key as text that no other key of the object became already: 1 and "1" both stay."""
+    text = plain_text(key if isinstance(key, str) else _described(key))
+    while text in held:
+        text += "_"
+    return text
+
+
+def _described(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything, and deep nesting does
+        return f"<{type(value).__name__}>"
+
+
+_CONVERSIONS: Final[tuple[tuple[Any, Callable[[Any, int], Json]], ...]] = (
+    ((bool, NoneType), lambda value, _depth: value),
+    (Enum, lambda value, depth: plain(value.value, depth)),
+    (str, lambda value, _depth: plain_text(value)),
+    (int, _plain_integer),
+    (float, _plain_float),
+    (Mapping, _plain_mapping),
+    ((list, tuple, AbstractSet), _plain_sequence),
+    ((bytes, bytearray, memoryview), _plain_bytes),
+)
+"""What each kind of value becomes, the first that fits; an Enum may be a str or an int too."""

@@ -1,0 +1,191 @@
+"""`delivery.sender`: one retry layer, one deadline, every run settled."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.delivery import ManualClock, ScriptedTransport
+
+from otel_langsmith.delivery.ledger import Book, Ledger
+from otel_langsmith.delivery.sender import Sender
+from otel_langsmith.identity import run_id_of
+from otel_langsmith.lineage import root
+from otel_langsmith.run import Run
+from otel_langsmith.settings import resolve
+from otel_langsmith.version import __version__
+from otel_langsmith.wire.reply import Reply
+
+OK = Reply(202)
+BUSY = Reply(503)
+KEY = "lsv2_sesame"
+
+
+def run(number: int, **fields: Any) -> Run:
+    lineage = root(run_id_of(number), 0)
+    given = {"run_type": "chain", "name": "run", **fields}
+    return Run(
+        id=lineage.run_id,
+        trace_id=lineage.trace_id,
+        parent_run_id=None,
+        dotted_order=lineage.dotted_order,
+        start_time_ns=0,
+        end_time_ns=1,
+        **given,
+    )
+
+
+class Bench:
+    """A sender with everything around it scripted."""
+
+    def __init__(
+        self,
+        replies: Sequence[Reply | BaseException],
+        *,
+        cost_s: float = 0,
+        interrupt_after: int | None = None,
+        **settings: Any,
+    ) -> None:
+        self.clock = ManualClock(interrupt_after)
+        self.transport = ScriptedTransport(replies, self.clock, cost_s)
+        self.book = Book()
+        arguments = {"endpoint": "http://langsmith.test/api/v1", "api_key": KEY, **settings}
+        self.sender = Sender(resolve(arguments, {})[0], self.transport, self.clock)
+
+    def deliver(self, runs: Sequence[Run], deadline_s: float = 10.0) -> Ledger:
+        self.book.receive(len(runs))
+        with self.book.consign(len(runs)) as consignment:
+            self.sender.deliver(runs, consignment, deadline_s, threading.Event())
+        return self.book.read()
+
+
+def test_a_request_says_who_sends_what_to_whom() -> None:
+    workspace = run_id_of(7)
+    bench = Bench([OK], workspace_id=workspace, headers={"X-Team": "a"})
+    assert bench.deliver([run(1)]).delivered == 1
+    (request,) = bench.transport.requests
+    assert (request.method, request.url) == ("POST", "http://langsmith.test/api/v1/runs/multipart")
+    assert request.headers["x-api-key"] == KEY
+    assert request.headers["x-tenant-id"] == workspace
+    assert request.headers["X-Team"] == "a"
+    assert request.headers["User-Agent"] == f"otel-langsmith/{__version__}"
+    assert request.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+    assert "Content-Encoding" not in request.headers
+
+
+@pytest.mark.parametrize("how", ["gzip", "zstd"])
+def test_a_compressed_body_says_so(how: str) -> None:
+    bench = Bench([OK], compression=how)
+    bench.deliver([run(1)])
+    assert bench.transport.requests[0].headers["Content-Encoding"] == how
+
+
+def test_no_two_requests_share_a_boundary() -> None:
+    bench = Bench([OK], max_batch_runs=1)
+    bench.deliver([run(n) for n in range(1, 9)])
+    assert len({request.headers["Content-Type"] for request in bench.transport.requests}) == 8
+
+
+def test_more_runs_than_fit_go_in_several_requests() -> None:
+    bench = Bench([OK])
+    assert bench.deliver([run(n) for n in range(1, 251)]).delivered == 250
+    assert len(bench.transport.requests) == 3
+
+
+def test_a_busy_server_is_asked_again_with_the_same_body() -> None:
+    bench = Bench([BUSY, Reply(None, error="ConnectionError"), Reply(429), OK])
+    assert bench.deliver([run(1)]).delivered == 1
+    assert len({request.body for request in bench.transport.requests}) == 1
+    assert len(bench.transport.requests) == 4
+
+
+def test_waits_grow_at_most_twofold_and_are_jittered() -> None:
+    bench = Bench([BUSY])
+    bench.deliver([run(1)], deadline_s=600)
+    ceilings = [min(0.5 * 2**n, 30) for n in range(len(bench.clock.waits))]
+    assert all(0 <= w <= c for w, c in zip(bench.clock.waits, ceilings, strict=True))
+    assert len(set(bench.clock.waits)) == len(bench.clock.waits)
+
+
+def test_retry_after_is_waited_for() -> None:
+    bench = Bench([Reply(429, {"retry-after": "7"}), OK])
+    assert bench.deliver([run(1)]).delivered == 1
+    assert bench.clock.waits == [7.0]
+
+
+@given(st.floats(0.001, 60), st.floats(0, 9))
+def test_the_deadline_holds_whatever_the_server_does(deadline_s: float, cost_s: float) -> None:
+    bench = Bench([BUSY], cost_s=cost_s)
+    ledger = bench.deliver([run(1)], deadline_s)
+    assert ledger.dropped == {"http_503": 1}
+    assert bench.clock.elapsed_s <= deadline_s + cost_s
+    assert all(0 < timeout <= deadline_s for timeout in bench.transport.timeouts)
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
+    bench = Bench([Reply(503, {"retry-after": "60"})])
+    assert bench.deliver([run(1)]).dropped == {"http_503": 1}
+    assert bench.clock.waits == []
+
+
+def test_after_the_deadline_nothing_is_sent_any_more() -> None:
+    bench = Bench([OK], cost_s=6, max_batch_runs=1)
+    ledger = bench.deliver([run(n) for n in range(1, 6)])
+    assert ledger.delivered == 2
+    assert ledger.dropped == {"unreachable": 3}
+    assert len(bench.transport.requests) == 2
+
+
+def test_an_interrupt_ends_the_wait() -> None:
+    bench = Bench([BUSY], interrupt_after=2)
+    assert bench.deliver([run(1)]).dropped == {"http_503": 1}
+    assert len(bench.transport.requests) == 2
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 422])
+def test_a_refusal_is_final_and_counted_by_its_status(status: int) -> None:
+    bench = Bench([Reply(status)])
+    assert bench.deliver([run(1), run(2)]).dropped == {f"http_{status}": 2}
+    assert len(bench.transport.requests) == 1
+
+
+def test_a_conflict_means_it_is_there_already() -> None:
+    assert Bench([Reply(409)]).deliver([run(1)]).delivered == 1
+
+
+def test_a_run_that_would_sink_its_batch_stays_behind(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench([OK])
+    ledger = bench.deliver([run(1), run(2, run_type="agent"), run(3)])
+    assert (ledger.delivered, ledger.dropped) == (2, {"invalid": 1})
+    assert run_id_of(2).encode() not in bench.transport.requests[0].body
+    assert f"run {run_id_of(2)} is not sent: unknown run_type" in caplog.text
+
+
+def test_an_outage_is_said_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    bench = Bench([BUSY, BUSY, BUSY, OK])
+    bench.deliver([run(1)])
+    bench.deliver([run(2)])
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "delivery to LangSmith is failing",
+        f"delivery to LangSmith recovered after {bench.clock.elapsed_s:.0f} s",
+    ]
+
+
+def test_a_refused_key_names_the_setting_and_never_the_key(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    Bench([Reply(403, text=f'{{"error":"Forbidden {KEY}"}}')]).deliver([run(1)])
+    assert "LANGSMITH_API_KEY" in caplog.text
+    assert KEY not in caplog.text
+
+
+def test_the_rest_is_settled_when_the_transport_breaks() -> None:
+    bench = Bench([OK, KeyboardInterrupt()], max_batch_runs=1)
+    with pytest.raises(KeyboardInterrupt):
+        bench.deliver([run(n) for n in range(1, 5)])
+    assert bench.book.read().delivered == 1
+    assert bench.book.read().dropped == {"interrupted": 3}

@@ -1,0 +1,312 @@
+"""`wire`: what leaves is what LangSmith takes, byte for byte, and nothing is dropped."""
+
+import enum
+import gzip
+import json
+import math
+from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
+from typing import Any
+
+import orjson
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+from requests_toolbelt import MultipartDecoder, MultipartEncoder
+
+from otel_langsmith.identity import run_id_of
+from otel_langsmith.lineage import Lineage, child, root
+from otel_langsmith.run import Attachment, Run
+from otel_langsmith.wire.batch import EncodedRun, batches
+from otel_langsmith.wire.compress import compress
+from otel_langsmith.wire.json import dumps
+from otel_langsmith.wire.multipart import encode
+from otel_langsmith.wire.parts import Part, fault_of, parts_of
+from otel_langsmith.wire.reply import Accepted, Rejected, Reply, RetryLater, judge, retry_after_s
+
+NOW = datetime(2026, 11, 21, 7, 28, tzinfo=timezone.utc)
+START = 1_795_246_915_312_327_139
+TOP = root(run_id_of(1), START)
+BELOW = child(TOP, run_id_of(2), START)
+
+attribute_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.characters(categories=["Cs"])
+    | st.binary(),
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text() | st.integers() | st.none(), inner)
+    ),
+    max_leaves=20,
+)
+
+
+def run_of(lineage: Lineage = TOP, **fields: Any) -> Run:
+    given: dict[str, Any] = {
+        "id": lineage.run_id,
+        "trace_id": lineage.trace_id,
+        "parent_run_id": lineage.parent_run_id,
+        "dotted_order": lineage.dotted_order,
+        "name": "a run",
+        "run_type": "chain",
+        "start_time_ns": START,
+        "end_time_ns": START + 1_999,
+    }
+    return Run(**{**given, **fields})
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Silent:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def strictly(body: bytes) -> Any:
+    """As a strict reader takes it: no NaN, no Infinity."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    return json.loads(body, parse_constant=refuse)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (None, None),
+        (2**63, 2**63),
+        (2**64 - 1, 2**64 - 1),
+        (2**64, str(2**64)),
+        (-(2**63) - 1, str(-(2**63) - 1)),
+        pytest.param(1 << 20_000, hex(1 << 20_000), id="more digits than str() writes"),
+        (math.nan, "NaN"),
+        (math.inf, "Infinity"),
+        (-math.inf, "-Infinity"),
+        ([1.5, math.nan], [1.5, "NaN"]),
+        ("a\0b", "a\\x00b"),
+        ("\ud800", "\\ud800"),
+        ("\\u0000", "\\u0000"),
+        ("null", "null"),
+        (b"text", "text"),
+        (b"\xff\xfe", "//4="),
+        ({1: "a", "1": "b", None: "c"}, {"1": "a", "1_": "b", "None": "c"}),
+        ({"\0": {"\ud800": 1}}, {"\\x00": {"\\ud800": 1}}),
+        (MappingProxyType({"a": (1, 2)}), {"a": [1, 2]}),
+        (Colour.RED, "red"),
+        ({"deep": [{"x": math.nan, "y": None}]}, {"deep": [{"x": "NaN", "y": None}]}),
+    ],
+)
+def test_what_json_cannot_hold_is_kept_as_text(value: object, kept: object) -> None:
+    assert strictly(dumps(value)) == kept
+
+
+def test_what_cannot_even_be_described_is_named_by_its_type() -> None:
+    assert strictly(dumps({"a": Silent()})) == {"a": "<Silent>"}
+
+
+def test_circles_and_deep_nesting_end_in_text() -> None:
+    circle: list[Any] = []
+    circle.append(circle)
+    deep: Any = "bottom"
+    for _ in range(5_000):
+        deep = {"d": deep}
+    assert b"[[" in dumps(circle)
+    strictly(dumps({"deep": deep, "circle": circle}))
+
+
+@given(attribute_values)
+def test_any_attribute_value_becomes_json_that_langsmith_takes(value: object) -> None:
+    body = dumps({"value": value})
+    assert "\0" not in json.dumps(strictly(body), ensure_ascii=False)
+    orjson.loads(body)
+
+
+json_texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@given(st.recursive(json_texts | st.integers(-(2**63), 2**63) | st.booleans(), st.lists))
+def test_what_json_can_hold_is_unchanged(value: object) -> None:
+    assert strictly(dumps(value)) == value
+
+
+def test_the_parts_of_a_run() -> None:
+    run = run_of(
+        BELOW,
+        inputs={"q": 1},
+        outputs={"a": 2},
+        error="it broke",
+        tags=("t",),
+        events=({"name": "new_token"},),
+        metadata={"m": 1},
+        invocation_params={"temperature": 0},
+        project="p",
+    )
+    found = {part.name: strictly(part.body) for part in parts_of(run)}
+    name = f"post.{run.id}"
+    assert found[name] == {
+        "id": run.id,
+        "trace_id": TOP.run_id,
+        "parent_run_id": TOP.run_id,
+        "dotted_order": BELOW.dotted_order,
+        "name": "a run",
+        "run_type": "chain",
+        "start_time": "2026-11-21T07:41:55.312327Z",
+        "end_time": "2026-11-21T07:41:55.312329Z",
+        "session_name": "p",
+        "tags": ["t"],
+    }
+    assert found[f"{name}.inputs"] == {"q": 1}
+    assert found[f"{name}.outputs"] == {"a": 2}
+    assert found[f"{name}.error"] == "it broke"
+    assert found[f"{name}.events"] == [{"name": "new_token"}]
+    assert found[f"{name}.extra"]["metadata"] == {"m": 1}
+    assert found[f"{name}.extra"]["invocation_params"] == {"temperature": 0}
+    assert found[f"{name}.extra"]["runtime"]["sdk"] == "otel-langsmith"
+
+
+def test_a_run_that_recorded_little_is_told_in_few_parts() -> None:
+    names = [part.name.partition(".")[2][36:] for part in parts_of(run_of(end_time_ns=None))]
+    assert names == ["", ".inputs", ".extra"]
+
+
+def test_a_project_id_goes_instead_of_a_project_name() -> None:
+    main = strictly(next(parts_of(run_of(project="p", session_id=run_id_of(5)))).body)
+    assert main["session_id"] == run_id_of(5)
+    assert "session_name" not in main
+
+
+@given(st.text(), st.text())
+def test_no_attachment_can_break_out_of_its_header(name: str, mime_type: str) -> None:
+    twice = [Attachment(name, mime_type, b"data")] * 2
+    parts = list(parts_of(run_of(attachments=twice)))[-2:]
+    assert parts[0].name != parts[1].name
+    for part in parts:
+        assert part.name.count(".") == 2
+        assert part.name.isascii()
+        assert not set(part.name + part.content_type) & set('"\r\n\0;')
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"id": run_id_of(9)}, "id is not the last"),
+        ({"trace_id": run_id_of(9)}, "trace_id is not the first"),
+        ({"parent_run_id": None}, "parent is not"),
+        ({"parent_run_id": run_id_of(9)}, "parent is not"),
+        ({"dotted_order": BELOW.dotted_order[59:]}, "trace_id is not the first"),
+        ({"run_type": "agent"}, "unknown run_type"),
+        ({"inputs": []}, "inputs are no object"),
+        ({"outputs": "text"}, "outputs are no object"),
+        (
+            {"dotted_order": f"{TOP.dotted_order}.20000101T000000000000Z{run_id_of(2)}"},
+            "starts before its parent",
+        ),
+    ],
+)
+def test_a_run_that_would_sink_its_request_is_found(changed: dict[str, Any], fault: str) -> None:
+    assert fault in (fault_of(run_of(BELOW, **changed)) or "")
+
+
+def test_a_good_run_has_no_fault() -> None:
+    assert fault_of(run_of(TOP)) is None
+    assert fault_of(run_of(BELOW)) is None
+
+
+part_names = st.text(alphabet="abcdef0123456789-.", min_size=1, max_size=60)
+
+
+@given(st.lists(st.tuples(part_names, st.binary(max_size=300)), min_size=1, max_size=12))
+def test_a_body_reads_back_and_equals_the_encoders_own(fields: list[tuple[str, bytes]]) -> None:
+    parts = [Part(name, "application/json", data) for name, data in fields]
+    body = encode(parts, "0123456789abcdef")
+    whole = MultipartEncoder(
+        fields=[
+            (p.name, (None, p.body, p.content_type, {"Content-Length": str(len(p.body))}))
+            for p in parts
+        ],
+        boundary="0123456789abcdef",
+    )
+    assert body.data == whole.to_string()
+    assert body.content_type == whole.content_type
+    read = MultipartDecoder(body.data, body.content_type).parts
+    assert [part.content for part in read] == [part.body for part in parts]
+
+
+@given(st.binary(max_size=3_000))
+def test_a_compressed_body_unpacks_to_itself(data: bytes) -> None:
+    assert compress(data, "none") == data
+    assert gzip.decompress(compress(data, "gzip")) == data
+    assert zstandard.ZstdDecompressor().decompressobj().decompress(compress(data, "zstd")) == data
+
+
+@given(st.lists(st.integers(0, 50)), st.integers(1, 6), st.integers(1, 60))
+def test_batches_keep_their_limits_and_lose_nothing(
+    sizes: list[int], max_runs: int, max_bytes: int
+) -> None:
+    runs = [EncodedRun(str(i), (Part("p", "t", b"x" * n),)) for i, n in enumerate(sizes)]
+    found = list(batches(runs, max_runs=max_runs, max_bytes=max_bytes))
+    assert [run for batch in found for run in batch] == runs
+    for batch in found:
+        assert 1 <= len(batch) <= max_runs
+        assert len(batch) == 1 or sum(run.size for run in batch) <= max_bytes
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        *((status, Accepted()) for status in (200, 201, 202, 204, 207, 208, 409)),
+        *((status, RetryLater()) for status in (None, 408, 425, 429, 500, 502, 503, 504)),
+        *(
+            (status, Rejected(f"http_{status}"))
+            for status in (301, 302, 307, 400, 401, 403, 404, 413, 422, 499)
+        ),
+    ],
+)
+def test_every_status_has_its_verdict(status: int | None, verdict: object) -> None:
+    assert judge(Reply(status), NOW) == verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("", 0),
+        ("7", 7),
+        ("0.5", 0.5),
+        ("-1", 0),
+        ("nan", 0),
+        ("inf", 0),
+        ("soon", 0),
+        ("Sat, 21 Nov 2026 07:28:30 GMT", 30),
+        ("Sat, 21 Nov 2026 07:27:30 GMT", 0),
+        ("Sat, 99 Nov 2026 07:27:30 GMT", 0),
+    ],
+)
+def test_retry_after_is_read_in_both_forms(text: str, seconds: float) -> None:
+    assert retry_after_s(text, NOW) == seconds
+    assert judge(Reply(503, {"retry-after": text}), NOW) == RetryLater(seconds)
+
+
+@given(st.text())
+def test_no_retry_after_raises(text: str) -> None:
+    assert retry_after_s(text, NOW) >= 0
+
+
+def test_a_reply_is_one_short_line() -> None:
+    assert str(Reply(422, text="a\nb" + "c" * 999)).startswith("HTTP 422: a bccc")
+    assert len(str(Reply(422, text="c" * 999))) <= 300
+    assert str(Reply(None, error="ConnectionError: refused")) == "ConnectionError: refused"
+    assert str(Reply(503)) == "HTTP 503"
+
+
+def test_a_dated_retry_after_in_another_zone() -> None:
+    later = (NOW + timedelta(seconds=9)).strftime("%a, %d %b %Y %H:%M:%S +0000")
+    assert retry_after_s(later, NOW.astimezone(timezone(timedelta(hours=2)))) == 9
