@@ -35,7 +35,7 @@ SETTLE_S: Final = 5.0
 
 SEVERAL_TRACES: Final = """\
 The search service has a trace of its own: `traceparent` carried OpenTelemetry's trace id to it, but
-no header yet carries the run it belongs under."""
+no header yet carries the run it belongs under. The next release joins them."""
 
 _SPAN_ID_PADDING: Final = "00000000-0000-0000-"
 """What a trace id made from a span id begins with; nobody has to read or type it."""

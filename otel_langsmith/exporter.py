@@ -30,9 +30,9 @@ class LangSmithSpanExporter(SpanExporter):
         provider.add_span_processor(BatchSpanProcessor(LangSmithSpanExporter()))
 
     A span is held until its local ancestors ended, because a run's place in its tree depends on
-    their start times; a span with a remote parent is sent at once. Whatever cannot be sent within
-    ``timeout`` is counted in `ledger` by reason. Safe for concurrent calls from many threads, and
-    across ``fork``.
+    their start times; a span with a remote parent is sent at once. What cannot be sent within
+    ``timeout`` waits for the next ``export``; what is lost is counted in `ledger` by reason. Safe
+    for concurrent calls from many threads, and across ``fork``.
 
     Every keyword is optional: argument → ``OTEL_EXPORTER_LANGSMITH_*`` → ``LANGSMITH_*`` →
     ``LANGCHAIN_*`` → default.
@@ -51,6 +51,7 @@ class LangSmithSpanExporter(SpanExporter):
         hide_metadata: Withhold metadata other than ids, models and tokens.
         max_batch_runs: Most runs in one request. Default: 100.
         max_batch_bytes: Most bytes in one request, before compression. Default: 20 MiB.
+        max_backlog_bytes: Most bytes of runs that wait for LangSmith to answer. Default: 64 MiB.
         max_held_spans: Most spans that wait for their ancestors. Default: 50,000.
         max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
         max_held_seconds: Longest wait; then the span becomes the root of a trace of its own.
@@ -77,6 +78,7 @@ class LangSmithSpanExporter(SpanExporter):
         hide_metadata: bool | None = None,
         max_batch_runs: int | None = None,
         max_batch_bytes: int | None = None,
+        max_backlog_bytes: int | None = None,
         max_held_spans: int | None = None,
         max_held_bytes: int | None = None,
         max_held_seconds: float | None = None,
@@ -88,7 +90,7 @@ class LangSmithSpanExporter(SpanExporter):
         self._pipeline = Pipeline(settings, lambda: HttpTransport(settings.session), SystemClock())
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """SUCCESS unless a run was lost; never raises, and returns within ``timeout``."""
+        """SUCCESS if all that could be sent is delivered; never raises, returns in ``timeout``."""
         delivered = self._pipeline.export(spans)
         return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE
 
@@ -102,7 +104,7 @@ class LangSmithSpanExporter(SpanExporter):
     def shutdown(self, timeout_millis: float = 30_000) -> None:
         """Send what is held, orphans as traces of their own, and refuse what comes later.
 
-        Takes at most the smaller of ``timeout_millis`` and the ``timeout`` setting.
+        Returns within ``timeout_millis``, and ``timeout`` after LangSmith last took anything.
         """
         self._pipeline.close(timeout_millis / 1000)
 

@@ -62,7 +62,7 @@ class Pipeline:
         settings = self._settings
         self._lock = threading.Lock()
         self._closed = False
-        self._closing = threading.Event()
+        self._closing, self._finished = threading.Event(), threading.Event()
         self._book = Book()
         self._lost_at_flush = 0
         self._said: set[str] = set()
@@ -70,16 +70,16 @@ class Pipeline:
             Bounds(settings.max_held_spans, settings.max_held_bytes, settings.max_held_seconds)
         )
         self._transport = self._open_transport()
-        self._sender = Sender(settings, self._transport, self._clock)
+        self._sender = Sender(settings, self._transport, self._clock, self._book)
 
     def ledger(self) -> Ledger:
         """What became of every span so far."""
         return self._book.read()
 
     def export(self, spans: Sequence[ReadableSpan]) -> bool:
-        """Whether nothing of what could be sent now was lost.
+        """Whether all that could be sent now is delivered.
 
-        Spans that wait for their ancestors are held, which is no loss.
+        Spans that wait for their ancestors are held, which is no failure.
         """
         deadline_s = self._clock.now_s() + self._settings.timeout
         self._book.receive(len(spans))
@@ -88,7 +88,10 @@ class Pipeline:
             placed = [] if closed else self._assembly.add(spans, self._clock.now_s())
         if closed:
             return self._refuse(len(spans), SHUT_DOWN)
-        return self._deliver(placed, deadline_s, self._closing)
+        delivered = self._deliver(placed, deadline_s, self._closing)
+        if self._finished.is_set():
+            self._sender.abandon()
+        return delivered
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all that was received is delivered, at the latest after ``timeout_s``.
@@ -97,39 +100,40 @@ class Pipeline:
         flush. Nothing is sent early: a parent that comes late would find its child in a trace of
         its own.
         """
-        idle = self._book.wait_idle(timeout_s)
+        deadline_s = self._clock.now_s() + timeout_s
+        self._deliver([], deadline_s, self._closing)
+        idle = self._book.wait_idle(deadline_s - self._clock.now_s())
         ledger = self._book.read()
         lost, self._lost_at_flush = ledger.lost - self._lost_at_flush, ledger.lost
         return idle and not lost and not ledger.held
 
-    def close(self, timeout_s: float) -> bool:
-        """Send what is held and stop; whether it was all delivered. A second call does nothing."""
+    def close(self, timeout_s: float) -> None:
+        """Send what is held and what waits, then stop. A second call does nothing."""
         with self._lock:
             if self._closed:
-                return True
+                return
             self._closed = True
             placed = self._assembly.drain()
         self._closing.set()
-        deadline_s = self._clock.now_s() + min(timeout_s, self._settings.timeout)
-        delivered = self._deliver(placed, deadline_s, threading.Event())
+        self._deliver(placed, self._clock.now_s() + timeout_s, threading.Event())
+        self._finished.set()
+        self._sender.abandon()
         self._transport.close()
-        return delivered
 
     def _deliver(
         self, placed: Sequence[Placed], deadline_s: float, interrupt: threading.Event
     ) -> bool:
-        if not placed:
-            return True
         if self._undeliverable:
             return self._refuse(len(placed), self._undeliverable)
+        lost_before = self._book.read().lost
         try:
             with self._book.consign(len(placed)) as consignment:
                 runs = self._translated(placed, consignment)
-                self._sender.deliver(runs, consignment, deadline_s, interrupt)
+                clear = self._sender.deliver(runs, consignment, deadline_s, interrupt)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the application
             self._say_once("a delivery broke off, its spans are counted as lost", error)
             return False
-        return not consignment.lost
+        return clear and self._book.read().lost == lost_before
 
     def _translated(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[Run]:
         for span, lineage in placed:
@@ -139,7 +143,7 @@ class Pipeline:
                 self._say_once("a span cannot be translated and is counted as lost", error)
                 consignment.dropped(UNTRANSLATABLE)
                 continue
-            consignment.note(run.notes)
+            self._book.note(run.notes)
             yield run
 
     def _say_once(self, what: str, error: Exception) -> None:
@@ -152,8 +156,9 @@ class Pipeline:
 
     def _refuse(self, count: int, reason: str) -> bool:
         with self._book.consign(count) as consignment:
-            consignment.dropped(reason, count)
-        return False
+            if count:
+                consignment.dropped(reason, count)
+        return not count
 
 
 def _begin_anew(pipeline: weakref.ref[Pipeline]) -> None:

@@ -47,6 +47,7 @@ class Settings:
     hide_metadata: bool
     max_batch_runs: int
     max_batch_bytes: int
+    max_backlog_bytes: int
     max_held_spans: int
     max_held_bytes: int
     max_held_seconds: float
@@ -212,6 +213,10 @@ SETTINGS: Final = (
     Setting(
         "max_batch_bytes", _number(int, 1024, 2**31), 20 * _MiB,
         "Most bytes in one request, before compression.", ("MAX_BATCH_BYTES",),
+    ),
+    Setting(
+        "max_backlog_bytes", _number(int, 0, 2**40), 64 * _MiB,
+        "Most bytes of runs that wait for LangSmith to answer.", ("MAX_BACKLOG_BYTES",),
     ),
     Setting(
         "max_held_spans", _number(int, 0, 10_000_000), 50_000,

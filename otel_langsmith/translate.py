@@ -5,13 +5,14 @@ status, events, links, scope, resource. Nothing here raises for what a span says
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, StatusCode, format_span_id, format_trace_id
 
 from otel_langsmith.conventions import CONVENTIONS, Convention, table_of
+from otel_langsmith.conventions.compose import add_model, content, usage
 from otel_langsmith.conventions.table import Reading, Table
 from otel_langsmith.identity import iso_time, uuid_text, writable_ns
 from otel_langsmith.lineage import (
@@ -31,12 +32,12 @@ UNTRANSLATED: Final = "untranslated"
 NAME_LENGTH: Final = 128
 """LangSmith cuts longer names; we cut, and keep the whole name in metadata."""
 
-SPAN_NAME: Final = "otel.span.name"
-NOTES: Final = "otel_langsmith.notes"
-FULL_NAME: Final = "otel_langsmith.full_name"
 _FRAGMENTS: Final = 64
 
 _EXCEPTION: Final = "exception"
+_EXCEPTION_KEYS: Final = frozenset(
+    ("exception.type", "exception.message", "exception.stacktrace", "exception.escaped")
+)
 _USAGE_RUNS: Final = frozenset(("llm", "embedding"))
 _NS_PER_S: Final = 1_000_000_000
 
@@ -69,6 +70,14 @@ def translate(
         return _run(span, lineage, project, _unread(span, table), (UNTRANSLATED,))
 
 
+class _Told(NamedTuple):
+    """What a span said: its attributes as read, and its events."""
+
+    table: Table
+    reading: Reading
+    events: tuple[Event, ...]
+
+
 def _attributes(span: ReadableSpan) -> dict[str, Any]:
     """The span's attributes, ours to change. ``copy`` is five times faster than ``dict`` here."""
     attributes = span.attributes
@@ -77,46 +86,37 @@ def _attributes(span: ReadableSpan) -> dict[str, Any]:
     return found if type(found) is dict else dict(found or {})
 
 
-def _read(span: ReadableSpan, table: Table) -> Reading:
+def _read(span: ReadableSpan, table: Table) -> _Told:
     scope = span.instrumentation_scope
-    events = span.events if table.reads_events else ()
-    return table.read(
-        scope.name if scope else "",
-        _attributes(span),
-        [(event.name, event.attributes or {}) for event in events],
-    )
+    events = tuple(span.events)
+    return _Told(table, table.read(scope.name if scope else "", _attributes(span), events), events)
 
 
-def _unread(span: ReadableSpan, table: Table) -> Reading:
+def _unread(span: ReadableSpan, table: Table) -> _Told:
     """The attributes that are no content, by anyone's table, and nothing made of them."""
-    rest = {key: value for key, value in _attributes(span).items() if not table.is_content(key)}
-    return Reading(table, rest=rest)
+    attributes = _attributes(span)
+    rest = {key: value for key, value in attributes.items() if not table.is_content(key)}
+    return _Told(table, Reading(rest), tuple(span.events))
 
 
 def _run(
     span: ReadableSpan,
     lineage: Lineage,
     project: str | None,
-    reading: Reading,
+    told: _Told,
     notes: tuple[str, ...] = (),
 ) -> Run:
+    reading = told.reading
     fields = reading.fields
     run_type = _run_type(fields)
     start_ns = writable_ns(span.start_time or 0)
-    end_ns = None if span.end_time is None else writable_ns(span.end_time)
+    end_ns = span.end_time
+    error, cause = _error(span, told)
     name = _name(span.name, run_type, fields)
-    error, cause = _error(span, fields)
-    params = _nested(fields, "params.")
     notes = (*lineage.notes, *notes)
-    metadata = _metadata(span, lineage, reading, run_type, params)
-    if name != span.name or len(name) > NAME_LENGTH:
-        metadata[SPAN_NAME] = span.name
-        if len(name) > NAME_LENGTH and name != span.name:
-            metadata[FULL_NAME] = name
-    if notes:
-        metadata[NOTES] = list(notes)
-    if span.status.description and span.status.description not in (error or ""):
-        metadata["otel.status_description"] = span.status.description
+    if "model.request" in fields:
+        reading.params.setdefault("model", fields["model.request"])
+    bent = _bent(span, name, notes, error)
     return Run(
         id=lineage.run_id,
         trace_id=lineage.trace_id,
@@ -125,17 +125,17 @@ def _run(
         name=name[:NAME_LENGTH],
         run_type=run_type,
         start_time_ns=start_ns,
-        end_time_ns=end_ns,
+        end_time_ns=None if end_ns is None else writable_ns(end_ns),
         project=lineage.project or project,
         session_id=lineage.project_id,
         reference_example_id=fields.get("reference_example_id"),
-        inputs=_content(reading.inputs, "inputs") if reading.inputs else {},
-        outputs=_content(reading.outputs, "outputs") if reading.outputs else None,
+        inputs=content(reading.inputs, "inputs") if reading.inputs else {},
+        outputs=content(reading.outputs, "outputs") if reading.outputs else None,
         error=error,
-        events=_events(span, reading, cause, start_ns),
+        events=_events(told, cause, start_ns),
         tags=fields.get("tags", ()),
-        metadata=metadata,
-        invocation_params=params,
+        metadata=_metadata(span, lineage, reading, run_type, bent),
+        invocation_params=reading.params,
         attachments=fields.get("attachments", ()),
         notes=notes,
     )
@@ -152,83 +152,21 @@ def _name(span_name: str, run_type: RunType, fields: Mapping[str, Any]) -> str:
     return fields.get("name") or fields.get(source) or span_name or "span"
 
 
-def _content(parts: Mapping[str, Any], side: str) -> JsonObject:
-    """The fields of one owner as the object that LangSmith wants of inputs and outputs."""
-    whole = parts.get(side)
-    if len(parts) == 1 and isinstance(whole, Mapping):
-        return whole
-    content: dict[str, Any] = {}
-    for name, value in parts.items():
-        key, _, rest = name[len(side) + 1 :].partition(".")
-        if name == side or (key == "messages" and not isinstance(value, list)):
-            content[side[:-1]] = value
-        elif rest:
-            content.setdefault(key, {})[rest] = value
-        elif key != "system":
-            content[key] = value
-    system = parts.get("inputs.system")
-    if system:
-        content["messages"] = _led_by(system, content.get("messages", []))
-    return content
-
-
-def _led_by(system: JsonObject, messages: list[Any]) -> list[Any]:
-    """The messages after their system message, unless they have brought one themselves."""
-    return messages if messages and messages[0]["role"] == "system" else [system, *messages]
-
-
-def _nested(fields: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """The fields under one prefix; of ``a`` and ``a.b`` the second goes into the first."""
-    nested: dict[str, Any] = {}
-    for name, value in fields.items():
-        if name.startswith(prefix):
-            key, _, rest = name[len(prefix) :].partition(".")
-            if rest:
-                nested[key] = {rest: value, **nested.get(key, {})}
-            elif isinstance(value, Mapping):
-                nested[key] = {**nested.get(key, {}), **value}
-            else:
-                nested[key] = value
-    return nested
-
-
-def _usage(fields: Mapping[str, Any], run_type: RunType) -> dict[str, Any]:
-    """LangSmith's usage object: totals that include their details, the third from the other two.
-
-    More tokens from the cache than tokens read means the source counted them apart, as Anthropic's
-    API does (genai.md §5.3).
-    """
-    usage = _nested(fields, "usage.")
-    for name in ("input_token_details", "output_token_details"):
-        details = {key: count for key, count in usage.pop(name, {}).items() if count}
-        if details:
-            usage[name] = details
-    read, written = usage.get("input_tokens"), usage.get("output_tokens")
-    if read is not None:
-        details = usage.get("input_token_details", {})
-        cached = details.get("cache_read", 0) + details.get("cache_creation", 0)
-        usage["input_tokens"] = read = read + cached if cached > read else read
-        if written is None and run_type == "embedding":
-            usage["output_tokens"] = written = 0
-        if written is not None:
-            usage.setdefault("total_tokens", read + written)
-    return usage
-
-
-def _error(span: ReadableSpan, fields: Mapping[str, Any]) -> tuple[str | None, Event | None]:
+def _error(span: ReadableSpan, told: _Told) -> tuple[str | None, Event | None]:
     """Why the run failed, and the event that said so; the status decides whether it did.
 
     A third of failed spans have no exception event, and exception events sit on spans that did not
     fail (genai.md §0.4). Of several events the last is the one that got out.
     """
-    failed = span.status.status_code is StatusCode.ERROR
+    fields, status = told.reading.fields, span.status
+    failed = status.status_code is StatusCode.ERROR
     if not failed and "error.from_events" not in fields:
         return None, None
-    for event in reversed(span.events):
+    for event in reversed(told.events):
         text = _exception(event.attributes or {}) if event.name == _EXCEPTION else ""
         if text:
             return text, event
-    return (_failure(span.status.description, fields) if failed else None), None
+    return (_failure(status.description, fields) if failed else None), None
 
 
 def _exception(attributes: Mapping[str, Any]) -> str:
@@ -250,25 +188,23 @@ def _failure(description: str | None, fields: Mapping[str, Any]) -> str:
     return status or kind or "status ERROR, without a description"
 
 
-def _events(
-    span: ReadableSpan, reading: Reading, cause: Event | None, start_ns: int
-) -> list[JsonObject]:
+def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObject]:
     """The span's events, but for the error and the content that are elsewhere in the run.
 
     LangSmith reads the time to first token from an event ``new_token``.
     """
     events: list[JsonObject] = []
-    first_token_s = reading.fields.get("first_token_s")
+    first_token_s = told.reading.fields.get("first_token_s")
     if first_token_s is not None:
         at_ns = writable_ns(start_ns + int(first_token_s * _NS_PER_S))
         events.append({"name": "new_token", "time": iso_time(at_ns)})
-    for event in span.events:
+    for event in told.events:
         attributes = event.attributes or {}
-        told = attributes.keys() & _TOLD if event is cause else frozenset()
+        elsewhere = _EXCEPTION_KEYS if event is cause else frozenset()
         kwargs = {
             key: value
             for key, value in attributes.items()
-            if key not in told and not reading.table.is_event_content(event.name, key)
+            if key not in elsewhere and not told.table.is_event_content(event.name, key)
         }
         if kwargs or not attributes:
             time = iso_time(writable_ns(event.timestamp or start_ns))
@@ -276,47 +212,39 @@ def _events(
     return events
 
 
-_TOLD: Final = frozenset(
-    ("exception.type", "exception.message", "exception.stacktrace", "exception.escaped")
-)
-
-
 def _metadata(
     span: ReadableSpan,
     lineage: Lineage,
     reading: Reading,
     run_type: RunType,
-    params: JsonObject,
+    bent: Iterable[tuple[str, Any]],
 ) -> Metadata:
-    """``extra.metadata`` but for what only the finished run knows: its name and its notes."""
-    stated = reading.metadata
-    for key, value in _about_model(reading.fields, run_type, params):
-        stated.setdefault(key, value)
+    """``extra.metadata``: the resource, what nobody took, what rows named, and what we add."""
+    fields = reading.fields
+    if fields:
+        add_model(reading, run_type)
+        if any(name.startswith("lineage.") for name in fields):
+            reading.rest.update(_unhonoured(fields, lineage))
     computed = _about_span(span, lineage)
-    usage = _usage(reading.fields, run_type)
-    if usage:
-        computed["usage_metadata" if run_type in _USAGE_RUNS else "aggregated_usage"] = usage
-    for key, value in _unhonoured(reading.fields, lineage):
-        reading.rest[key] = value
-    return _merged(_resource(span.resource), reading.rest, stated, computed)
+    computed.update(bent)
+    if counts := usage(reading, run_type):
+        computed["usage_metadata" if run_type in _USAGE_RUNS else "aggregated_usage"] = counts
+    return _merged(_resource(span.resource), reading.rest, reading.metadata, computed)
 
 
-def _about_model(
-    fields: Mapping[str, Any], run_type: RunType, params: JsonObject
+def _bent(
+    span: ReadableSpan, name: str, notes: Sequence[str], error: str | None
 ) -> Iterable[tuple[str, Any]]:
-    """LangSmith's own names for the model: with provider, name and type it knows the price."""
-    requested, answered = fields.get("model.request"), fields.get("model.response")
-    if "provider" in fields:
-        yield "ls_provider", fields["provider"]
-    if requested or answered:
-        yield "ls_model_name", requested or answered
-    if requested and answered and requested != answered:
-        yield "ls_response_model", answered
-    if run_type == "llm":
-        yield "ls_model_type", fields.get("model.type", "chat")
-        for name in ("temperature", "max_tokens", "stop"):
-            if name in params:
-                yield f"ls_{name}", params[name]
+    """What the run does not show as the span had it."""
+    said = span.status.description
+    if said and said not in (error or ""):
+        yield "otel.status_description", said
+    if name != span.name or len(name) > NAME_LENGTH:
+        yield "otel.span.name", span.name
+    if name != span.name and len(name) > NAME_LENGTH:
+        yield "otel_langsmith.full_name", name
+    if notes:
+        yield "otel_langsmith.notes", list(notes)
 
 
 def _about_span(span: ReadableSpan, lineage: Lineage) -> Metadata:
@@ -337,12 +265,14 @@ def _about_span(span: ReadableSpan, lineage: Lineage) -> Metadata:
         about.update(_scope(span.instrumentation_scope))
     if span.kind is not SpanKind.INTERNAL:
         about["otel.span.kind"] = span.kind.name
-    if span.links:
-        about["otel.links"] = [_link(link) for link in span.links]
-    for name in ("attributes", "events", "links"):
-        dropped = getattr(span, f"dropped_{name}")
-        if dropped:
-            about[f"otel.dropped_{name}_count"] = dropped
+    if links := span.links:
+        about["otel.links"] = [_link(link) for link in links]
+    if span.dropped_attributes:
+        about["otel.dropped_attributes_count"] = span.dropped_attributes
+    if span.dropped_events:
+        about["otel.dropped_events_count"] = span.dropped_events
+    if span.dropped_links:
+        about["otel.dropped_links_count"] = span.dropped_links
     return about
 
 

@@ -26,6 +26,14 @@ COLOURS: Final[Mapping[str, str]] = {
     "parser": "white",
 }
 
+_HOLDERS: Final = ("content", "text", "page_content", "tool_calls")
+"""What a message, a block or a document is about, in the order of interest."""
+
+_LONE: Final = frozenset({"input", "output", "query", "documents"})
+"""Names that say nothing beside a lone value; ``order_id`` would."""
+
+_ITEMS: Final = 20  # more blocks or documents than one line can show
+
 _SECOND_MS: Final = 999.5  # what rounds to 1,000 ms reads better as 1.00 s
 _MINUTE_MS: Final = 59_995
 
@@ -142,46 +150,38 @@ def _preview(run: StoredRun) -> str:
 
 
 def gist(content: object, characters: int) -> str:
-    """What a reader wants to know first of inputs or outputs, as one line of at most so long.
+    """What a reader wants to know first of inputs or outputs, in one line of at most so long.
 
-    The text of the last message, the tools it calls, the only value there is; else the JSON.
+    The text of the last message, the tools it calls, the documents found; else the JSON.
     """
-    kernel = _kernel(content)
-    if not kernel:
-        return ""
-    text = (
-        kernel if isinstance(kernel, str) else json.dumps(kernel, ensure_ascii=False, default=str)
-    )
+    text = _words(content, layers=8)
     return plain(text if len(text) <= characters else text[: characters - 1] + "…")
 
 
-def _kernel(content: object) -> object:
-    """What remains once wrappers that say nothing are taken off; eight layers are plenty."""
-    for _ in range(8):
-        match content:
-            case {"messages": [*_, last]}:
-                content = last
-            case {"content": inner} if inner:
-                content = inner
-            case {"tool_calls": [*calls]} if calls:
-                return "calls " + ", ".join(map(_called, calls))
-            case {"type": "text", "text": inner}:
-                content = inner
-            case [only]:
-                content = only
-            case {**members} if len(members) == 1:
-                [content] = members.values()
-            case _:
-                break
-    return content
+def _words(content: object, layers: int = 8) -> str:
+    """The content without the wrappers that say nothing, as many layers of them as allowed."""
+    if isinstance(content, str) or not content:
+        return content if isinstance(content, str) else ""
+    if layers and (inner := _within(content)):
+        return _words(inner, layers - 1)
+    match content:
+        case {"function": {"name": name}} | {"type": "tool_call", "name": name}:
+            return f"calls {name}"
+        case [{}, *_] as items if layers:
+            return " · ".join(_words(item, layers - 1) for item in items[:_ITEMS])
+    return json.dumps(content, ensure_ascii=False, default=str)
 
 
-def _called(call: object) -> str:
-    match call:
-        case {"function": {"name": name}} | {"name": name}:
-            return str(name)
-        case _:
-            return "?"
+def _within(content: object) -> object:
+    """What a wrapper holds; None for content that is no wrapper, or an empty one."""
+    match content:
+        case {"messages": [*_, last]}:
+            return last
+        case {**members} if len(members) == 1 and _LONE.issuperset(members):
+            return next(iter(members.values()))
+        case {**members}:
+            return next(filter(None, map(members.get, _HOLDERS)), None)
+    return None
 
 
 def _count(usage: Mapping[str, Any], *path: str) -> int:

@@ -3,7 +3,7 @@
 Its content is LangSmith's already (the inputs and outputs of a run, as JSON) and passes unchanged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from otel_langsmith.conventions.readers import (
@@ -26,7 +26,6 @@ from otel_langsmith.run import RUN_TYPES
 
 _COUNTS: Final = ("input_tokens", "output_tokens", "total_tokens")
 _COSTS: Final = ("input_cost", "output_cost", "total_cost")
-_DETAILS: Final = ("input_token_details", "output_token_details")
 
 
 def _usage(value: Any) -> Any:
@@ -34,13 +33,26 @@ def _usage(value: Any) -> Any:
     found = as_object(value)
     if found is UNREADABLE:
         return UNREADABLE
-    readers = (
-        *((name, as_count) for name in _COUNTS),
-        *((name, as_float) for name in _COSTS),
-        *((name, as_counts) for name in _DETAILS),
-    )
-    fields = {f"usage.{name}": via(found.get(name)) for name, via in readers}
+    fields = {
+        **{f"usage.{name}": as_count(found.get(name)) for name in _COUNTS},
+        **{f"usage.{name}": as_float(found.get(name)) for name in _COSTS},
+    }
+    for side, details in _DETAILS.items():
+        fields.update(details(found.get(f"{side}_token_details", {})))
     return {name: part for name, part in fields.items() if part is not UNREADABLE}
+
+
+def _details(side: str) -> Callable[[Any], dict[str, int]]:
+    """A reader for the details of one side's tokens."""
+    start = f"usage.{side}_token_details."
+
+    def read(value: Any) -> dict[str, int]:
+        return {start + name: count for name, count in as_counts(value).items()}
+
+    return read
+
+
+_DETAILS: Final = {side: _details(side) for side in ("input", "output")}
 
 
 def _content(value: Any) -> Any:
@@ -52,7 +64,7 @@ def _content(value: Any) -> Any:
 
 
 def _is_message(item: Any) -> bool:
-    return isinstance(item, Mapping) and "role" in item
+    return isinstance(item, dict) and "role" in item
 
 
 LANGSMITH: Final = Convention(
@@ -88,8 +100,8 @@ LANGSMITH: Final = Convention(
         spread("langsmith.usage_metadata", via=_usage),
         spread("langsmith.metadata.usage_metadata", via=_usage),
         attr("usage.total_tokens", "gen_ai.usage.total_tokens", via=as_count),
-        attr("usage.input_token_details", "gen_ai.usage.input_token_details", via=as_counts),
-        attr("usage.output_token_details", "gen_ai.usage.output_token_details", via=as_counts),
+        spread("gen_ai.usage.input_token_details", via=_DETAILS["input"]),
+        spread("gen_ai.usage.output_token_details", via=_DETAILS["output"]),
         attr("params.stream", "langsmith.request.streaming", via=as_bool),
         attr("metadata.service_tier", "gen_ai.response.service_tier", via=as_text),
         attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint", via=as_text),

@@ -9,7 +9,7 @@ Spec: https://docs.langchain.com/langsmith/log-llm-trace
 """
 
 import base64
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from otel_langsmith.conventions.readers import Thin, from_json, json_text, nested_json
@@ -44,7 +44,7 @@ def output_messages(value: Any) -> Any:
 def instructions(value: Any) -> Any:
     """System instructions, which come without a role, as the one message they are."""
     found = from_json(value)
-    if isinstance(found, Mapping) and "parts" in found:
+    if isinstance(found, dict) and "parts" in found:
         found = found["parts"]
     blocks = _blocks(found)
     return {"role": "system", "content": blocks} if blocks else Thin(None)
@@ -58,7 +58,7 @@ def arguments(value: Any) -> Any:
 def documents(value: Any) -> Any:
     """Retrieved documents in LangChain's form; OpenTelemetry promises only an id and a score."""
     found = from_json(value)
-    if isinstance(found, Mapping):
+    if isinstance(found, dict):
         found = [found]
     if not isinstance(found, (list, tuple)):
         return value
@@ -75,68 +75,75 @@ def tool_definitions(value: Any) -> Any:
 
 def _messages(value: Any, role: str) -> Any:
     found = from_json(value)
-    if isinstance(found, Mapping):
+    if isinstance(found, dict):
         found = [found]
     if not isinstance(found, (list, tuple)):
         return value
-    messages = _joined([one for item in found for one in _split(item, role)])
+    messages: list[Message] = []
+    for item in found:
+        if isinstance(item, dict):
+            _add(messages, item, role)
+        else:
+            messages.append({"role": role, "content": _blocks(item)})
+    if len(messages) > 1:
+        messages = _joined(messages)
     return messages if any(message["content"] for message in messages) else Thin(messages)
 
 
-def _split(item: Any, role: str) -> Iterator[Message]:
-    """One message as it came → itself, preceded by a tool message for each result it brought."""
-    if not isinstance(item, Mapping):
-        yield {"role": role, "content": _blocks(item)}
-        return
-    parts = item.get("parts", item.get("content"))
+def _add(messages: list[Message], item: Part, role: str) -> None:
+    """A message as it came, after a tool message for each result that it brought."""
+    parts = item.get("parts")
+    if parts is None:
+        parts = item.get("content")
+    before = len(messages)
     if isinstance(parts, (list, tuple)):
-        results = [part for part in parts if _type(part) in _RESULTS]
-        if results:
-            yield from (_tool_message(part) for part in results)
-            parts = [part for part in parts if _type(part) not in _RESULTS]
-            if not parts:
-                return
-    yield _message(item, parts, role)
+        content = []
+        for part in parts:
+            if _kind(part) in _RESULTS:
+                messages.append(_tool_message(part))
+            else:
+                content.append(_block(part))
+    else:
+        content = _blocks(parts)
+    if content or len(messages) == before or item.get("tool_calls"):
+        messages.append(_message(item, content, role))
 
 
-def _message(item: Part, parts: Any, role: str) -> Message:
+def _message(item: Part, content: list[Block], role: str) -> Message:
     said = item.get("role")
     said = _ROLES.get(said, said) if isinstance(said, str) and said else role
-    message: Message = {"role": said, "content": _blocks(parts)}
+    message: Message = {"role": said, "content": content}
     calls = item.get("tool_calls")
     if isinstance(calls, (list, tuple)):
-        message["content"] += [_tool_call(call) for call in calls if isinstance(call, Mapping)]
-    for name in ("name", "tool_call_id"):
-        if item.get(name):
-            message[name] = item[name]
-    if item.get("finish_reason"):
-        message["response_metadata"] = {"finish_reason": item["finish_reason"]}
+        content += [_tool_call(call) for call in calls if isinstance(call, dict)]
+    if name := item.get("name"):
+        message["name"] = name
+    if answered := item.get("tool_call_id"):
+        message["tool_call_id"] = answered
+    if reason := item.get("finish_reason"):
+        message["response_metadata"] = {"finish_reason": reason}
     return message
 
 
 def _joined(messages: list[Message]) -> list[Message]:
     """OpenAI's Responses API answers in items: reasoning on its own belongs to what follows it."""
-    joined: list[Message] = []
-    for message in messages:
-        before = joined[-1] if joined else None
-        if before and _only_reasons(before) and message["role"] == "assistant":
+    joined = messages[:1]
+    for message in messages[1:]:
+        before = joined[-1]
+        if message["role"] == "assistant" == before["role"] and _only_reasons(before["content"]):
             joined[-1] = {**before, **message, "content": before["content"] + message["content"]}
         else:
             joined.append(message)
     return joined
 
 
-def _only_reasons(message: Message) -> bool:
-    blocks = message["content"]
-    return (
-        message["role"] == "assistant"
-        and bool(blocks)
-        and all(block["type"] == "reasoning" for block in blocks)
-    )
+def _only_reasons(blocks: list[Block]) -> bool:
+    return bool(blocks) and all(block["type"] == "reasoning" for block in blocks)
 
 
-def _type(part: Any) -> Any:
-    return part.get("type") if isinstance(part, Mapping) else None
+def _kind(part: Any) -> str:
+    kind = part.get("type") if isinstance(part, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 def _first(part: Part, *names: str) -> Any:
@@ -146,7 +153,7 @@ def _first(part: Part, *names: str) -> Any:
 def _blocks(parts: Any) -> list[Block]:
     if parts is None or parts == "":
         return []
-    if isinstance(parts, Mapping):
+    if isinstance(parts, dict):
         parts = (parts,)
     if not isinstance(parts, (list, tuple)):
         return [{"type": "text", "text": json_text(parts)}]
@@ -154,10 +161,9 @@ def _blocks(parts: Any) -> list[Block]:
 
 
 def _block(part: Any) -> Block:
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         return {"type": "text", "text": json_text(part)}
-    kind = part.get("type")
-    convert = _BLOCKS.get(kind) if isinstance(kind, str) else None
+    convert = _BLOCKS.get(_kind(part))
     block = convert(part) if convert else None
     return {"type": "non_standard", "value": part} if block is None else block
 
@@ -181,7 +187,7 @@ def _reasoning(part: Part) -> Block:
 
 def _tool_call(part: Part) -> Block:
     function = part.get("function")
-    called = function if isinstance(function, Mapping) else part
+    called = function if isinstance(function, dict) else part
     given = nested_json(_first(called, "arguments", "args", "input"))
     if given is None or given == "":
         given = {}
@@ -189,14 +195,18 @@ def _tool_call(part: Part) -> Block:
         "type": "tool_call",
         "id": part.get("id"),
         "name": called.get("name"),
-        "args": given if isinstance(given, Mapping) else {"__raw": given},
+        "args": given if isinstance(given, dict) else {"__raw": given},
     }
+
+
+def _is_block(part: Any) -> bool:
+    return _kind(part) in _BLOCKS
 
 
 def _tool_message(part: Part) -> Message:
     """A tool's result: ``response`` in OpenTelemetry's schema, ``result`` in its examples."""
     result = _first(part, "response", "result", "content")
-    blocks = isinstance(result, (list, tuple)) and all(_type(item) in _BLOCKS for item in result)
+    blocks = isinstance(result, (list, tuple)) and all(map(_is_block, result))
     message: Message = {
         "role": "tool",
         "tool_call_id": part.get("id", part.get("tool_use_id")),
@@ -251,7 +261,7 @@ def _file(part: Part) -> Block | None:
 def _image_url(part: Part) -> Block | None:
     """OpenAI's own form, where an instrumentation passed it on unchanged."""
     image = part.get("image_url")
-    found = image if isinstance(image, Mapping) else {"url": image}
+    found = image if isinstance(image, dict) else {"url": image}
     block = _uri({"modality": "image", "url": found.get("url")})
     if block and found.get("detail"):
         block["extras"] = {"detail": found["detail"]}
@@ -260,7 +270,7 @@ def _image_url(part: Part) -> Block | None:
 
 def _media(part: Part, key: str, value: Json) -> Block:
     mime = part.get("mime_type")
-    modality = part.get("modality") or str(mime).partition("/")[0]
+    modality = str(part.get("modality") or mime).partition("/")[0]
     block: Block = {"type": modality if modality in _MEDIA else "file", key: value}
     if mime:
         block["mime_type"] = mime
@@ -293,12 +303,12 @@ _TEXT_OF_DOCUMENT: Final = ("page_content", "content", "text")
 
 
 def _document(item: Any) -> Json:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return {"page_content": json_text(item), "type": "Document", "metadata": {}}
     text = _first(item, *_TEXT_OF_DOCUMENT)
     metadata = _without(item, (*_TEXT_OF_DOCUMENT, "type"))
     given = metadata.get("metadata")
-    if isinstance(given, Mapping):
+    if isinstance(given, dict):
         metadata = {**given, **_without(metadata, ("metadata",))}
     return {
         "page_content": "" if text is None else json_text(text),
@@ -312,7 +322,7 @@ def _without(item: Part, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _tool_definition(tool: Any) -> Json:
-    if not isinstance(tool, Mapping) or "function" in tool or not tool.get("name"):
+    if not isinstance(tool, dict) or "function" in tool or not tool.get("name"):
         return tool
     if tool.get("type", "function") not in ("function", "custom"):
         return tool

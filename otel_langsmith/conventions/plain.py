@@ -15,7 +15,7 @@ REDACTED: Final = "REDACTED"
 
 _USERINFO: Final = re.compile(r"//[^/?#]*@")
 _SECRET: Final = re.compile(
-    r"^code$|accesskey|auth|credential|jwt|key$|passw|pwd|secret|session|^sig|signature|token",
+    r"\bcode\b|accesskey|auth|credential|jwt|key\b|passw|pwd|secret|session|\bsig|token",
     re.IGNORECASE,
 )
 
@@ -23,9 +23,9 @@ _SECRET: Final = re.compile(
 def clean_query(value: Any) -> Any:
     """A query string without the values of parameters that are named like secrets."""
     text = as_text(value)
-    if text is UNREADABLE:
+    if text is UNREADABLE or not (_SECRET.search(text) or "%" in text):
         return text
-    return "&".join(_clean_parameter(parameter) for parameter in text.split("&"))
+    return "&".join(map(_clean_parameter, text.split("&")))
 
 
 def clean_url(value: Any) -> Any:
@@ -36,13 +36,12 @@ def clean_url(value: Any) -> Any:
     text = as_text(value)
     if text is UNREADABLE:
         return text
-    text = _USERINFO.sub(f"//{REDACTED}@", text)
-    if "?" not in text and "#" not in text:
+    text = _USERINFO.sub(f"//{REDACTED}@", text) if "@" in text else text
+    if "=" not in text:
         return text
-    return "".join(
-        piece if piece in ("?", "#") or not at else clean_query(piece) or ""
-        for at, piece in enumerate(re.split(r"([?#])", text))
-        if piece
+    pieces = re.split(r"([?#])", text)
+    return pieces[0] + "".join(
+        piece if piece in ("", "?", "#") else clean_query(piece) for piece in pieces[1:]
     )
 
 

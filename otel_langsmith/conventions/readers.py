@@ -167,10 +167,10 @@ def nested_json(value: Any) -> Any:
 def as_object(value: Any) -> Any:
     """A JSON object, or the text of one."""
     found = from_json(value)
-    return found if isinstance(found, Mapping) else UNREADABLE
+    return found if isinstance(found, dict) else UNREADABLE
 
 
-def as_counts(value: Any) -> Any:
+def as_counts(value: Any) -> dict[str, int]:
     """Names and how many: an object of whole numbers, its JSON, or Python's repr of it.
 
     LangSmith's Python SDK writes ``str(dict)`` here, its JavaScript SDK JSON (langsmith.md §7.2).
@@ -178,10 +178,10 @@ def as_counts(value: Any) -> Any:
     found = from_json(value)
     if isinstance(found, str):
         found = dict(_COUNT.findall(found[:4096]))
-    if not isinstance(found, Mapping):
-        return UNREADABLE
+    if not isinstance(found, dict):
+        return {}
     counts = {str(key): as_count(count) for key, count in found.items()}
-    return {key: count for key, count in counts.items() if count is not UNREADABLE} or UNREADABLE
+    return {key: count for key, count in counts.items() if count is not UNREADABLE}
 
 
 def one_of(words: Mapping[str, Any], other: Any = UNREADABLE) -> Callable[[Any], Any]:
@@ -217,7 +217,7 @@ def as_attachments(value: Any) -> dict[Any, Any]:
 
 
 def _attachment(item: Any) -> Attachment | None:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return None
     name, content = item.get("name"), item.get("content")
     if not isinstance(name, str) or not name or not isinstance(content, (str, bytes)):

@@ -3,10 +3,10 @@
 Knows no attribute by name, and nothing of OpenTelemetry or HTTP.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from otel_langsmith.conventions.fields import CONTENT, UNIONS, Field
 from otel_langsmith.conventions.readers import UNREADABLE, Thin, as_is
@@ -18,8 +18,6 @@ Attributes: TypeAlias = dict[str, Any]
 
 PLANS: Final = 4096
 """Shapes remembered before all are forgotten: a service has tens, a hostile one any number."""
-
-_ABSENT: Final = object()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,26 +90,39 @@ class Convention:
     fallback: bool = False
 
 
+class SpanEvent(Protocol):
+    """As much of a span event as content needs."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def attributes(self) -> Mapping[str, Any] | None: ...
+
+
 @dataclass(slots=True)
 class Reading:
     """What the tables made of one span: every attribute is in one of these, or superseded.
 
-    ``inputs`` and ``outputs`` are the fields of the one convention that owns them. ``metadata`` has
-    the names that rows chose, ``rest`` the attributes nobody took, the very objects they were.
+    ``params``, ``usage`` and its two details hold the fields under those prefixes, ``fields`` all
+    other scalars; ``metadata`` has the names that rows chose. ``inputs`` and ``outputs`` are the
+    fields of the one convention that owns them. ``rest`` holds the attributes nobody took, the very
+    objects they were.
     """
 
-    table: "Table"
+    rest: Attributes
     fields: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
+    usage: dict[str, Any] = field(default_factory=dict)
+    input_details: dict[str, Any] = field(default_factory=dict)
+    output_details: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
-    rest: Attributes = field(default_factory=dict)
 
     def put(self, name: str, value: Any) -> bool:
         """Whether the field took ``value``: scalars coalesce, the first one wins."""
-        held, name = (
-            (self.metadata, name[9:]) if name.startswith("metadata.") else (self.fields, name)
-        )
+        home, name = _home(name)
+        held: dict[str, Any] = getattr(self, home)
         if name not in held:
             held[name] = value
         elif name in UNIONS:
@@ -121,8 +132,25 @@ class Reading:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+_HOMES: Final = {
+    "usage.input_token_details.": "input_details",
+    "usage.output_token_details.": "output_details",
+    "usage.": "usage",
+    "params.": "params",
+    "metadata.": "metadata",
+}
+
+
+@lru_cache(maxsize=1024)
+def _home(name: str) -> tuple[str, str]:
+    """Where in a `Reading` a field lives, and under which name."""
+    for start, home in _HOMES.items():
+        if name.startswith(start):
+            return home, name[len(start) :]
+    return "fields", name
+
+
+class Step(NamedTuple):
     """A row meeting one attribute that is there."""
 
     field: str | None
@@ -131,8 +159,7 @@ class Step:
     keep: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """One convention's say on the inputs, or on the outputs."""
 
     fallback: bool
@@ -140,18 +167,16 @@ class Side:
     events: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What the tables do with spans of one shape."""
 
     scalars: tuple[Step, ...]
-    inputs: tuple[Side, ...]
-    outputs: tuple[Side, ...]
+    aloud: tuple[tuple[Side, ...], tuple[Side, ...]]
+    """Who speaks for inputs and outputs of a span with events, and then of one without."""
+
+    quiet: tuple[tuple[Side, ...], tuple[Side, ...]]
     content: tuple[str, ...]
     """Keys that never reach metadata: taken by the owner, or superseded."""
-
-
-EventAttributes: TypeAlias = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 class Table:
@@ -159,14 +184,13 @@ class Table:
 
     def __init__(self, conventions: tuple[Convention, ...]) -> None:
         self._conventions = conventions
-        self._plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
+        self._plans: dict[tuple[str, ...], Plan] = {}
         rows = [row for convention in conventions for row in convention.rows if row.content]
         self._content = frozenset(
             key for row in rows if not row.family and not row.event for key in row.keys
         )
         self._families = tuple(row.keys[0] for row in rows if row.family)
         self._events = frozenset((row.event, key) for row in rows if row.event for key in row.keys)
-        self.reads_events: Final = bool(self._events)
 
     def is_content(self, key: str) -> bool:
         """Whether any convention, winning or not, calls this attribute an input or an output."""
@@ -176,40 +200,43 @@ class Table:
         """The same for an attribute of a span event."""
         return (name, key) in self._events
 
-    def read(self, scope: str, attributes: Attributes, events: EventAttributes = ()) -> Reading:
-        """What a span says. Empties ``attributes`` of all that went into a field or was superseded.
+    def read(
+        self, scope: str, attributes: Attributes, events: tuple[SpanEvent, ...] = ()
+    ) -> Reading:
+        """What a span says. Takes out of ``attributes`` all that a field has or that is superseded.
 
         Raises:
             Exception: whatever a reader raises that is not total, as it must be.
         """
-        shape = (scope, tuple(attributes))
+        shape = (scope, *attributes)
         plan = self._plans.get(shape) or self._remember(shape)
-        reading = Reading(self, rest=attributes)
-        for step in plan.scalars:
-            value = attributes.get(step.key, _ABSENT)
-            if value is _ABSENT or (value := step.via(value)) is UNREADABLE:
-                continue
-            took = _spread(reading, value) if step.field is None else reading.put(step.field, value)
-            if took and not step.keep:
-                del attributes[step.key]
-        if plan.inputs:
-            reading.inputs = _owned(plan.inputs, reading, events)
-        if plan.outputs:
-            reading.outputs = _owned(plan.outputs, reading, events)
+        reading = Reading(attributes)
+        for name, key, via, keep in plan.scalars:
+            if key in attributes:
+                value = via(attributes[key])
+                if value is not UNREADABLE:
+                    took = reading.put(name, value) if name else _spread(reading, value)
+                    if took and not keep:
+                        del attributes[key]
+        inputs, outputs = plan.aloud if events else plan.quiet
+        if inputs:
+            reading.inputs = _owned(inputs, reading, events)
+        if outputs:
+            reading.outputs = _owned(outputs, reading, events)
         for key in plan.content:
             attributes.pop(key, None)
         return reading
 
-    def _remember(self, shape: tuple[str, tuple[str, ...]]) -> Plan:
+    def _remember(self, shape: tuple[str, ...]) -> Plan:
         if len(self._plans) >= PLANS:
             self._plans.clear()
-        return self._plans.setdefault(shape, self._plan(*shape))
+        return self._plans.setdefault(shape, self._plan(shape[0], shape[1:]))
 
     def _plan(self, scope: str, keys: tuple[str, ...]) -> Plan:
         """What the rows want with these keys; which of them get it, the values decide."""
         scalars: list[Step] = []
         sides: dict[str, list[Side]] = {"inputs": [], "outputs": []}
-        content: set[str] = set()
+        claimed: set[str] = set()
         cleaned: set[str] = set()
         for convention in self._conventions:
             rows = [row for row in convention.rows if _applies(row, scope, keys)]
@@ -218,22 +245,16 @@ class Table:
                 for row in rows
                 if not _side(row)
                 for step in _steps(row, keys)
-                if step.key not in content
+                if step.key not in claimed
             ]
             for name, found in sides.items():
-                own = [row for row in rows if _side(row) == name]
-                steps = tuple(_distinct(step for row in own for step in _steps(row, keys)))
-                events = tuple(row for row in own if row.event)
-                if steps or events:
-                    found.append(Side(convention.fallback, steps, events))
-                (cleaned if convention.fallback else content).update(s.key for s in steps)
-        content.update(key for key in keys if self.is_content(key) and key not in cleaned)
-        return Plan(
-            tuple(scalars),
-            tuple(sides["inputs"]),
-            tuple(sides["outputs"]),
-            tuple(key for key in keys if key in content),
-        )
+                side = _side_of(convention, [row for row in rows if _side(row) == name], keys)
+                if side.steps or side.events:
+                    found.append(side)
+                (cleaned if side.fallback else claimed).update(step.key for step in side.steps)
+        content = tuple(key for key in keys if self.is_content(key) and key not in cleaned)
+        inputs, outputs = map(tuple, sides.values())
+        return Plan(tuple(scalars), (inputs, outputs), (_quiet(inputs), _quiet(outputs)), content)
 
 
 @lru_cache(maxsize=8)
@@ -246,6 +267,20 @@ def _side(row: Row) -> str | None:
     """``inputs`` or ``outputs`` if the row feeds one of them."""
     name = (row.field or "").partition(".")[0]
     return name if name in ("inputs", "outputs") else None
+
+
+def _quiet(sides: tuple[Side, ...]) -> tuple[Side, ...]:
+    return tuple(side for side in sides if side.steps)
+
+
+def _side_of(convention: Convention, rows: list[Row], keys: tuple[str, ...]) -> Side:
+    """No attribute twice on one side: the earlier row takes it."""
+    steps: dict[str, Step] = {}
+    for row in rows:
+        for step in _steps(row, keys):
+            steps.setdefault(step.key, step)
+    events = tuple(row for row in rows if row.event)
+    return Side(convention.fallback, tuple(steps.values()), events)
 
 
 def _applies(row: Row, scope: str, keys: tuple[str, ...]) -> bool:
@@ -267,67 +302,71 @@ def _steps(row: Row, keys: tuple[str, ...]) -> Iterator[Step]:
             yield Step(f"{row.field}.{key[len(start) :]}", key, row.via, row.keep)
 
 
-def _distinct(steps: Iterable[Step]) -> Iterator[Step]:
-    """No attribute twice on one side of one convention: the earlier row takes it."""
-    seen: set[str] = set()
-    for step in steps:
-        if step.key not in seen:
-            seen.add(step.key)
-            yield step
-
-
-def _spread(reading: Reading, value: Mapping[Field, Any]) -> bool:
+def _spread(reading: Reading, value: Mapping[str, Any]) -> bool:
     """Whether any of several fields took its value."""
-    took = [reading.put(name, part) for name, part in value.items()]
-    return any(took)
+    took = False
+    for name, part in value.items():
+        took = reading.put(name, part) or took
+    return took
 
 
-def _owned(sides: tuple[Side, ...], reading: Reading, events: EventAttributes) -> dict[str, Any]:
+def _owned(
+    sides: tuple[Side, ...], reading: Reading, events: tuple[SpanEvent, ...]
+) -> dict[str, Any]:
     """The fields of the first convention that yields anything; failing that, of one that tried."""
-    empty: dict[str, Any] = {}
+    attributes = reading.rest
+    thin: dict[str, Any] = {}
     owner: dict[str, Any] | None = None
     for side in sides:
         if side.fallback and (owner is not None or "run_type" in reading.fields):
-            _clean(side, reading.rest)
-            continue
-        if owner is None:
-            parts, yields = _parts(side, reading.rest, events)
+            _clean(side, attributes)
+        elif owner is None:
+            parts, yields = _parts(side, attributes, events)
             if yields:
                 owner = parts
             else:
-                empty = empty or parts
+                thin = thin or parts
             if side.fallback:
                 for step in side.steps:
-                    reading.rest.pop(step.key, None)
-    return empty if owner is None else owner
+                    attributes.pop(step.key, None)
+    return thin if owner is None else owner
 
 
 def _parts(
-    side: Side, attributes: Attributes, events: EventAttributes
+    side: Side, attributes: Attributes, events: tuple[SpanEvent, ...]
 ) -> tuple[dict[str, Any], bool]:
+    """What one convention has for one side, and whether there is anything in it."""
     parts: dict[str, Any] = {}
     yields = False
-    found = [(step.field, step.via, attributes.get(step.key, _ABSENT)) for step in side.steps]
-    found += [
-        (row.field, row.via, held[row.keys[0]])
-        for name, held in events
-        for row in side.events
-        if row.event == name and row.keys[0] in held
-    ]
-    for name, via, value in found:
-        if value is _ABSENT or name is None or name in parts:
-            continue
-        part = via(value)
-        if part is UNREADABLE:
-            continue
-        thin = isinstance(part, Thin)
-        parts[name] = part.value if thin else part
-        yields = yields or not (thin or _is_empty(part))
+    for name, key, via, _ in side.steps:
+        if name not in parts and key in attributes:
+            yields = _part(parts, name, via(attributes[key])) or yields
+    if events and side.events:
+        for name, via, value in _in_events(side, events):
+            if name not in parts:
+                yields = _part(parts, name, via(value)) or yields
     return parts, yields
 
 
-def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, (str, list, tuple, dict)) and not value)
+def _part(parts: dict[str, Any], name: str | None, value: Any) -> bool:
+    """Whether there is anything in this part."""
+    if name is None or value is UNREADABLE:
+        return False
+    if isinstance(value, Thin):
+        parts[name] = value.value
+        return False
+    parts[name] = value
+    return not (value is None or (isinstance(value, (str, list, tuple, dict)) and not value))
+
+
+def _in_events(
+    side: Side, events: tuple[SpanEvent, ...]
+) -> Iterator[tuple[str | None, Reader, Any]]:
+    for found in events:
+        held = found.attributes or {}
+        for row in side.events:
+            if row.event == found.name and row.keys[0] in held:
+                yield row.field, row.via, held[row.keys[0]]
 
 
 def _clean(side: Side, attributes: Attributes) -> None:
@@ -339,4 +378,4 @@ def _clean(side: Side, attributes: Attributes) -> None:
                 attributes[step.key] = value
 
 
-__all__ = ["Convention", "Row", "Table", "attr", "event", "prefix", "spread", "table_of"]
+__all__ = ["Convention", "Reading", "Row", "Table", "attr", "event", "prefix", "spread", "table_of"]

@@ -74,7 +74,7 @@ class Book:
 
     @contextmanager
     def consign(self, count: int) -> Iterator["Consignment"]:
-        """``count`` held spans go on their way; what the block leaves unsettled is dropped."""
+        """``count`` held spans go on their way; what the block does not pass on is dropped."""
         with self._changed:
             self._held -= count
             self._queued += count
@@ -84,20 +84,24 @@ class Book:
         finally:
             consignment.close()
 
+    def delivered(self, count: int) -> None:
+        """LangSmith has ``count`` of those on their way."""
+        with self._changed:
+            self._queued -= count
+            self._delivered += count
+            self._changed.notify_all()
+
+    def dropped(self, reason: str, count: int = 1) -> None:
+        """``count`` of those on their way are lost."""
+        with self._changed:
+            self._queued -= count
+            self._dropped[reason] += count
+            self._changed.notify_all()
+
     def note(self, notes: Iterable[str]) -> None:
         """Count what had to be bent."""
         with self._changed:
             self._noted.update(notes)
-
-    def settle(self, count: int, reason: str | None) -> None:
-        """``count`` queued spans were delivered, or dropped for ``reason``."""
-        with self._changed:
-            self._queued -= count
-            if reason is None:
-                self._delivered += count
-            else:
-                self._dropped[reason] += count
-            self._changed.notify_all()
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Whether nothing is on its way, at the latest after ``timeout_s``."""
@@ -110,31 +114,22 @@ INTERRUPTED: Final = "interrupted"
 
 
 class Consignment:
-    """Spans on their way, whose fate is yet to be settled."""
+    """Spans on their way until someone else answers for them."""
 
     def __init__(self, book: Book, count: int) -> None:
         self._book = book
         self._open = count
-        self.lost = 0
 
-    def delivered(self, count: int) -> None:
-        """LangSmith has ``count`` of them."""
-        self._settle(count, None)
+    def pass_on(self, count: int) -> None:
+        """``count`` of them are now another's to settle in the book."""
+        self._open -= count
 
     def dropped(self, reason: str, count: int = 1) -> None:
         """``count`` of them are lost."""
-        self.lost += count
-        self._settle(count, reason)
-
-    def note(self, notes: Iterable[str]) -> None:
-        """Count what had to be bent in one of them."""
-        self._book.note(notes)
+        self.pass_on(count)
+        self._book.dropped(reason, count)
 
     def close(self) -> None:
-        """Drop what nobody settled."""
+        """Drop what was not passed on."""
         if self._open:
             self.dropped(INTERRUPTED, self._open)
-
-    def _settle(self, count: int, reason: str | None) -> None:
-        self._open -= count
-        self._book.settle(count, reason)

@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 from secrets import token_hex
 from typing import Final, Protocol
 
-from otel_langsmith.delivery.ledger import Consignment
+from otel_langsmith.delivery.backlog import BACKLOG_FULL, Backlog
+from otel_langsmith.delivery.ledger import Book, Consignment
 from otel_langsmith.delivery.transport import Request, Transport
 from otel_langsmith.run import Run
 from otel_langsmith.settings import Settings
@@ -18,12 +19,12 @@ from otel_langsmith.wire.batch import EncodedRun, batches
 from otel_langsmith.wire.compress import compress
 from otel_langsmith.wire.multipart import encode
 from otel_langsmith.wire.parts import fault_of, parts_of
-from otel_langsmith.wire.reply import Accepted, Rejected, Reply, judge
+from otel_langsmith.wire.reply import Accepted, Rejected, Reply, RetryLater, Verdict, judge
 
 USER_AGENT: Final = f"otel-langsmith/{__version__}"
 
-UNREACHABLE: Final = "unreachable"
-"""No request succeeded before the deadline."""
+UNDELIVERED: Final = "undelivered"
+"""It waited in the backlog when the exporter was shut down, and LangSmith took no more."""
 
 INVALID: Final = "invalid"
 """The run breaks LangSmith's rules and would have failed its whole request."""
@@ -64,12 +65,17 @@ class SystemClock:
 
 
 class Sender:
-    """Delivers runs to one LangSmith; safe to use from many threads."""
+    """Delivers runs to one LangSmith and settles each in the book; for use from many threads.
 
-    def __init__(self, settings: Settings, transport: Transport, clock: Clock) -> None:
+    What cannot be delivered before a deadline waits in a backlog for the next delivery.
+    """
+
+    def __init__(self, settings: Settings, transport: Transport, clock: Clock, book: Book) -> None:
         self._settings = settings
         self._transport = transport
         self._clock = clock
+        self._book = book
+        self._backlog = Backlog(settings.max_backlog_bytes)
         self._headers = _headers(settings)
         self._outage = Outage()
 
@@ -79,22 +85,57 @@ class Sender:
         consignment: Consignment,
         deadline_s: float,
         interrupt: threading.Event,
-    ) -> None:
-        """Send the runs in as many requests as they need and settle each with ``consignment``.
+    ) -> bool:
+        """Send the backlog, then ``runs``; whether nothing of it is left waiting.
 
-        ``deadline_s``, on the clock, is for all requests and waits together. Once ``interrupt`` is
-        set, no wait for another attempt is begun or finished.
+        ``deadline_s``, on the clock, is for all requests and waits together; nothing is tried for
+        longer than the ``timeout`` setting in vain. Once ``interrupt`` is set, no wait for another
+        attempt is begun or finished.
         """
+        clear = self.resend(deadline_s, interrupt)
         for batch in batches(
             self._encoded(runs, consignment),
             max_runs=self._settings.max_batch_runs,
             max_bytes=self._settings.max_batch_bytes,
         ):
-            lost = self._post(self._request(batch), deadline_s, interrupt)
-            if lost is None:
-                consignment.delivered(len(batch))
+            consignment.pass_on(len(batch))
+            if clear:
+                clear = self._send(batch, deadline_s, interrupt)
             else:
-                consignment.dropped(lost, len(batch))
+                self._kept(self._backlog.add(batch))
+        return clear
+
+    def resend(self, deadline_s: float, interrupt: threading.Event) -> bool:
+        """Send what waits in the backlog, oldest first; whether nothing is left of it."""
+        while (batch := self._backlog.take()) is not None:
+            if not self._send(batch, deadline_s, interrupt):
+                return False
+        return True
+
+    def abandon(self) -> None:
+        """Drop what waits in the backlog."""
+        while (batch := self._backlog.take()) is not None:
+            self._book.dropped(UNDELIVERED, len(batch))
+
+    def _send(self, batch: list[EncodedRun], deadline_s: float, interrupt: threading.Event) -> bool:
+        """Whether the batch is settled; if not, it is the oldest of the backlog."""
+        settled = False
+        patience_s = self._clock.now_s() + self._settings.timeout
+        try:
+            verdict = self._post(self._request(batch), min(deadline_s, patience_s), interrupt)
+            settled = not isinstance(verdict, RetryLater)
+        finally:
+            if not settled:
+                self._kept(self._backlog.give_back(batch))
+        if isinstance(verdict, Accepted):
+            self._book.delivered(len(batch))
+        elif isinstance(verdict, Rejected):
+            self._book.dropped(verdict.reason, len(batch))
+        return settled
+
+    def _kept(self, displaced: int) -> None:
+        if displaced:
+            self._book.dropped(BACKLOG_FULL, displaced)
 
     def _encoded(self, runs: Iterable[Run], consignment: Consignment) -> Iterator[EncodedRun]:
         for run in runs:
@@ -113,29 +154,25 @@ class Sender:
         data = compress(body.data, self._settings.compression)
         return Request("POST", f"{self._settings.endpoint}/runs/multipart", headers, data)
 
-    def _post(self, request: Request, deadline_s: float, interrupt: threading.Event) -> str | None:
-        """Why the request's runs are lost, or None if LangSmith has them."""
+    def _post(self, request: Request, deadline_s: float, interrupt: threading.Event) -> Verdict:
+        """The verdict that stands at the deadline."""
         backoff_s = _FIRST_BACKOFF_S
-        while True:
-            remaining_s = deadline_s - self._clock.now_s()
-            reply = self._attempt(request, remaining_s)
+        verdict: Verdict = RetryLater()
+        while (remaining_s := deadline_s - self._clock.now_s()) > 0:
+            reply = self._transport.send(request, remaining_s)
             verdict = judge(reply, self._clock.utc())
             if isinstance(verdict, Accepted):
                 self._outage.over(self._clock.now_s())
-                return None
+                break
             self._outage.began(self._clock.now_s(), self._advice(reply))
             if isinstance(verdict, Rejected):
-                return verdict.reason
+                break
             # full jitter: a fleet that failed together must not come back together
             wait_s = max(verdict.after_s, random.uniform(0, backoff_s))  # noqa: S311
             if wait_s >= deadline_s - self._clock.now_s() or self._clock.wait(interrupt, wait_s):
-                return UNREACHABLE if reply.status is None else f"http_{reply.status}"
+                break
             backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
-
-    def _attempt(self, request: Request, remaining_s: float) -> Reply:
-        if remaining_s <= 0:
-            return Reply(None, error="the deadline passed")
-        return self._transport.send(request, remaining_s)
+        return verdict
 
     def _advice(self, reply: Reply) -> str:
         """What failed, and for the failures a user can mend the setting that mends them."""

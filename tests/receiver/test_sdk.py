@@ -5,9 +5,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from typing import Any
 
 import langsmith
 import pytest
+import requests
 from langsmith import RunTree, traceable, tracing_context
 from langsmith.schemas import Attachment
 
@@ -23,8 +25,9 @@ def client(
     if request.param != "zstd multipart":
         monkeypatch.setenv("LANGSMITH_DISABLE_RUN_COMPRESSION", "true")
     langsmith.utils.get_env_var.cache_clear()
-    info = {"batch_ingest_config": {"use_multipart_endpoint": False, "size_limit": 100}}
-    yield from _client(receiver, info if request.param == "batch" else None)
+    info = requests.get(f"{receiver.url}/info", timeout=5).json()
+    info["batch_ingest_config"]["use_multipart_endpoint"] = request.param != "batch"
+    yield from _client(receiver, info)
     paths = {line.path for line in receiver.store.requests() if line.method != "GET"}
     assert paths <= ({"/runs/batch"} if request.param == "batch" else {"/runs/multipart"})
 
@@ -37,7 +40,7 @@ def direct(receiver: Receiver) -> Iterator[langsmith.Client]:
 
 
 def _client(
-    receiver: Receiver, info: dict[str, object] | None, *, auto_batch_tracing: bool = True
+    receiver: Receiver, info: dict[str, Any] | None, *, auto_batch_tracing: bool = True
 ) -> Iterator[langsmith.Client]:
     made = langsmith.Client(
         api_url=receiver.url, api_key="local", info=info, auto_batch_tracing=auto_batch_tracing
@@ -119,7 +122,8 @@ def test_feedback_on_a_traced_run_travels_with_it(
     if "batch" in request.node.callspec.id:
         pytest.skip("feedback in a batch goes to an endpoint of its own")
     run_id = _create_and_update(client)
-    client.create_feedback(run_id, "score", score=1, trace_id=run_id)
+    project = uuid.uuid4()
+    client.create_feedback(run_id, "score", score=1, trace_id=run_id, session_id=project)
     client.flush()
     assert receiver.store.wait_for(1, timeout_s=5, ended=True)
     (feedback,) = receiver.store.feedback()

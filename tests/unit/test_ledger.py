@@ -13,12 +13,12 @@ def test_every_step_keeps_the_balance() -> None:
     assert (book.read().received, book.read().held) == (10, 10)
     with book.consign(6) as consignment:
         assert (book.read().held, book.read().queued) == (4, 6)
-        consignment.delivered(3)
+        consignment.pass_on(4)
+        book.delivered(3)
         consignment.dropped("http_422", 2)
-        consignment.note(["start_clamped"])
+        book.note(["start_clamped"])
         assert book.read().balances
-        consignment.delivered(1)
-        assert consignment.lost == 2
+        book.delivered(1)
     ledger = book.read()
     assert ledger == Ledger(
         received=10,
@@ -35,9 +35,9 @@ def test_what_a_broken_off_delivery_left_is_dropped_by_name() -> None:
     book = Book()
     book.receive(5)
     with pytest.raises(KeyboardInterrupt), book.consign(5) as consignment:  # noqa: PT012
-        consignment.delivered(2)
+        consignment.pass_on(2)
         raise KeyboardInterrupt
-    assert book.read() == Ledger(received=5, delivered=2, dropped={INTERRUPTED: 3})
+    assert book.read() == Ledger(received=5, queued=2, dropped={INTERRUPTED: 3})
 
 
 def test_a_ledger_that_does_not_add_up_says_so() -> None:
@@ -61,7 +61,8 @@ def test_the_balance_holds_while_many_threads_write() -> None:
         while not stop.is_set():
             book.receive(3)
             with book.consign(3) as consignment:
-                consignment.delivered(1)
+                consignment.pass_on(1)
+                book.delivered(1)
                 consignment.dropped("x")
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -80,6 +81,7 @@ def test_waiting_for_idle_ends_when_the_last_is_settled() -> None:
     book.receive(1)
     assert book.wait_idle(0)
     with book.consign(1) as consignment:
-        assert not book.wait_idle(0.01)
-        threading.Timer(0.05, consignment.delivered, [1]).start()
-        assert book.wait_idle(10)
+        consignment.pass_on(1)
+    assert not book.wait_idle(0.01)
+    threading.Timer(0.05, book.delivered, [1]).start()
+    assert book.wait_idle(10)

@@ -1,6 +1,7 @@
 """`delivery.sender`: one retry layer, one deadline, every run settled."""
 
 import logging
+import re
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from otel_langsmith.wire.reply import Reply
 OK = Reply(202)
 BUSY = Reply(503)
 KEY = "lsv2_sesame"
+POSTED = re.compile(r'name="post\.([0-9a-f-]{36})"')
 
 
 def run(number: int, **fields: Any) -> Run:
@@ -53,13 +55,23 @@ class Bench:
         self.transport = ScriptedTransport(replies, self.clock, cost_s)
         self.book = Book()
         arguments = {"endpoint": "http://langsmith.test/api/v1", "api_key": KEY, **settings}
-        self.sender = Sender(resolve(arguments, {})[0], self.transport, self.clock)
+        self.sender = Sender(resolve(arguments, {})[0], self.transport, self.clock, self.book)
 
-    def deliver(self, runs: Sequence[Run], deadline_s: float = 10.0) -> Ledger:
+    def deliver(self, runs: Sequence[Run], within_s: float = 10.0) -> Ledger:
         self.book.receive(len(runs))
+        deadline_s = self.clock.now_s() + within_s
         with self.book.consign(len(runs)) as consignment:
-            self.sender.deliver(runs, consignment, deadline_s, threading.Event())
-        return self.book.read()
+            clear = self.sender.deliver(runs, consignment, deadline_s, threading.Event())
+        ledger = self.book.read()
+        assert clear == (ledger.queued == 0)
+        return ledger
+
+    def sent(self) -> list[str]:
+        """The ids of the runs in each request, in order."""
+        return [
+            " ".join(str(int(found[-12:], 16)) for found in POSTED.findall(request.body.decode()))
+            for request in self.transport.requests
+        ]
 
 
 def test_a_request_says_who_sends_what_to_whom() -> None:
@@ -103,8 +115,8 @@ def test_a_busy_server_is_asked_again_with_the_same_body() -> None:
 
 
 def test_waits_grow_at_most_twofold_and_are_jittered() -> None:
-    bench = Bench([BUSY])
-    bench.deliver([run(1)], deadline_s=600)
+    bench = Bench([BUSY], timeout=600)
+    bench.deliver([run(1)], within_s=600)
     ceilings = [min(0.5 * 2**n, 30) for n in range(len(bench.clock.waits))]
     assert all(0 <= w <= c for w, c in zip(bench.clock.waits, ceilings, strict=True))
     assert len(set(bench.clock.waits)) == len(bench.clock.waits)
@@ -117,31 +129,65 @@ def test_retry_after_is_waited_for() -> None:
 
 
 @given(st.floats(0.001, 60), st.floats(0, 9))
-def test_the_deadline_holds_whatever_the_server_does(deadline_s: float, cost_s: float) -> None:
+def test_the_deadline_holds_whatever_the_server_does(within_s: float, cost_s: float) -> None:
     bench = Bench([BUSY], cost_s=cost_s)
-    ledger = bench.deliver([run(1)], deadline_s)
-    assert ledger.dropped == {"http_503": 1}
-    assert bench.clock.elapsed_s <= deadline_s + cost_s
-    assert all(0 < timeout <= deadline_s for timeout in bench.transport.timeouts)
+    assert bench.deliver([run(1), run(2)], within_s).queued == 2
+    assert bench.clock.elapsed_s <= min(within_s, 10) + cost_s
+    assert all(0 < timeout <= within_s for timeout in bench.transport.timeouts)
 
 
 def test_a_wait_beyond_the_deadline_is_not_begun() -> None:
     bench = Bench([Reply(503, {"retry-after": "60"})])
-    assert bench.deliver([run(1)]).dropped == {"http_503": 1}
+    assert bench.deliver([run(1)]).queued == 1
     assert bench.clock.waits == []
 
 
-def test_after_the_deadline_nothing_is_sent_any_more() -> None:
+def test_nothing_is_tried_for_longer_than_the_timeout_in_vain() -> None:
+    bench = Bench([BUSY], timeout=3)
+    assert bench.deliver([run(1)], within_s=500).queued == 1
+    assert bench.clock.elapsed_s <= 3
+
+
+def test_what_was_not_delivered_in_time_goes_first_next_time() -> None:
     bench = Bench([OK], cost_s=6, max_batch_runs=1)
     ledger = bench.deliver([run(n) for n in range(1, 6)])
-    assert ledger.delivered == 2
-    assert ledger.dropped == {"unreachable": 3}
-    assert len(bench.transport.requests) == 2
+    assert (ledger.delivered, ledger.queued) == (2, 3)
+    assert bench.sent() == ["1", "2"]
+    bench.deliver([run(6)], within_s=100)
+    assert bench.sent() == ["1", "2", "3", "4", "5", "6"]
+    assert bench.book.read().delivered == 6
+
+
+def test_an_outage_of_any_length_loses_nothing_that_fits_the_backlog() -> None:
+    bench = Bench([*[BUSY] * 40, OK], max_batch_runs=2)
+    for n in range(0, 60, 3):
+        bench.deliver([run(n + 1), run(n + 2), run(n + 3)])
+    assert bench.book.read() == Ledger(received=60, delivered=60)
+
+
+def test_a_full_backlog_drops_the_oldest_and_counts_them() -> None:
+    bench = Bench([BUSY], max_batch_runs=1, max_backlog_bytes=2_000)
+    for n in range(1, 11):
+        bench.deliver([run(n)])
+    ledger = bench.book.read()
+    assert ledger.queued + ledger.dropped["backlog_full"] == 10
+    assert 0 < ledger.queued < 10
+    bench.transport.script([OK])
+    bench.deliver([])
+    kept = [str(n) for n in range(11 - ledger.queued, 11)]
+    assert bench.sent()[-ledger.queued :] == kept
+
+
+def test_what_is_abandoned_is_counted() -> None:
+    bench = Bench([BUSY])
+    bench.deliver([run(1), run(2)])
+    bench.sender.abandon()
+    assert bench.book.read() == Ledger(received=2, dropped={"undelivered": 2})
 
 
 def test_an_interrupt_ends_the_wait() -> None:
     bench = Bench([BUSY], interrupt_after=2)
-    assert bench.deliver([run(1)]).dropped == {"http_503": 1}
+    assert bench.deliver([run(1)]).queued == 1
     assert len(bench.transport.requests) == 2
 
 
@@ -183,9 +229,12 @@ def test_a_refused_key_names_the_setting_and_never_the_key(
     assert KEY not in caplog.text
 
 
-def test_the_rest_is_settled_when_the_transport_breaks() -> None:
-    bench = Bench([OK, KeyboardInterrupt()], max_batch_runs=1)
+def test_a_broken_off_delivery_keeps_what_it_had_in_hand_and_counts_the_rest() -> None:
+    bench = Bench([OK, KeyboardInterrupt(), OK], max_batch_runs=1)
     with pytest.raises(KeyboardInterrupt):
         bench.deliver([run(n) for n in range(1, 5)])
-    assert bench.book.read().delivered == 1
-    assert bench.book.read().dropped == {"interrupted": 3}
+    assert bench.book.read() == Ledger(
+        received=4, delivered=1, queued=1, dropped={"interrupted": 2}
+    )
+    bench.deliver([])
+    assert bench.book.read().delivered == 2

@@ -1,0 +1,97 @@
+"""Fields → the parts of a run that LangSmith has a shape for: content, usage, model.
+
+Of no dialect: whatever tables fill these fields, this is what becomes of them.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from otel_langsmith.conventions.table import Reading
+from otel_langsmith.run import JsonObject, RunType
+
+
+def content(parts: Mapping[str, Any], side: str) -> JsonObject:
+    """The fields of one owner as the object that LangSmith wants of inputs and outputs."""
+    whole = parts.get(side)
+    if len(parts) == 1 and isinstance(whole, Mapping):
+        return whole
+    composed: dict[str, Any] = {}
+    spare = side[:-1]
+    if side in parts:
+        composed[spare] = whole
+    for name, value in parts.items():
+        key, rest = _place(name)
+        if key == "messages" and not isinstance(value, list):
+            composed[key if spare in composed else spare] = value
+        elif rest:
+            composed.setdefault(key, {})[rest] = value
+        elif key and key != "system":
+            composed[key] = value
+    system = parts.get("inputs.system")
+    if system:
+        composed["messages"] = _led_by(system, composed.get("messages", []))
+    return composed
+
+
+@lru_cache(maxsize=1024)
+def _place(name: str) -> tuple[str, str]:
+    """``inputs.variables.city`` → variables, city."""
+    key, _, rest = name.partition(".")[2].partition(".")
+    return key, rest
+
+
+def _led_by(system: JsonObject, messages: list[Any]) -> list[Any]:
+    """The messages after their system message, unless they have brought one themselves."""
+    return messages if messages and messages[0]["role"] == "system" else [system, *messages]
+
+
+def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
+    """LangSmith's usage object: totals that include their details, the third from the other two.
+
+    More tokens from the cache than tokens read means the source counted them apart, as Anthropic's
+    API does (genai.md §5.3).
+    """
+    totals, details = reading.usage, reading.input_details
+    cached = details.get("cache_read", 0) + details.get("cache_creation", 0)
+    if cached > totals.get("input_tokens", cached):
+        totals["input_tokens"] += cached
+    if run_type == "embedding" and "input_tokens" in totals:
+        totals.setdefault("output_tokens", 0)
+    if len(totals) > 1:
+        _complete(totals)
+    for name, found in (
+        ("input_token_details", details),
+        ("output_token_details", reading.output_details),
+    ):
+        if counted := {key: count for key, count in found.items() if count}:
+            totals[name] = counted
+    return totals
+
+
+def _complete(totals: dict[str, Any]) -> None:
+    read, written = totals.get("input_tokens"), totals.get("output_tokens")
+    total = totals.get("total_tokens")
+    if total is None and read is not None and written is not None:
+        totals["total_tokens"] = read + written
+    elif written is None and total is not None and read is not None and total >= read:
+        totals["output_tokens"] = total - read
+    elif read is None and total is not None and written is not None and total >= written:
+        totals["input_tokens"] = total - written
+
+
+def add_model(reading: Reading, run_type: RunType) -> None:
+    """LangSmith's own names for the model: with provider, name and type it knows the price."""
+    fields, stated = reading.fields, reading.metadata
+    requested, answered = fields.get("model.request"), fields.get("model.response")
+    if "provider" in fields:
+        stated.setdefault("ls_provider", fields["provider"])
+    if requested or answered:
+        stated.setdefault("ls_model_name", requested or answered)
+    if requested and answered and requested != answered:
+        stated.setdefault("ls_response_model", answered)
+    if run_type == "llm":
+        stated.setdefault("ls_model_type", fields.get("model.type", "chat"))
+        for name in ("temperature", "max_tokens", "stop"):
+            if name in reading.params:
+                stated.setdefault(f"ls_{name}", reading.params[name])

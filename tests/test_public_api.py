@@ -1,0 +1,80 @@
+"""What is public is what `__all__` says, and the constructors are the settings."""
+
+import ast
+import inspect
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+import pytest
+
+import otel_langsmith
+from otel_langsmith.settings import SETTINGS, Settings
+
+PUBLIC = [
+    "ConfigurationError",
+    "LangSmithSpanExporter",
+    "Ledger",
+    "OtelLangSmithError",
+    "__version__",
+]
+"""The promise: growing it is a minor release, shrinking it a major one."""
+
+
+def names_of(source: str) -> list[str]:
+    """The names a module makes available: what it imports from us or assigns."""
+    tree = ast.parse(source)
+    found = [
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    found += [node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    return sorted(found)
+
+
+def source() -> str:
+    return Path(otel_langsmith.__file__).read_text(encoding="utf-8")
+
+
+def test_all_is_the_truth() -> None:
+    assert sorted(otel_langsmith.__all__) == sorted(PUBLIC)
+    assert names_of(source()) == sorted(PUBLIC)
+    assert all(hasattr(otel_langsmith, name) for name in PUBLIC)
+
+
+def test_a_planted_public_name_is_caught() -> None:
+    planted = source() + "\nfrom otel_langsmith.run import Run\ndef helper(): ...\n"
+    assert {"Run", "helper"} <= set(names_of(planted)) - set(PUBLIC)
+
+
+def test_each_keyword_of_the_exporter_is_a_setting_and_documented() -> None:
+    signature = inspect.signature(otel_langsmith.LangSmithSpanExporter)
+    assert [*signature.parameters] == [row.keyword for row in SETTINGS]
+    assert all(p.kind is p.KEYWORD_ONLY for p in signature.parameters.values())
+    doc = inspect.getdoc(otel_langsmith.LangSmithSpanExporter) or ""
+    assert all(f"\n    {row.keyword}: " in doc for row in SETTINGS)
+
+
+def test_each_setting_is_a_row_and_each_row_a_setting() -> None:
+    assert [*Settings.__slots__] == [row.keyword for row in SETTINGS]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_documented(name: str) -> None:
+    assert name == "__version__" or inspect.getdoc(getattr(otel_langsmith, name))
+
+
+def test_the_versions_agree() -> None:
+    assert version("otel-langsmith") == otel_langsmith.__version__
+    changelog = (Path(__file__).parent.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{otel_langsmith.__version__}]" in changelog
+
+
+def test_opentelemetry_finds_the_exporter_by_name() -> None:
+    (found,) = entry_points(group="opentelemetry_traces_exporter", name="langsmith")
+    assert found.load() is otel_langsmith.LangSmithSpanExporter
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (Path(otel_langsmith.__file__).parent / "py.typed").exists()
