@@ -100,7 +100,10 @@ def serve(host: str, port: int, api_keys: tuple[str, ...], database: Path) -> No
 @click.option("--keep", is_flag=True, help="Keep the page open until Ctrl-C.")
 @click.option("--port", type=PORT, default=0, help="The page's port.  [default: a free one]")
 def demo(*, keep: bool, port: int) -> None:
-    """Run a small agent on this machine and show the runs that its spans become."""
+    """Run a small agent, and show the runs its spans become.
+
+    All of it stays on this machine: the agent, its model, its search service, the runs.
+    """
     console = _console()
     with _progress("Loading the agent"):
         program = _demo_program()
@@ -123,7 +126,10 @@ def demo(*, keep: bool, port: int) -> None:
 @database_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with all that was received.")
 def show(trace: str | None, database: Path, *, as_json: bool) -> None:
-    """List the latest traces, or show the one whose id is TRACE or begins so."""
+    """List the latest traces, or show one as a tree.
+
+    TRACE is its id, or as much of the beginning as tells it from the others.
+    """
     with _opened(database) as store:
         if trace is None:
             latest = store.traces(limit=LATEST)

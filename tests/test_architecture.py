@@ -4,6 +4,7 @@ import ast
 import statistics
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -12,11 +13,11 @@ import otel_langsmith
 PACKAGE = Path(otel_langsmith.__file__).parent
 
 ORDER = (
-    # words
+    # the words
     "version",
     "errors",
     "run",
-    # rules: pure
+    # the rules, pure
     "identity",
     "settings",
     "lineage",
@@ -24,11 +25,13 @@ ORDER = (
     "redact",
     "conventions.readers",
     "conventions.messages",
+    "conventions.fields",
     "conventions.table",
     "conventions.langsmith",
     "conventions.gen_ai",
     "conventions.plain",
     "conventions",
+    "conventions.compose",
     "translate",
     "wire",
     "wire.json",
@@ -37,7 +40,7 @@ ORDER = (
     "wire.compress",
     "wire.batch",
     "wire.reply",
-    # shell: clock, threads, sockets
+    # the shell, with clock, threads and sockets
     "delivery",
     "delivery.transport",
     "delivery.ledger",
@@ -58,8 +61,12 @@ ORDER = (
 PURE = ORDER[: ORDER.index("delivery")]
 
 OUTSIDE_WORLD = frozenset(
-    "asyncio concurrent http logging multiprocessing os pathlib queue random requests secrets"
-    " shutil signal socket sqlite3 ssl subprocess sys tempfile threading time urllib3".split()
+    {
+        *("asyncio", "concurrent", "multiprocessing", "queue", "signal", "subprocess", "threading"),
+        *("http", "requests", "socket", "ssl", "urllib3"),
+        *("os", "pathlib", "shutil", "sqlite3", "sys", "tempfile"),
+        *("logging", "random", "secrets", "time"),
+    }
 )
 
 MAX_MODULE_LINES = 400
@@ -77,20 +84,23 @@ def modules(package: Path) -> dict[str, Path]:
     return found
 
 
-def imports(tree: ast.AST) -> Iterator[tuple[str, bool]]:
-    """Every imported module, and whether the import stands inside a function."""
+class Import(NamedTuple):
+    name: str
+    in_function: bool
+    for_types_only: bool
 
-    def walk(node: ast.AST, inside: bool) -> Iterator[tuple[str, bool]]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Import):
-                yield from ((alias.name, inside) for alias in child.names)
-            elif isinstance(child, ast.ImportFrom):
-                for alias in child.names:
-                    yield f"{child.module}.{alias.name}", inside
-            function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-            yield from walk(child, inside or function)
 
-    return walk(tree, inside=False)
+def imports(node: ast.AST, *, inside: bool = False, typing: bool = False) -> Iterator[Import]:
+    """Every import below a node, and where it stands."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, inside, typing) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            names = [f"{child.module}.{alias.name}" for alias in child.names]
+            yield from (Import(name, inside, typing) for name in names)
+        function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
+        guard = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        yield from imports(child, inside=inside or function, typing=typing or guard)
 
 
 def own(name: str, known: Iterable[str]) -> str | None:
@@ -130,14 +140,15 @@ def faults_of(name: str, source: str, known: Iterable[str]) -> Iterator[str]:
         yield "has a name that says nothing"
     if len(source.splitlines()) > MAX_MODULE_LINES:
         yield f"has more than {MAX_MODULE_LINES} lines"
-    for imported, inside in imports(tree):
-        ours = own(imported, known)
-        if ours is not None and inside:
-            yield f"imports {imported} inside a function"
+    for imported in imports(tree):
+        ours = own(imported.name, known)
+        if ours is not None and imported.in_function:
+            yield f"imports {imported.name} inside a function"
         if ours is not None and ours != name and place(ours) > place(name):
             yield f"imports {ours}, which comes later"
-        if name in PURE and imported.split(".")[0] in OUTSIDE_WORLD and not inside:
-            yield f"is pure, yet imports {imported}"
+        outside = imported.name.split(".")[0] in OUTSIDE_WORLD
+        if name in PURE and outside and not imported.for_types_only:
+            yield f"is pure, yet imports {imported.name}"
     yield from (
         f"{function} has {lines} lines"
         for function, lines in functions(tree)
@@ -160,8 +171,8 @@ def edges(package: Path) -> dict[str, set[str]]:
     return {
         name: {
             ours
-            for imported, _ in imports(ast.parse(path.read_text(encoding="utf-8")))
-            if (ours := own(imported, found)) not in (None, name)
+            for imported in imports(ast.parse(path.read_text(encoding="utf-8")))
+            if (ours := own(imported.name, found)) not in (None, name)
         }
         for name, path in found.items()
     }
@@ -199,6 +210,7 @@ def test_functions_are_short() -> None:
         ("identity", "from otel_langsmith.exporter import X", "comes later"),
         ("identity", "import otel_langsmith.exporter", "comes later"),
         ("redact", "import socket", "is pure"),
+        ("redact", "def f():\n    import socket", "is pure"),
         ("wire.batch", "from time import monotonic", "is pure"),
         ("exporter", "def f():\n    from otel_langsmith.run import Run", "inside a function"),
         ("wire.utils", "", "says nothing"),

@@ -221,7 +221,7 @@ def test_an_unusable_environment_warns_and_the_application_lives(
 
 
 def test_an_unusable_argument_raises() -> None:
-    with pytest.raises(ConfigurationError, match="endpoint is 'langsmith.corp'"):
+    with pytest.raises(ConfigurationError, match=r"endpoint is 'langsmith\.corp'"):
         LangSmithSpanExporter(endpoint="langsmith.corp")
 
 

@@ -98,6 +98,11 @@ def provider(value: Any) -> Any:
     return PROVIDERS.get(lower) or (lower if lower == word else UNREADABLE)
 
 
+def error_type(value: Any) -> Any:
+    """The kind of an error; ``_OTHER`` is the spec's word for none."""
+    return UNREADABLE if value == "_OTHER" else as_text(value)
+
+
 _DETAILS: Final = "gen_ai.client.inference.operation.details"
 
 GEN_AI: Final = Convention(
@@ -132,7 +137,7 @@ GEN_AI: Final = Convention(
         attr("metadata.user_id", "user.id", "enduser.id", via=as_text),
         attr("metadata.tool_call_id", "gen_ai.tool.call.id", via=as_text),
         attr("first_token_s", "gen_ai.response.time_to_first_chunk", via=as_seconds),
-        attr("error.type", "error.type", via=as_text, keep=True),
+        attr("error.type", "error.type", via=error_type, keep=True),
         attr("params.temperature", "gen_ai.request.temperature", via=as_float),
         attr("params.top_p", "gen_ai.request.top_p", via=as_float),
         attr("params.top_k", "gen_ai.request.top_k", via=as_count),

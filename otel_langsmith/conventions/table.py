@@ -120,7 +120,7 @@ class Reading:
     outputs: dict[str, Any] = field(default_factory=dict)
 
     def put(self, name: str, value: Any) -> bool:
-        """Whether the field took ``value``: scalars coalesce, the first one wins."""
+        """Whether the field has ``value`` now: the first one wins, and another like it is no loss."""
         home, name = _home(name)
         held: dict[str, Any] = getattr(self, home)
         if name not in held:
@@ -128,7 +128,7 @@ class Reading:
         elif name in UNIONS:
             held[name] = tuple(dict.fromkeys((*held[name], *value)))
         else:
-            return False
+            return type(held[name]) is type(value) and bool(held[name] == value)
         return True
 
 
@@ -240,18 +240,17 @@ class Table:
         cleaned: set[str] = set()
         for convention in self._conventions:
             rows = [row for row in convention.rows if _applies(row, scope, keys)]
-            scalars += [
-                step
-                for row in rows
-                if not _side(row)
-                for step in _steps(row, keys)
-                if step.key not in claimed
-            ]
+            claims = cleaned if convention.fallback else claimed
+            for row in rows:
+                steps = [step for step in _steps(row, keys) if step.key not in claimed]
+                if _side(row):
+                    claims.update(step.key for step in steps)
+                else:
+                    scalars += steps
             for name, found in sides.items():
                 side = _side_of(convention, [row for row in rows if _side(row) == name], keys)
                 if side.steps or side.events:
                     found.append(side)
-                (cleaned if side.fallback else claimed).update(step.key for step in side.steps)
         content = tuple(key for key in keys if self.is_content(key) and key not in cleaned)
         inputs, outputs = map(tuple, sides.values())
         return Plan(tuple(scalars), (inputs, outputs), (_quiet(inputs), _quiet(outputs)), content)

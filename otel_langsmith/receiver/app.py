@@ -35,9 +35,11 @@ _PREFIXES: Final = ("", "/api/v1", "/api")  # as SaaS and self-hosted installati
 _MINUTE_S: Final = 60.0
 _PATIENCE: Final = 8
 
+# The Python SDK compares this: below 0.8.10 it sends feedback to an endpoint we do not serve.
+_SERVER_VERSION: Final = "0.13.0"
 _INFO: Final = {
-    "version": f"otel-langsmith {__version__}",
-    "git_sha": None,
+    "version": _SERVER_VERSION,
+    "git_sha": f"otel-langsmith-{__version__}",
     "license_expiration_time": None,
     "batch_ingest_config": {
         "use_multipart_endpoint": True,

@@ -84,7 +84,7 @@ class _Collector:
         headers = self.parts[-1].headers
         if name in headers:
             raise unprocessable(f"a part has two {name} headers")
-        headers[name] = self.value.decode("utf-8", "replace")
+        headers[name] = self.value.decode("latin-1")  # as HTTP does: no byte is lost
 
     def more_data(self, data: bytes, start: int, end: int) -> None:
         self.parts[-1].data += memoryview(data)[start:end]
@@ -133,7 +133,10 @@ def _checked(raw: _Raw) -> Part:
 
 def _name(headers: Mapping[str, str]) -> str:
     kind, options = parse_options_header(headers.get("content-disposition", ""))
-    name = options.get(b"name", b"").decode("latin-1")
+    try:
+        name = options.get(b"name", b"").decode()
+    except UnicodeDecodeError:
+        raise unprocessable("the name of a part must be UTF-8") from None
     if kind != b"form-data" or not name:
         raise unprocessable("a part must have a Content-Disposition: form-data with a name")
     return name

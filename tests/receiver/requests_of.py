@@ -80,9 +80,7 @@ def send_batch(
     return send_json(receiver, "POST", "/runs/batch", {"post": post, "patch": patch})
 
 
-def send_parts(
-    receiver: Receiver, parts: Iterable[bytes], **headers: str
-) -> requests.Response:
+def send_parts(receiver: Receiver, parts: Iterable[bytes], **headers: str) -> requests.Response:
     return send_multipart(receiver, body_of(parts), **headers)
 
 

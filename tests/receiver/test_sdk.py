@@ -55,13 +55,13 @@ def nothing_to_complain_about(
 ) -> Iterator[None]:
     caplog.set_level(logging.INFO, logger="langsmith")
     yield
-    assert [record.getMessage() for record in caplog.records if record.name[:9] == "langsmith"] == []
+    assert [
+        record.getMessage() for record in caplog.records if record.name[:9] == "langsmith"
+    ] == []
     assert [line for line in receiver.store.requests() if line.status >= 400] == []
 
 
-def test_a_run_created_and_updated_is_one_run(
-    receiver: Receiver, client: langsmith.Client
-) -> None:
+def test_a_run_created_and_updated_is_one_run(receiver: Receiver, client: langsmith.Client) -> None:
     run_id = _create_and_update(client)
     client.flush()
     _expect_one(receiver, run_id)

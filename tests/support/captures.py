@@ -14,6 +14,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.trace.status import Status, StatusCode
 
+from otel_langsmith.lineage import Lineage, of_span
+
 CAPTURES = Path(__file__).parent.parent / "captures"
 
 
@@ -104,3 +106,16 @@ def _list(items: Iterable[Any], dropped: int) -> BoundedList:
     bounded = BoundedList.from_seq(max(len(found), 1), found)
     bounded.dropped = dropped
     return bounded
+
+
+def lineages(spans: Iterable[ReadableSpan]) -> list[Lineage]:
+    """The lineage of each span, by parents in the same capture; other spans are roots."""
+    spans = list(spans)
+    by_id = {span.context.span_id: span for span in spans}
+
+    def of(span: ReadableSpan) -> Lineage:
+        parent = by_id.get(span.parent.span_id) if span.parent else None
+        above = of(parent) if parent else None
+        return of_span(span.context.span_id, span.start_time or 0, above, span.attributes or {})
+
+    return [of(span) for span in spans]

@@ -1,0 +1,24 @@
+# `make` checks everything on the Python in use; `.ci/run` does so on every Python there is.
+
+PYTHON ?= python
+
+.PHONY: check format lint types test demo
+
+check: lint types test
+
+format:
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+lint:
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+
+types:
+	$(PYTHON) -m mypy
+
+test:
+	$(PYTHON) -m pytest
+
+demo:
+	$(PYTHON) -m otel_langsmith.cli demo

@@ -1,0 +1,139 @@
+"""What the README says is what happens. `pytest --regen` writes its generated parts anew."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+import otel_langsmith
+from otel_langsmith.receiver import Receiver
+from otel_langsmith.settings import PREFIXES, SETTINGS, Setting
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+
+MAX_LINES_TO_PYTHON = 25
+MAX_WORDS_TO_PYTHON = 60
+MEASURED = re.compile(r"[\d.]+ (?:ms|s)\b|127\.0\.0\.1:\d+")
+
+
+def section(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.DOTALL)
+
+
+def generated(
+    name: str, text: str, request: pytest.FixtureRequest, same: Callable[[str], str]
+) -> None:
+    """The README's part ``name`` is ``text``, apart from what ``same`` takes for equal."""
+    readme = README.read_text(encoding="utf-8")
+    if request.config.getoption("--regen"):
+        README.write_text(section(name).sub(lambda _: text, readme), encoding="utf-8")
+        return
+    (found,) = section(name).findall(readme)
+    assert same(found) == same(text)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def settings_table() -> str:
+    rows = [
+        f"| `{row.keyword}` | {shown(row)} | {', '.join(f'`{s}`' for s in row.suffixes)} | {row.doc} |"
+        for row in SETTINGS
+    ]
+    head = ["| keyword | default | variable | |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows, ""])
+
+
+def shown(row: Setting) -> str:
+    """The default as a reader wants it."""
+    default = row.default
+    if default is None or default == {}:
+        return ""
+    if row.keyword.endswith("_bytes") and isinstance(default, int):
+        return f"{default / 2**20:g} MiB"
+    if isinstance(default, (int, float)) and not isinstance(default, bool):
+        return f"{default:,g}"
+    return f"`{default}`".lower()
+
+
+def test_python_comes_early_and_after_few_words() -> None:
+    before, python, _ = README.read_text(encoding="utf-8").partition("```python")
+    assert python
+    assert len(before.splitlines()) < MAX_LINES_TO_PYTHON
+    assert len(before.split()) <= MAX_WORDS_TO_PYTHON
+
+
+def test_the_settings_are_all_there(request: pytest.FixtureRequest) -> None:
+    generated("settings", settings_table(), request, str.strip)
+    prefixes = " or ".join(f"`{prefix}`" for prefix in PREFIXES)
+    assert prefixes in README.read_text(encoding="utf-8").replace("\n", " ")
+
+
+def test_the_demo_prints_what_the_readme_shows(request: pytest.FixtureRequest) -> None:
+    pytest.importorskip("openai")
+    done = subprocess.run(
+        [sys.executable, "-m", "otel_langsmith.cli", "demo"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1"},
+        timeout=60,
+    )
+    lines = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+    generated("demo", f"```text\n{lines}\n```\n", request, lambda text: MEASURED.sub("#", text))
+
+
+def test_the_first_python_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    first = blocks("python")[0]
+    with Receiver() as receiver:
+        exec(first.replace("http://127.0.0.1:1984", receiver.url), {})
+        (run,) = receiver.store.runs()
+    assert (run.name, run.run_type) == ("hello", "tool")
+    assert capsys.readouterr().out == "1 delivered\n"
+
+
+def test_the_second_python_joins_a_provider_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = TracerProvider()
+    with Receiver() as receiver:
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", receiver.url)
+        monkeypatch.setenv("LANGSMITH_API_KEY", "any")
+        exec(blocks("python")[1], {"provider": provider})
+        provider.get_tracer("mine").start_span("span").end()
+        provider.shutdown()
+        assert len(receiver.store.runs()) == 1
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_every_example_runs_clean(example: Path) -> None:
+    with Receiver() as receiver:
+        done = subprocess.run(
+            [sys.executable, example],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LANGSMITH_ENDPOINT": receiver.url, "LANGSMITH_API_KEY": "any"},
+            timeout=60,
+        )
+        assert done.stderr == ""
+        assert receiver.store.runs()
+        assert all(status == 202 for *_, status, _ in receiver.store.requests())
+
+
+def test_the_sources_name_no_machine() -> None:
+    """No path of a developer's machine and no registry's host is in what we publish."""
+    forbidden = re.compile(r"/(?:root|work|home)/|pypi\.org|registry\.npmjs|deb\.debian")
+    published = [*Path(otel_langsmith.__file__).parent.rglob("*"), *ROOT.glob("*.*")]
+    found = [
+        path
+        for path in published
+        if path.suffix in {".py", ".toml", ".md", ".html", ".txt"}
+        and forbidden.search(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []

@@ -1,0 +1,509 @@
+"""`conventions`: whatever a span holds, each attribute ends in one place, and nothing raises."""
+
+import math
+from enum import Enum
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.sdk.trace import Event
+
+from otel_langsmith.conventions import CONVENTIONS, UNREADABLE, Convention, attr, event, table_of
+from otel_langsmith.conventions import messages as conversation
+from otel_langsmith.conventions import readers
+from otel_langsmith.conventions.compose import content, usage
+from otel_langsmith.conventions.plain import clean_url
+from otel_langsmith.conventions.table import PLANS, Reading, prefix, spread
+from otel_langsmith.run import Attachment
+
+TABLE = table_of(CONVENTIONS)
+ROWS = [row for convention in CONVENTIONS for row in convention.rows]
+KEYS = sorted({key for row in ROWS for key in row.keys if not row.family and not row.event})
+FAMILIES = sorted({row.keys[0] for row in ROWS if row.family})
+
+texts = st.text(st.characters(exclude_categories=()), max_size=12)
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(2**64, 2**80),
+    st.floats(),
+    texts,
+    st.binary(max_size=8),
+    st.sampled_from(
+        [
+            "64",
+            "1e400",
+            "None",
+            "[]",
+            "{}",
+            '"{}"',
+            '{"a": NaN}',
+            '[{"role":"user","parts":[{"type":"te',
+            '[{"role":["x"],"parts":[{"type":{}},{"type":"tool_call"},{"type":"blob"},3]}]',
+            '{"role":"model","content":[{"type":"tool_result"},{"type":"image_url"}]}',
+            '[[{"lc":1}]]',
+            "{'audio': 7}",
+            "https://a:b@c/?token=1#key=2",
+            "chat",
+            "execute_tool",
+            "tool",
+        ]
+    ),
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(tuple),
+        st.dictionaries(
+            texts | st.sampled_from(["type", "role", "parts", "name"]), inner, max_size=4
+        ),
+    ),
+    max_leaves=12,
+)
+names = st.one_of(
+    st.sampled_from(KEYS),
+    st.sampled_from(KEYS),
+    st.builds(lambda start, rest: start + rest, st.sampled_from(FAMILIES), texts),
+    st.sampled_from(["thread_id", "OTEL_TRACE_ID", "usage_metadata", "my.own"]),
+)
+spans = st.dictionaries(names, values, max_size=12)
+
+
+@given(spans)
+@settings(max_examples=400)
+def test_every_attribute_ends_in_one_place(attributes: dict[str, Any]) -> None:
+    """What is left is the very object it was; what is gone is in a field or was content."""
+    reading = TABLE.read("scope", dict(attributes))
+    assert reading.rest.keys() <= attributes.keys()
+    for key, value in reading.rest.items():
+        assert value is attributes[key] or key in _cleaned()
+    gone = attributes.keys() - reading.rest.keys()
+    taken = sum(len(held) for held in _homes(reading))
+    assert not gone or taken or any(TABLE.is_content(key) for key in gone)
+
+
+def _cleaned() -> set[str]:
+    plain = CONVENTIONS[-1]
+    return {key for row in plain.rows if row.content for key in row.keys}
+
+
+def _homes(reading: Reading) -> list[dict[str, Any]]:
+    return [
+        reading.fields,
+        reading.params,
+        reading.usage,
+        reading.input_details,
+        reading.output_details,
+        reading.metadata,
+        reading.inputs,
+        reading.outputs,
+    ]
+
+
+@given(spans, st.randoms())
+def test_the_order_of_attributes_does_not_matter(attributes: dict[str, Any], random: Any) -> None:
+    shuffled = list(attributes.items())
+    random.shuffle(shuffled)
+    assert repr_of(TABLE.read("s", dict(attributes))) == repr_of(TABLE.read("s", dict(shuffled)))
+
+
+def repr_of(reading: Reading) -> list[list[tuple[str, str]]]:
+    """Comparable where NaN is not; families keep the order in which their members came."""
+    return [
+        sorted((key, repr(value)) for key, value in held.items())
+        for held in (*_homes(reading), reading.rest)
+    ]
+
+
+@given(values)
+def test_every_reader_of_every_table_is_total(value: Any) -> None:
+    for row in ROWS:
+        row.via(value)
+
+
+class Odd(Enum):
+    """An enum is what people put on spans by hand."""
+
+    VALUE = "v"
+
+
+@pytest.mark.parametrize(
+    "value", [Odd.VALUE, object(), {1: 2}, {"type": []}, [{"type": {}}], set()]
+)
+def test_readers_stand_what_no_attribute_can_be(value: Any) -> None:
+    for row in ROWS:
+        row.via(value)
+
+
+A = Convention(
+    name="a",
+    spec="",
+    rows=(
+        attr("params.seed", "a.seed", "a.old_seed", via=readers.as_count),
+        attr("tags", "a.tags", via=readers.as_tags),
+        attr("inputs.messages", "a.in"),
+        attr("outputs", "a.out"),
+        prefix("metadata", "a."),
+        event("outputs", "a.said", "a.out"),
+    ),
+)
+B = Convention(
+    name="b",
+    spec="",
+    rows=(
+        attr("params.seed", "b.seed", via=readers.as_count),
+        attr("tags", "b.tags", via=readers.as_tags),
+        attr("run_type", "b.kind", keep=True),
+        attr("inputs", "b.in"),
+        attr("outputs", "b.out"),
+        attr("params.top_k", "b.k", given=("b.seed",)),
+        attr("params.n", "b.n", scope="b-scope"),
+        prefix("inputs.variables", "b.var."),
+    ),
+)
+LAST = Convention(
+    name="last",
+    spec="",
+    fallback=True,
+    rows=(attr("inputs.url", "url", via=lambda url: url.partition("?")[0]),),
+)
+
+
+def read(scope: str = "", /, **attributes: Any) -> Reading:
+    named = {key.replace("__", "."): value for key, value in attributes.items()}
+    return table_of((A, B, LAST)).read(scope, named)
+
+
+def test_scalars_coalesce_over_keys_and_then_over_dialects() -> None:
+    assert read(a__seed=1, a__old_seed=2, b__seed=3).params == {"seed": 1}
+    assert read(a__seed="x", a__old_seed=2, b__seed=3).params == {"seed": 2}
+    assert read(a__seed="x", b__seed=3).params == {"seed": 3}
+
+
+def test_a_scalar_that_lost_keeps_its_own_name() -> None:
+    assert read(a__seed=1, b__seed=3).rest == {"b.seed": 3}
+
+
+def test_a_scalar_that_says_the_same_is_no_loss() -> None:
+    assert read(a__seed=1, b__seed=1).rest == {}
+    assert read(a__seed=1, b__seed=True).rest == {"b.seed": True}
+
+
+def test_an_earlier_row_keeps_an_attribute_from_a_later_family() -> None:
+    reading = read(a__seed=1, a__other=2, a__old_seed=9)
+    assert (reading.params, reading.metadata) == ({"seed": 1}, {"other": 2, "old_seed": 9})
+
+
+def test_content_has_one_owner_and_the_rest_is_superseded() -> None:
+    reading = read(a__in=["hi"], b__in="hello", b__out="bye", b__var__city="Paris")
+    assert reading.inputs == {"inputs.messages": ["hi"]}
+    assert reading.outputs == {"outputs": "bye"}
+    assert reading.rest == {}
+
+
+def test_an_empty_first_dialect_leaves_the_content_to_the_next() -> None:
+    assert read(a__in=[], b__in="hello").inputs == {"inputs": "hello"}
+    assert read(a__in=[]).inputs == {"inputs.messages": []}
+
+
+def test_a_family_of_content_nests_under_its_remainders() -> None:
+    reading = read(b__var__city="Paris", b__var__day="Monday")
+    assert content(reading.inputs, "inputs") == {"variables": {"city": "Paris", "day": "Monday"}}
+
+
+def test_tags_are_gathered_from_every_dialect() -> None:
+    assert read(a__tags="x, y", b__tags=("y", "z")).fields["tags"] == ("x", "y", "z")
+
+
+def test_rows_ask_for_companions_and_for_scopes() -> None:
+    assert read(b__k=5).rest == {"b.k": 5}
+    assert read(b__k=5, b__seed=1).params == {"seed": 1, "top_k": 5}
+    assert read(b__n=2).rest == {"b.n": 2}
+    assert read("b-scope", b__n=2).params == {"n": 2}
+
+
+def test_a_fallback_speaks_only_where_nobody_knows_the_span() -> None:
+    assert read(url="/x?key").inputs == {"inputs.url": "/x"}
+    known = read(url="/x?key", b__kind="llm")
+    assert (known.inputs, known.rest) == ({}, {"url": "/x", "b.kind": "llm"})
+    owned = read(url="/x?key", b__in="hello")
+    assert (owned.inputs, owned.rest) == ({"inputs": "hello"}, {"url": "/x"})
+
+
+def test_content_on_events_waits_for_content_on_the_span() -> None:
+    table = table_of((A, B, LAST))
+    said = (Event("a.said", {"a.out": "on an event"}), Event("other", {"a.out": "not ours"}))
+    assert table.read("", {}, said).outputs == {"outputs": "on an event"}
+    assert table.read("", {"a.out": "on the span"}, said).outputs == {"outputs": "on the span"}
+    assert table.is_event_content("a.said", "a.out")
+    assert not table.is_event_content("other", "a.out")
+
+
+def test_whether_a_key_is_content_is_asked_of_every_table() -> None:
+    table = table_of((A, B, LAST))
+    content_keys = {"a.in", "a.out", "b.in", "b.out", "b.var.x", "url"}
+    assert {key for key in (*content_keys, "a.seed", "b.kind", "x") if table.is_content(key)} == (
+        content_keys
+    )
+
+
+def test_plans_are_forgotten_before_they_fill_the_memory() -> None:
+    table = table_of((A,))
+    for number in range(PLANS + 10):
+        table.read("", {f"key-{number}": 1})
+    assert len(table._plans) <= PLANS
+
+
+def test_one_attribute_may_feed_several_fields() -> None:
+    def split(value: Any) -> Any:
+        return {"params.seed": value[0], "metadata.user_id": value[1]}
+
+    table = table_of((Convention(name="c", spec="", rows=(spread("c", via=split),)),))
+    reading = table.read("", {"c": (1, "u")})
+    assert (reading.params, reading.metadata, reading.rest) == ({"seed": 1}, {"user_id": "u"}, {})
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(5, 5), (5.0, 5), ("5", 5), ("5.5", UNREADABLE), (True, UNREADABLE), (-1, UNREADABLE)]
+    + [(math.inf, UNREADABLE), ("1e400", UNREADABLE), ("9" * 5000, UNREADABLE), (2**70, 2**70)],
+)
+def test_counts_are_read_leniently(value: Any, number: Any) -> None:
+    assert readers.as_count(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ('{"a":1}', {"a": 1}),
+        ('"2"', '"2"'),
+        ("2", "2"),
+        ('{"a":1', '{"a":1'),
+        (("x",), ("x",)),
+        ('["\\ud800"]', ["\ud800"]),
+    ],
+)
+def test_json_is_taken_for_objects_and_lists_alone(value: Any, found: Any) -> None:
+    assert readers.from_json(value) == found
+
+
+def test_nan_in_json_is_still_json() -> None:
+    assert math.isnan(readers.from_json('{"a": NaN}')["a"])
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ('"{\\"a\\": 1}"', {"a": 1}),
+        ('"\\"{\\\\\\"a\\\\\\": 1}\\""', '"\\"{\\\\\\"a\\\\\\": 1}\\""'),
+        ('"2"', '"2"'),
+        ("2", "2"),
+        ("{", "{"),
+    ],
+)
+def test_json_in_json_is_undone_twice_and_for_objects_alone(value: str, found: Any) -> None:
+    assert readers.nested_json(value) == found
+
+
+def test_usage_details_are_read_from_a_python_repr() -> None:
+    assert readers.as_counts("{'audio': 7, 'cache_read': 64}") == {"audio": 7, "cache_read": 64}
+
+
+def test_attachments_are_bytes_and_lead_to_no_file() -> None:
+    given = '[{"name":"a.b","content":"aGk=","mime_type":"text/plain"},{"name":"x","path":"/etc"}]'
+    assert readers.as_attachments(given) == {
+        "attachments": (Attachment("a_b", "text/plain", b"hi"),),
+        "metadata.langsmith.attachments": [{"name": "x", "path": "/etc"}],
+    }
+    assert readers.as_attachments("no") == {"metadata.langsmith.attachments": "no"}
+
+
+@pytest.mark.parametrize(
+    ("url", "clean"),
+    [
+        ("https://h/p?x=y", "https://h/p?x=y"),
+        ("https://u:p@h/p", "https://REDACTED@h/p"),
+        ("https://h/?api_key=s3&x=1", "https://h/?api_key=REDACTED&x=1"),
+        ("/cb?code=s3&state=1#access_token=s3", "/cb?code=REDACTED&state=1#access_token=REDACTED"),
+        ("https://h/?X-Amz-Signature=s3&q=a?b", "https://h/?X-Amz-Signature=REDACTED&q=a?b"),
+        ("https://h/?%74oken=s3", "https://h/?%74oken=REDACTED"),
+        ("https://h/?zipcode=1&keyword=k", "https://h/?zipcode=1&keyword=k"),
+    ],
+)
+def test_urls_lose_their_secrets(url: str, clean: str) -> None:
+    assert clean_url(url) == clean
+
+
+def told(**counts: int) -> Reading:
+    reading = Reading({})
+    for name, count in counts.items():
+        reading.put("usage." + name.replace("__", "."), count)
+    return reading
+
+
+@pytest.mark.parametrize(
+    ("counts", "totals"),
+    [
+        ({"input_tokens": 3, "output_tokens": 2}, (3, 2, 5)),
+        ({"input_tokens": 3, "total_tokens": 5}, (3, 2, 5)),
+        ({"output_tokens": 2, "total_tokens": 5}, (3, 2, 5)),
+        (
+            {"input_tokens": 3, "output_tokens": 2, "input_token_details__cache_read": 10},
+            (13, 2, 15),
+        ),
+        ({"input_tokens": 0, "output_tokens": 0}, (0, 0, 0)),
+    ],
+)
+def test_totals_are_inclusive_and_complete(
+    counts: dict[str, int], totals: tuple[int, int, int]
+) -> None:
+    found = usage(told(**counts), "llm")
+    assert (found["input_tokens"], found["output_tokens"], found["total_tokens"]) == totals
+
+
+def test_details_of_zero_are_dropped() -> None:
+    found = usage(told(input_tokens=3, input_token_details__audio=0), "llm")
+    assert found == {"input_tokens": 3}
+
+
+BLOCKS = [
+    ({"type": "text", "content": "x"}, {"type": "text", "text": "x"}),
+    ({"type": "text", "content": {"a": 1}}, {"type": "text", "text": '{"a":1}'}),
+    ({"type": "reasoning", "content": "x"}, {"type": "reasoning", "text": "x"}),
+    (
+        {"type": "thinking", "thinking": "x", "signature": "s"},
+        {"type": "reasoning", "text": "x", "extras": {"signature": "s"}},
+    ),
+    (
+        {"type": "tool_call", "id": "1", "name": "f", "arguments": '"{\\"a\\":1}"'},
+        {"type": "tool_call", "id": "1", "name": "f", "args": {"a": 1}},
+    ),
+    (
+        {"type": "tool_call", "id": "1", "name": "f", "arguments": "Paris"},
+        {"type": "tool_call", "id": "1", "name": "f", "args": {"__raw": "Paris"}},
+    ),
+    (
+        {"type": "tool_call", "name": "f"},
+        {"type": "tool_call", "id": None, "name": "f", "args": {}},
+    ),
+    (
+        {"type": "blob", "modality": "image", "mime_type": "image/png", "content": b"hi"},
+        {"type": "image", "base64": "aGk=", "mime_type": "image/png"},
+    ),
+    (
+        {"type": "uri", "modality": "image", "uri": "data:image/png;base64,aGk="},
+        {"type": "image", "base64": "aGk=", "mime_type": "image/png"},
+    ),
+    ({"type": "uri", "modality": "audio", "uri": "s3://x"}, {"type": "audio", "url": "s3://x"}),
+    (
+        {"type": "file", "modality": "document", "file_id": "f"},
+        {"type": "file", "id": "f"},
+    ),
+    (
+        {"type": "image_url", "image_url": {"url": "http://x", "detail": "low"}},
+        {"type": "image", "url": "http://x", "extras": {"detail": "low"}},
+    ),
+    (
+        {"type": "server_tool_call", "id": "1", "name": "web", "server_tool_call": {"q": 1}},
+        {"type": "server_tool_call", "id": "1", "name": "web", "args": {"q": 1}},
+    ),
+    (
+        {"type": "server_tool_call_response", "id": "1", "server_tool_call_response": {"r": 1}},
+        {"type": "server_tool_result", "tool_call_id": "1", "output": {"r": 1}},
+    ),
+    (
+        {"type": "refusal", "refusal": "no"},
+        {"type": "text", "text": "no", "extras": {"refusal": True}},
+    ),
+    ({"type": "novel", "x": 1}, {"type": "non_standard", "value": {"type": "novel", "x": 1}}),
+]
+
+
+@pytest.mark.parametrize(("part", "block"), BLOCKS, ids=lambda part: str(part.get("type")))
+def test_parts_become_blocks(part: dict[str, Any], block: dict[str, Any]) -> None:
+    found = conversation.input_messages([{"role": "user", "parts": [part]}])
+    assert found == [{"role": "user", "content": [block]}]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("ai", "assistant"), ("model", "assistant"), ("human", "user"), ("developer", "system")]
+    + [("function", "tool"), ("critic", "critic"), (None, "user"), ("", "user")],
+)
+def test_roles_have_one_spelling(said: str | None, meant: str) -> None:
+    [message] = conversation.input_messages([{"role": said, "content": "x"}])
+    assert message == {"role": meant, "content": [{"type": "text", "text": "x"}]}
+
+
+def test_tool_results_are_messages_of_their_own() -> None:
+    """One for each result, before what the user said; ``"2"`` stays the text it is."""
+    results = [
+        {"type": "tool_call_response", "id": "1", "response": "2"},
+        {"type": "tool_call_response", "id": "2", "result": {"a": 1}},
+        {"type": "text", "content": "go on"},
+    ]
+    assert conversation.input_messages([{"role": "user", "parts": results}]) == [
+        {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "2"}]},
+        {"role": "tool", "tool_call_id": "2", "content": [{"type": "text", "text": '{"a":1}'}]},
+        {"role": "user", "content": [{"type": "text", "text": "go on"}]},
+    ]
+
+
+def test_openai_tool_calls_beside_the_content_are_blocks_too() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    [message] = conversation.output_messages([{"content": None, "tool_calls": [call]}])
+    assert message == {
+        "role": "assistant",
+        "content": [{"type": "tool_call", "id": "1", "name": "f", "args": {"a": 1}}],
+    }
+
+
+def test_reasoning_on_its_own_joins_what_follows() -> None:
+    items = [
+        {"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}]},
+        {
+            "role": "assistant",
+            "parts": [{"type": "text", "content": "ok"}],
+            "finish_reason": "stop",
+        },
+    ]
+    [message] = conversation.output_messages(items)
+    assert [block["type"] for block in message["content"]] == ["reasoning", "text"]
+    assert message["response_metadata"] == {"finish_reason": "stop"}
+
+
+def test_instructions_lead_unless_the_messages_bring_their_own() -> None:
+    system = conversation.instructions('[{"type":"text","content":"Be kind."}]')
+    user = {"role": "user", "content": []}
+    assert content({"inputs.system": system, "inputs.messages": [user]}, "inputs") == {
+        "messages": [system, user]
+    }
+    own = {"role": "system", "content": []}
+    assert content({"inputs.system": system, "inputs.messages": [own]}, "inputs") == {
+        "messages": [own]
+    }
+    assert content({"inputs.system": system}, "inputs") == {"messages": [system]}
+
+
+def test_truncated_messages_stay_the_text_they_are() -> None:
+    cut = conversation.input_messages('[{"role":"user","pa')
+    assert content({"inputs.messages": cut}, "inputs") == {"input": '[{"role":"user","pa'}
+
+
+def test_tools_are_defined_as_openai_defines_them() -> None:
+    nested = {"type": "function", "function": {"name": "f"}}
+    given = [
+        {"name": "f", "description": "d", "input_schema": {"type": "object"}},
+        nested,
+        {"type": "web_search", "name": "web"},
+    ]
+    assert conversation.tool_definitions(given) == [
+        {
+            "type": "function",
+            "function": {"name": "f", "description": "d", "parameters": {"type": "object"}},
+        },
+        nested,
+        {"type": "web_search", "name": "web"},
+    ]

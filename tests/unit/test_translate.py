@@ -1,0 +1,421 @@
+"""`translate`: a run for every span, whatever the span holds."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace.status import Status, StatusCode
+
+from otel_langsmith import lineage
+from otel_langsmith.conventions import CONVENTIONS, Convention, attr
+from otel_langsmith.identity import LAST_NS
+from otel_langsmith.lineage import Lineage
+from otel_langsmith.run import RUN_TYPES, Attachment, Run
+from otel_langsmith.translate import UNTRANSLATED, translate
+
+START = 1_795_246_915_312_327_139
+CONTEXT = SpanContext(0xAB, 0xCD, is_remote=False, trace_flags=TraceFlags(1))
+ROOT = lineage.root("00000000-0000-0000-0000-0000000000cd", START)
+ERROR = Status(StatusCode.ERROR)
+RESOURCE = Resource({"service.name": "tests"})
+
+
+def span(attributes: Any = None, /, scope: str = "tests", **said: Any) -> ReadableSpan:
+    said = {"name": "span", "start_time": START, "end_time": START + 1, **said}
+    return ReadableSpan(
+        context=CONTEXT,
+        resource=said.pop("resource", RESOURCE),
+        attributes=attributes or {},
+        instrumentation_scope=InstrumentationScope(scope, "1.0"),
+        **said,
+    )
+
+
+def run_of(attributes: Any = None, /, line: Lineage = ROOT, **said: Any) -> Run:
+    return translate(span(attributes, **said), line)
+
+
+def exception(**said: str) -> Event:
+    return Event("exception", {f"exception.{key}": value for key, value in said.items()}, START)
+
+
+def test_a_bare_span_is_a_chain_that_knows_where_it_comes_from() -> None:
+    run = run_of({"my.own": 1})
+    assert (run.name, run.run_type, run.inputs, run.outputs) == ("span", "chain", {}, None)
+    assert run.metadata == {
+        "service.name": "tests",
+        "my.own": 1,
+        "OTEL_TRACE_ID": f"{0xAB:032x}",
+        "OTEL_SPAN_ID": f"{0xCD:016x}",
+        "otel.scope.name": "tests",
+        "otel.scope.version": "1.0",
+    }
+
+
+def test_the_place_in_the_tree_is_the_lineage() -> None:
+    line = lineage.child(ROOT, "00000000-0000-0000-0000-0000000000ef", START)
+    run = run_of(line=line)
+    assert (run.id, run.trace_id, run.parent_run_id) == (line.run_id, ROOT.run_id, ROOT.run_id)
+    assert run.dotted_order == line.dotted_order
+
+
+def test_the_lineage_knows_the_project_better_than_the_caller() -> None:
+    own = Lineage(ROOT.trace_id, ROOT.run_id, None, ROOT.dotted_order, "theirs", "id")
+    assert translate(span(), ROOT, project="ours").project == "ours"
+    run = translate(span(), own, project="ours")
+    assert (run.project, run.session_id) == ("theirs", "id")
+
+
+def test_notes_of_the_lineage_are_told() -> None:
+    line = Lineage(ROOT.trace_id, ROOT.run_id, None, ROOT.dotted_order, notes=("start_clamped",))
+    run = run_of(line=line)
+    assert run.notes == ("start_clamped",)
+    assert run.metadata["otel_langsmith.notes"] == ["start_clamped"]
+
+
+def test_identity_attributes_vanish_only_when_they_were_honoured() -> None:
+    given_id = "0190D9A6-5A4C-7C3A-9B5E-0123456789AB"
+    attributes = {
+        "langsmith.span.id": given_id,
+        "langsmith.span.parent_id": "nonsense",
+        "langsmith.trace.session_name": "p",
+    }
+    run = run_of(attributes, line=lineage.of_span(0xCD, START, None, attributes))
+    assert run.project == "p"
+    assert run.id == given_id.lower()
+    assert "langsmith.span.id" not in run.metadata
+    assert "langsmith.trace.session_name" not in run.metadata
+    assert run.metadata["langsmith.span.parent_id"] == "nonsense"
+    assert run_of(attributes).metadata["langsmith.span.id"] == given_id
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name"),
+    [
+        ({"langsmith.trace.name": "mine", "gen_ai.tool.name": "t"}, "mine"),
+        ({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t"}, "t"),
+        ({"gen_ai.operation.name": "chat", "gen_ai.tool.name": "t"}, "span"),
+        ({"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "a"}, "a"),
+        ({"gen_ai.operation.name": "execute_tool", "gen_ai.agent.name": "a"}, "span"),
+        ({"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": "w"}, "w"),
+        ({"gen_ai.agent.name": "a"}, "span"),
+    ],
+)
+def test_runs_are_called_by_what_they_do(attributes: dict[str, str], name: str) -> None:
+    run = run_of(attributes)
+    assert run.name == name
+    assert run.metadata.get("otel.span.name") == (None if name == "span" else "span")
+
+
+def test_a_long_name_is_cut_and_kept() -> None:
+    run = run_of(name="n" * 200)
+    assert (run.name, run.metadata["otel.span.name"]) == ("n" * 128, "n" * 200)
+    run = run_of({"langsmith.trace.name": "m" * 200})
+    assert (run.name, run.metadata["otel_langsmith.full_name"]) == ("m" * 128, "m" * 200)
+    assert run_of(name="").name == "span"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "run_type"),
+    [
+        ({"gen_ai.operation.name": "chat"}, "llm"),
+        ({"gen_ai.operation.name": "text_completion"}, "llm"),
+        ({"gen_ai.operation.name": "embeddings"}, "embedding"),
+        ({"gen_ai.operation.name": "retrieval"}, "retriever"),
+        ({"gen_ai.operation.name": "execute_tool"}, "tool"),
+        ({"gen_ai.operation.name": "invoke_agent"}, "chain"),
+        ({"gen_ai.operation.name": "brand_new", "gen_ai.tool.name": "t"}, "chain"),
+        ({"gen_ai.operation.name": "chat", "langsmith.span.kind": "Retriever"}, "retriever"),
+        ({"gen_ai.operation.name": "chat", "langsmith.span.kind": "agent"}, "llm"),
+        ({"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 1}, "llm"),
+        ({"gen_ai.usage.input_tokens": 1}, "chain"),
+        ({"gen_ai.tool.name": "t"}, "tool"),
+    ],
+)
+def test_run_types_are_of_the_closed_vocabulary(attributes: dict[str, Any], run_type: str) -> None:
+    assert run_of(attributes).run_type == run_type
+
+
+def test_usage_counts_only_where_the_model_was_called() -> None:
+    usage = {"gen_ai.usage.input_tokens": 3, "gen_ai.usage.output_tokens": 2}
+    counts = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+    model = run_of({"gen_ai.operation.name": "chat", **usage})
+    agent = run_of({"gen_ai.operation.name": "invoke_agent", **usage})
+    assert model.metadata["usage_metadata"] == counts
+    assert agent.metadata["aggregated_usage"] == counts
+    assert "usage_metadata" not in agent.metadata
+
+
+def test_provider_model_and_type_are_said_together() -> None:
+    run = run_of(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "gcp.gemini",
+            "gen_ai.request.model": "m",
+            "gen_ai.response.model": "m-001",
+            "gen_ai.request.temperature": 0.5,
+        }
+    )
+    said = {key: value for key, value in run.metadata.items() if key.startswith("ls_")}
+    assert said == {
+        "ls_provider": "google_genai",
+        "ls_model_name": "m",
+        "ls_response_model": "m-001",
+        "ls_model_type": "chat",
+        "ls_temperature": 0.5,
+    }
+    assert run.invocation_params == {"model": "m", "temperature": 0.5}
+
+
+@pytest.mark.parametrize("framework", ["langchain", "InMemoryVectorStore", ""])
+def test_a_framework_is_no_provider(framework: str) -> None:
+    run = run_of({"gen_ai.provider.name": framework, "gen_ai.system": "openai"})
+    assert run.metadata["ls_provider"] == "openai"
+    assert run.metadata["gen_ai.provider.name"] == framework
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"status": ERROR}, "status ERROR, without a description"),
+        ({"status": Status(StatusCode.ERROR, "broke")}, "broke"),
+        (
+            {"status": Status(StatusCode.ERROR, "broke"), "attributes": {"error.type": "KeyError"}},
+            "KeyError: broke",
+        ),
+        ({"status": ERROR, "attributes": {"error.type": "KeyError"}}, "KeyError"),
+        ({"status": ERROR, "attributes": {"http.response.status_code": 404}}, "HTTP 404"),
+        (
+            {"status": ERROR, "attributes": {"http.status_code": 429, "error.type": "rate"}},
+            "rate (HTTP 429)",
+        ),
+        (
+            {"status": ERROR, "attributes": {"http.status_code": 429, "error.type": "429"}},
+            "HTTP 429",
+        ),
+        (
+            {"status": Status(StatusCode.ERROR, "broke"), "attributes": {"error.type": "_OTHER"}},
+            "broke",
+        ),
+        (
+            {"status": ERROR, "events": [exception(type="A", message="x"), exception(type="B")]},
+            "B",
+        ),
+        (
+            {"status": ERROR, "events": [exception(type="A", message="x", stacktrace="at line 1")]},
+            "A: x\n\nat line 1",
+        ),
+        (
+            {"status": ERROR, "events": [exception(type="A", message="x", stacktrace="A: x\n at")]},
+            "A: x\n at",
+        ),
+        ({"status": ERROR, "events": [Event("exception")]}, "status ERROR, without a description"),
+        ({"events": [exception(type="A", message="x")]}, None),
+        (
+            {"events": [exception(type="A")], "attributes": {"langsmith.span.kind": "chain"}},
+            None,
+        ),
+        (
+            {
+                "events": [exception(type="A")],
+                "attributes": {"langsmith.span.kind": "chain"},
+                "scope": "langsmith",
+                "status": Status(StatusCode.OK),
+            },
+            "A",
+        ),
+    ],
+)
+def test_the_status_decides_whether_it_failed(said: dict[str, Any], error: str | None) -> None:
+    run = run_of(said.pop("attributes", None), **said)
+    assert run.error == error
+
+
+def test_the_exception_that_became_the_error_is_not_repeated() -> None:
+    raised = Event("exception", {"exception.type": "A", "mine": 1}, START)
+    first, other = exception(type="B"), Event("retry", {"n": 1}, START)
+    run = run_of(status=ERROR, events=[first, other, raised])
+    assert [(event["name"], event["kwargs"]) for event in run.events] == [
+        ("exception", {"exception.type": "B"}),
+        ("retry", {"n": 1}),
+        ("exception", {"mine": 1}),
+    ]
+    assert run.events[1]["time"] == "2026-11-21T07:41:55.312327Z"
+    assert not run_of(status=ERROR, events=[exception(type="A")]).events
+
+
+def test_a_description_that_the_error_does_not_quote_stays() -> None:
+    run = run_of(status=Status(StatusCode.ERROR, "why"), events=[exception(type="A")])
+    assert (run.error, run.metadata["otel.status_description"]) == ("A", "why")
+
+
+def test_the_first_token_is_an_event() -> None:
+    run = run_of({"gen_ai.response.time_to_first_chunk": 0.5})
+    assert run.events == [{"name": "new_token", "time": "2026-11-21T07:41:55.812327Z"}]
+    assert run_of({"gen_ai.response.time_to_first_chunk": float("nan")}).events == []
+
+
+def test_content_on_an_event_becomes_content_and_leaves_the_rest() -> None:
+    said = {"gen_ai.input.messages": '[{"role":"user","parts":[]}]', "gen_ai.request.model": "m"}
+    said["gen_ai.output.messages"] = (
+        '[{"role":"assistant","parts":[{"type":"text","content":"x"}]}]'
+    )
+    run = run_of(events=[Event("gen_ai.client.inference.operation.details", said, START)])
+    assert run.outputs == {
+        "messages": [{"role": "assistant", "content": [{"type": "text", "text": "x"}]}]
+    }
+    assert [event["kwargs"] for event in run.events] == [{"gen_ai.request.model": "m"}]
+
+
+def test_a_name_that_is_taken_does_not_cost_the_attribute() -> None:
+    attributes = {
+        "OTEL_SPAN_ID": "mine",
+        "thread_id": "mine",
+        "session.id": "s",
+        "service.name": "other",
+        "otel.attribute.thread_id": "also mine",
+    }
+    metadata = run_of(attributes).metadata
+    assert metadata["thread_id"] == "s"
+    assert metadata["otel.attribute.otel.attribute.thread_id"] == "mine"
+    assert metadata["otel.attribute.thread_id"] == "also mine"
+    assert metadata["OTEL_SPAN_ID"] == f"{0xCD:016x}"
+    assert metadata["otel.attribute.OTEL_SPAN_ID"] == "mine"
+    assert metadata["service.name"] == "other"
+    assert metadata["resource.service.name"] == "tests"
+
+
+def test_resources_are_told_apart() -> None:
+    for number in range(200):
+        run = run_of(resource=Resource({"service.name": f"s{number}"}))
+        assert run.metadata["service.name"] == f"s{number}"
+
+
+def test_everything_else_opentelemetry_knows_is_metadata() -> None:
+    attributes = BoundedAttributes(attributes={"a": 1})
+    attributes.dropped = 3
+    parent = SpanContext(0xAB, 0x99, is_remote=True)
+    run = run_of(
+        attributes, kind=SpanKind.CLIENT, parent=parent, links=[Link(CONTEXT, {"why": "batch"})]
+    )
+    assert run.metadata["otel.span.kind"] == "CLIENT"
+    assert run.metadata["otel.parent_span_id"] == f"{0x99:016x}"
+    assert run.metadata["otel.dropped_attributes_count"] == 3
+    assert run.metadata["otel.links"] == [
+        {"trace_id": f"{0xAB:032x}", "span_id": f"{0xCD:016x}", "attributes": {"why": "batch"}}
+    ]
+    line = lineage.child(ROOT, ROOT.run_id, START)
+    assert "otel.parent_span_id" not in run_of(line=line, parent=parent).metadata
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "times"),
+    [
+        (None, None, (0, None)),
+        (-5, 0, (0, 0)),
+        (10**30, 10**30, (LAST_NS, LAST_NS)),
+    ],
+)
+def test_times_can_be_written(
+    start: int | None, end: int | None, times: tuple[int, int | None]
+) -> None:
+    run = run_of({"gen_ai.response.time_to_first_chunk": 1}, start_time=start, end_time=end)
+    assert (run.start_time_ns, run.end_time_ns) == times
+
+
+def test_attachments_travel_beside_the_run() -> None:
+    given = json.dumps([{"name": "a.txt", "content": "aGk=", "mime_type": "text/plain"}, "no"])
+    run = run_of({"langsmith.attachments": given})
+    assert run.attachments == (Attachment("a_txt", "text/plain", b"hi"),)
+    assert run.metadata["langsmith.attachments"] == ["no"]
+
+
+def test_a_tool_result_that_is_a_number_stays_text() -> None:
+    run = run_of(
+        {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.call.arguments": '{"a": 1}',
+            "gen_ai.tool.call.result": "2",
+        }
+    )
+    assert (run.inputs, run.outputs) == ({"a": 1}, {"output": "2"})
+
+
+def test_the_spans_own_values_are_not_touched() -> None:
+    messages = ({"role": "user", "parts": ({"type": "text", "content": "hi"},)},)
+    tools = ({"name": "f", "parameters": {"a": 1}},)
+    attributes = {"gen_ai.input.messages": messages, "gen_ai.tool.definitions": tools}
+    before = repr(attributes)
+    given_span = span(attributes)
+    assert translate(given_span, ROOT).inputs["messages"][0]["content"][0]["text"] == "hi"
+    assert translate(given_span, ROOT) == translate(given_span, ROOT)
+    assert repr(attributes) == before
+
+
+def refuse(_: Any) -> Any:
+    raise RuntimeError
+
+
+@pytest.mark.parametrize("field", ["run_type", "inputs", "outputs"])
+def test_a_convention_that_fails_costs_no_run_and_leaks_no_content(field: Any) -> None:
+    """The run still goes out, with its place, times, status and harmless attributes."""
+    broken = Convention(name="broken", spec="", rows=(attr(field, "mine", via=refuse),))
+    run = translate(
+        span({"mine": "x", "gen_ai.input.messages": "secret", "my.own": 1}, status=ERROR),
+        ROOT,
+        conventions=(broken, *CONVENTIONS),
+    )
+    assert run.notes == (UNTRANSLATED,)
+    assert run.metadata["my.own"] == 1
+    assert run.error
+    assert "secret" not in repr(run)
+    assert ("mine" in run.metadata) == (field == "run_type")
+
+
+def shape_that(value: Any) -> Callable[[Any], Any]:
+    return lambda _: value
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("params.tools", object()), ("tags", 5), ("first_token_s", "soon"), ("run_type", [])],
+)
+def test_a_reader_that_returns_nonsense_costs_no_run(field: Any, value: Any) -> None:
+    odd = Convention(name="odd", spec="", rows=(attr(field, "mine", via=shape_that(value)),))
+    assert translate(span({"mine": 1}), ROOT, conventions=(odd,)).id == ROOT.run_id
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+keys = st.sampled_from(
+    sorted({k for c in CONVENTIONS for r in c.rows for k in r.keys}) + ["x", "langsmith.metadata.x"]
+)
+
+
+@given(
+    st.dictionaries(keys, anything, max_size=10),
+    st.lists(
+        st.builds(Event, st.sampled_from(["exception", "e"]), st.dictionaries(keys, anything))
+    ),
+    st.sampled_from(list(StatusCode)),
+)
+@settings(max_examples=300)
+def test_nothing_a_span_says_raises(
+    attributes: dict[str, Any], events: list[Event], status: StatusCode
+) -> None:
+    run = run_of(attributes, events=events, status=Status(status))
+    assert run.run_type in RUN_TYPES
+    assert not run.notes
+    assert (run.error is None) == (status is not StatusCode.ERROR)
+    assert "" not in (run.name, run.error)
