@@ -220,11 +220,10 @@ def _metadata(
     bent: Iterable[tuple[str, Any]],
 ) -> Metadata:
     """``extra.metadata``: the resource, what nobody took, what rows named, and what we add."""
-    fields = reading.fields
-    if fields:
+    if reading.fields:
         add_model(reading, run_type)
-        if any(name.startswith("lineage.") for name in fields):
-            reading.rest.update(_unhonoured(fields, lineage))
+    if reading.lineage:
+        reading.rest.update(_unhonoured(reading.lineage, lineage))
     computed = _about_span(span, lineage)
     computed.update(bent)
     if counts := usage(reading, run_type):
@@ -284,18 +283,18 @@ def _link(link: Link) -> JsonObject:
     }
 
 
-def _unhonoured(fields: Mapping[str, Any], lineage: Lineage) -> Iterable[tuple[str, Any]]:
+def _unhonoured(stated: Mapping[str, Any], lineage: Lineage) -> Iterable[tuple[str, Any]]:
     """Identity attributes that the run's lineage does not bear out: they must not vanish."""
-    for field, key, held in (
-        ("lineage.run_id", SPAN_ID, lineage.run_id),
-        ("lineage.trace_id", TRACE_ID, lineage.trace_id),
-        ("lineage.parent_id", PARENT_ID, lineage.parent_run_id),
-        ("lineage.dotted_order", DOTTED_ORDER, lineage.dotted_order),
-        ("lineage.project", PROJECT, lineage.project),
-        ("lineage.project_id", PROJECT_ID, lineage.project_id),
+    for name, key, held in (
+        ("run_id", SPAN_ID, lineage.run_id),
+        ("trace_id", TRACE_ID, lineage.trace_id),
+        ("parent_id", PARENT_ID, lineage.parent_run_id),
+        ("dotted_order", DOTTED_ORDER, lineage.dotted_order),
+        ("project", PROJECT, lineage.project),
+        ("project_id", PROJECT_ID, lineage.project_id),
     ):
-        if field in fields:
-            value = fields[field]
+        if name in stated:
+            value = stated[name]
             if held is None or held not in (value, uuid_text(value), str(value).lower()):
                 yield key, value
 

@@ -44,11 +44,15 @@ def blocks(language: str) -> list[str]:
 
 def settings_table() -> str:
     rows = [
-        f"| `{row.keyword}` | {shown(row)} | {', '.join(f'`{s}`' for s in row.suffixes)} | {row.doc} |"
+        f"| {code(row.keyword)} | {shown(row)} | {', '.join(map(code, row.suffixes))} | {row.doc} |"
         for row in SETTINGS
     ]
     head = ["| keyword | default | variable | |", "| --- | --- | --- | --- |"]
     return "\n".join([*head, *rows, ""])
+
+
+def code(text: object) -> str:
+    return f"`{text}`"
 
 
 def shown(row: Setting) -> str:
@@ -60,7 +64,7 @@ def shown(row: Setting) -> str:
         return f"{default / 2**20:g} MiB"
     if isinstance(default, (int, float)) and not isinstance(default, bool):
         return f"{default:,g}"
-    return f"`{default}`".lower()
+    return code(default).lower()
 
 
 def test_python_comes_early_and_after_few_words() -> None:
@@ -72,7 +76,7 @@ def test_python_comes_early_and_after_few_words() -> None:
 
 def test_the_settings_are_all_there(request: pytest.FixtureRequest) -> None:
     generated("settings", settings_table(), request, str.strip)
-    prefixes = " or ".join(f"`{prefix}`" for prefix in PREFIXES)
+    prefixes = " or ".join(map(code, PREFIXES))
     assert prefixes in README.read_text(encoding="utf-8").replace("\n", " ")
 
 

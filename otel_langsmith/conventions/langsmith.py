@@ -26,33 +26,38 @@ from otel_langsmith.run import RUN_TYPES
 
 _COUNTS: Final = ("input_tokens", "output_tokens", "total_tokens")
 _COSTS: Final = ("input_cost", "output_cost", "total_cost")
+_COST_DETAILS: Final = ("input_cost_details", "output_cost_details")
 
 
 def _usage(value: Any) -> Any:
-    """LangSmith's usage object, key by key; its validator refuses keys it does not know."""
+    """LangSmith's usage object, key by key; what its validator would refuse stays metadata."""
     found = as_object(value)
     if found is UNREADABLE:
         return UNREADABLE
     fields = {
         **{f"usage.{name}": as_count(found.get(name)) for name in _COUNTS},
         **{f"usage.{name}": as_float(found.get(name)) for name in _COSTS},
+        **{f"usage.{name}": as_object(found.get(name)) for name in _COST_DETAILS},
     }
-    for side, details in _DETAILS.items():
-        fields.update(details(found.get(f"{side}_token_details", {})))
+    for name, details in _DETAILS.items():
+        fields.update(details(found.get(name, {})))
+    strange = {name: part for name, part in found.items() if name not in _USAGE}
+    if strange:
+        fields["metadata.langsmith.usage_metadata"] = strange
     return {name: part for name, part in fields.items() if part is not UNREADABLE}
 
 
-def _details(side: str) -> Callable[[Any], dict[str, int]]:
+def _details(name: str) -> Callable[[Any], dict[str, int]]:
     """A reader for the details of one side's tokens."""
-    start = f"usage.{side}_token_details."
 
     def read(value: Any) -> dict[str, int]:
-        return {start + name: count for name, count in as_counts(value).items()}
+        return {f"usage.{name}.{kind}": count for kind, count in as_counts(value).items()}
 
     return read
 
 
-_DETAILS: Final = {side: _details(side) for side in ("input", "output")}
+_DETAILS: Final = {name: _details(name) for name in ("input_token_details", "output_token_details")}
+_USAGE: Final = frozenset((*_COUNTS, *_COSTS, *_COST_DETAILS, *_DETAILS))
 
 
 def _content(value: Any) -> Any:
@@ -100,8 +105,8 @@ LANGSMITH: Final = Convention(
         spread("langsmith.usage_metadata", via=_usage),
         spread("langsmith.metadata.usage_metadata", via=_usage),
         attr("usage.total_tokens", "gen_ai.usage.total_tokens", via=as_count),
-        spread("gen_ai.usage.input_token_details", via=_DETAILS["input"]),
-        spread("gen_ai.usage.output_token_details", via=_DETAILS["output"]),
+        spread("gen_ai.usage.input_token_details", via=_DETAILS["input_token_details"]),
+        spread("gen_ai.usage.output_token_details", via=_DETAILS["output_token_details"]),
         attr("params.stream", "langsmith.request.streaming", via=as_bool),
         attr("metadata.service_tier", "gen_ai.response.service_tier", via=as_text),
         attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint", via=as_text),

@@ -14,6 +14,11 @@ REDACTED: Final = "REDACTED"
 """The word OpenTelemetry prescribes in place of credentials in a URL."""
 
 _USERINFO: Final = re.compile(r"//[^/?#]*@")
+_SUSPECT: Final = re.compile(
+    "%|auth|code|cred|jwt|key|pass|pwd|secret|sess|sig|token", re.IGNORECASE
+)
+"""A wider net for whole URLs: most hold none of these, and need not be taken apart."""
+
 _SECRET: Final = re.compile(
     r"\bcode\b|accesskey|auth|credential|jwt|key\b|passw|pwd|secret|session|\bsig|token",
     re.IGNORECASE,
@@ -37,7 +42,7 @@ def clean_url(value: Any) -> Any:
     if text is UNREADABLE:
         return text
     text = _USERINFO.sub(f"//{REDACTED}@", text) if "@" in text else text
-    if "=" not in text:
+    if "=" not in text or not _SUSPECT.search(text):
         return text
     pieces = re.split(r"([?#])", text)
     return pieces[0] + "".join(

@@ -3,7 +3,7 @@
 Knows no attribute by name, and nothing of OpenTelemetry or HTTP.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
@@ -103,10 +103,10 @@ class SpanEvent(Protocol):
 class Reading:
     """What the tables made of one span: every attribute is in one of these, or superseded.
 
-    ``params``, ``usage`` and its two details hold the fields under those prefixes, ``fields`` all
-    other scalars; ``metadata`` has the names that rows chose. ``inputs`` and ``outputs`` are the
-    fields of the one convention that owns them. ``rest`` holds the attributes nobody took, the very
-    objects they were.
+    ``params``, ``usage``, its two details and ``lineage`` hold the fields of those prefixes,
+    ``fields`` all other scalars; ``metadata`` has the names that rows chose. ``inputs`` and
+    ``outputs`` are the fields of the one convention that owns them. ``rest`` holds the attributes
+    nobody took, the very objects they were.
     """
 
     rest: Attributes
@@ -116,12 +116,12 @@ class Reading:
     input_details: dict[str, Any] = field(default_factory=dict)
     output_details: dict[str, Any] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    lineage: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
 
-    def put(self, name: str, value: Any) -> bool:
-        """Whether the field has ``value`` now: the first one wins, and another like it is no loss."""
-        home, name = _home(name)
+    def put(self, home: str, name: str, value: Any) -> bool:
+        """Whether the field has ``value`` now: the first wins, and another like it is no loss."""
         held: dict[str, Any] = getattr(self, home)
         if name not in held:
             held[name] = value
@@ -138,11 +138,12 @@ _HOMES: Final = {
     "usage.": "usage",
     "params.": "params",
     "metadata.": "metadata",
+    "lineage.": "lineage",
 }
 
 
 @lru_cache(maxsize=1024)
-def _home(name: str) -> tuple[str, str]:
+def home_of(name: str) -> tuple[str, str]:
     """Where in a `Reading` a field lives, and under which name."""
     for start, home in _HOMES.items():
         if name.startswith(start):
@@ -151,9 +152,10 @@ def _home(name: str) -> tuple[str, str]:
 
 
 class Step(NamedTuple):
-    """A row meeting one attribute that is there."""
+    """A row meeting one attribute that is there; without a home it feeds several fields."""
 
-    field: str | None
+    home: str | None
+    name: str
     key: str
     via: Reader
     keep: bool
@@ -211,11 +213,11 @@ class Table:
         shape = (scope, *attributes)
         plan = self._plans.get(shape) or self._remember(shape)
         reading = Reading(attributes)
-        for name, key, via, keep in plan.scalars:
+        for home, name, key, via, keep in plan.scalars:
             if key in attributes:
                 value = via(attributes[key])
                 if value is not UNREADABLE:
-                    took = reading.put(name, value) if name else _spread(reading, value)
+                    took = reading.put(home, name, value) if home else _spread(reading, value)
                     if took and not keep:
                         del attributes[key]
         inputs, outputs = plan.aloud if events else plan.quiet
@@ -230,9 +232,10 @@ class Table:
     def _remember(self, shape: tuple[str, ...]) -> Plan:
         if len(self._plans) >= PLANS:
             self._plans.clear()
-        return self._plans.setdefault(shape, self._plan(shape[0], shape[1:]))
+        keys = dict.fromkeys(shape[1:])
+        return self._plans.setdefault(shape, self._plan(shape[0], keys))
 
-    def _plan(self, scope: str, keys: tuple[str, ...]) -> Plan:
+    def _plan(self, scope: str, keys: Collection[str]) -> Plan:
         """What the rows want with these keys; which of them get it, the values decide."""
         scalars: list[Step] = []
         sides: dict[str, list[Side]] = {"inputs": [], "outputs": []}
@@ -272,7 +275,7 @@ def _quiet(sides: tuple[Side, ...]) -> tuple[Side, ...]:
     return tuple(side for side in sides if side.steps)
 
 
-def _side_of(convention: Convention, rows: list[Row], keys: tuple[str, ...]) -> Side:
+def _side_of(convention: Convention, rows: list[Row], keys: Collection[str]) -> Side:
     """No attribute twice on one side: the earlier row takes it."""
     steps: dict[str, Step] = {}
     for row in rows:
@@ -282,30 +285,31 @@ def _side_of(convention: Convention, rows: list[Row], keys: tuple[str, ...]) -> 
     return Side(convention.fallback, tuple(steps.values()), events)
 
 
-def _applies(row: Row, scope: str, keys: tuple[str, ...]) -> bool:
+def _applies(row: Row, scope: str, keys: Collection[str]) -> bool:
     return row.scope in (None, scope) and all(key in keys for key in row.given)
 
 
-def _steps(row: Row, keys: tuple[str, ...]) -> Iterator[Step]:
+def _steps(row: Row, keys: Collection[str]) -> Iterator[Step]:
     """One step for each attribute that the row finds, in the row's order of preference."""
     if row.event:
         return
     if not row.family:
+        home, name = home_of(row.field) if row.field else (None, "")
         for key in row.keys:
             if key in keys:
-                yield Step(row.field, key, row.via, row.keep)
+                yield Step(home, name, key, row.via, row.keep)
         return
     start = row.keys[0]
     for key in keys:
         if key.startswith(start) and len(key) > len(start):
-            yield Step(f"{row.field}.{key[len(start) :]}", key, row.via, row.keep)
+            yield Step(*home_of(f"{row.field}.{key[len(start) :]}"), key, row.via, row.keep)
 
 
 def _spread(reading: Reading, value: Mapping[str, Any]) -> bool:
     """Whether any of several fields took its value."""
     took = False
     for name, part in value.items():
-        took = reading.put(name, part) or took
+        took = reading.put(*home_of(name), part) or took
     return took
 
 
@@ -337,7 +341,7 @@ def _parts(
     """What one convention has for one side, and whether there is anything in it."""
     parts: dict[str, Any] = {}
     yields = False
-    for name, key, via, _ in side.steps:
+    for _, name, key, via, _ in side.steps:
         if name not in parts and key in attributes:
             yields = _part(parts, name, via(attributes[key])) or yields
     if events and side.events:
@@ -347,9 +351,9 @@ def _parts(
     return parts, yields
 
 
-def _part(parts: dict[str, Any], name: str | None, value: Any) -> bool:
+def _part(parts: dict[str, Any], name: str, value: Any) -> bool:
     """Whether there is anything in this part."""
-    if name is None or value is UNREADABLE:
+    if value is UNREADABLE:
         return False
     if isinstance(value, Thin):
         parts[name] = value.value
@@ -358,14 +362,12 @@ def _part(parts: dict[str, Any], name: str | None, value: Any) -> bool:
     return not (value is None or (isinstance(value, (str, list, tuple, dict)) and not value))
 
 
-def _in_events(
-    side: Side, events: tuple[SpanEvent, ...]
-) -> Iterator[tuple[str | None, Reader, Any]]:
+def _in_events(side: Side, events: tuple[SpanEvent, ...]) -> Iterator[tuple[str, Reader, Any]]:
     for found in events:
         held = found.attributes or {}
         for row in side.events:
             if row.event == found.name and row.keys[0] in held:
-                yield row.field, row.via, held[row.keys[0]]
+                yield row.field or "", row.via, held[row.keys[0]]
 
 
 def _clean(side: Side, attributes: Attributes) -> None:

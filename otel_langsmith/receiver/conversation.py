@@ -60,8 +60,8 @@ def _turn(message: Json) -> Turn | None:
     role = message.get("role", message.get("type"))
     if not isinstance(role, str):
         return None
-    lines = [*_texts(message.get("content")), *_calls(message.get("tool_calls"))]
-    text = "\n".join(lines)
+    lines = (*_texts(message.get("content")), *_calls(message.get("tool_calls")))
+    text = "\n".join(filter(None, lines))
     shown = text if len(text) <= _TURN_CHARS else f"{text[:_TURN_CHARS]} …"
     return Turn(_ROLES.get(role, role), shown)
 

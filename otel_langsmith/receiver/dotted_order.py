@@ -28,7 +28,11 @@ class Segment:
     @property
     def instant(self) -> datetime:
         """The stamp as a time."""
-        return datetime.strptime(self.stamp, "%Y%m%dT%H%M%S%f").replace(tzinfo=timezone.utc)
+        # By fixed offsets: strptime takes twenty times as long, once per ancestor of every run.
+        s = self.stamp
+        day = (int(s[:4]), int(s[4:6]), int(s[6:8]))
+        clock = (int(s[9:11]), int(s[11:13]), int(s[13:15]), int(s[15:]))
+        return datetime(*day, *clock, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ DEEPEST_INDENT: Final = 16
 _REFUSALS_SHOWN: Final = 10
 _IMAGE_BYTES: Final = 512 * 1024
 _IMAGE_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_OPENED: Final = 50  # runs with an error beyond this many stay folded
 _BAR_WIDTH: Final = 1000  # the units the timeline is drawn in
 _MINUTE_S: Final = 60
 _FIRST_REFUSAL: Final = 400
@@ -63,6 +64,7 @@ class Row:
     """One run in the tree. ``offset`` and ``width`` place its bar on the timeline."""
 
     run: StoredRun
+    is_open: bool
     indent: int
     duration: str
     offset: int
@@ -88,7 +90,9 @@ def routes(store: Store) -> list[Route]:
             projects=store.projects(),
             url=str(request.base_url).rstrip("/"),
             accepted=sum(_is_ingest(line) and line.status < _FIRST_REFUSAL for line in log),
-            refusals=[line for line in reversed(log) if line.status >= _FIRST_REFUSAL],
+            refusals=[
+                line for line in reversed(log) if _is_ingest(line) and line.status >= _FIRST_REFUSAL
+            ],
             refusals_shown=_REFUSALS_SHOWN,
         )
 
@@ -141,7 +145,7 @@ def _tree(runs: Sequence[StoredRun], skip: int) -> dict[str, Json]:
 
 def _rows(runs: Sequence[StoredRun], start: datetime | None, whole: timedelta) -> Iterator[Row]:
     room = PAGE_CHARS
-    for run in runs:
+    for position, run in enumerate(runs):
         contents = []
         for content in _contents(run, room):
             room -= len(content.text)
@@ -149,6 +153,7 @@ def _rows(runs: Sequence[StoredRun], start: datetime | None, whole: timedelta) -
         offset, width = _bar(run, start, whole)
         yield Row(
             run=run,
+            is_open=run.depth == 0 or (run.error is not None and position < _OPENED),
             indent=min(run.depth, DEEPEST_INDENT),
             duration=duration(run.start_time, run.end_time),
             offset=offset,

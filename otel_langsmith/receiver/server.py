@@ -1,6 +1,7 @@
 """The receiver as a server in a thread, for tests and for ``otel-langsmith serve``."""
 
 import ipaddress
+import os
 import socket
 import threading
 from collections.abc import Collection
@@ -77,8 +78,7 @@ class Receiver:
         """
         if self._running is not None:
             return
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.create_server((self._host, self._port), family=family, backlog=1024)
+        listener = _listen(self._host, self._port)
         self._port = listener.getsockname()[1]
         server = uvicorn.Server(
             uvicorn.Config(
@@ -122,6 +122,22 @@ class Receiver:
     ) -> None:
         self.stop()
         self.store.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    # socket.create_server leaves the protocol unsaid, and asyncio turns Nagle's algorithm off only
+    # where it says TCP: without that, every other reply waits 40 ms for a delayed acknowledgement.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _is_loopback(host: str) -> bool:

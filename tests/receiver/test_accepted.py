@@ -8,11 +8,6 @@ from typing import Any
 import pytest
 import requests
 import zstandard
-
-from otel_langsmith.errors import ConfigurationError
-from otel_langsmith.receiver import Receiver, Store
-from otel_langsmith.receiver.ingest import Delivery, Operation
-from otel_langsmith.receiver.refusal import RefusedError
 from requests_of import (
     KEY,
     START,
@@ -27,9 +22,15 @@ from requests_of import (
     send_parts,
 )
 
+from otel_langsmith.errors import ConfigurationError
+from otel_langsmith.receiver import Receiver, Store
+from otel_langsmith.receiver.ingest import Delivery, Operation
+from otel_langsmith.receiver.refusal import RefusedError
+
 
 @pytest.mark.parametrize("prefix", ["", "/api/v1", "/api"])
-def test_every_endpoint_answers_under_every_prefix(receiver: Receiver, prefix: str) -> None:
+def test_every_endpoint_answers_under_every_prefix(shared: Receiver, prefix: str) -> None:
+    receiver = shared
     info = requests.get(f"{receiver.url}{prefix}/info", timeout=5).json()
     assert info["batch_ingest_config"]["size_limit_bytes"] == 20_971_520
     assert info["instance_flags"]["zstd_compression_enabled"]
@@ -59,7 +60,8 @@ def test_every_field_comes_out_as_it_went_in(receiver: Receiver) -> None:
     main = part(f"post.{run['id']}", run)
     more = [part(f"post.{run['id']}.{name}", fields[name]) for name in fields if name != "tags"]
     file = part(f"attachment.{run['id']}.a note", b"\r\n--\xff", kind="text/plain; charset=utf-8")
-    tagged = part(f"patch.{run['id']}", {**run, "tags": fields["tags"], "end_time": None})
+    ids = {name: run[name] for name in ("id", "trace_id", "dotted_order")}
+    tagged = part(f"patch.{run['id']}", {"tags": fields["tags"], **ids, "end_time": None})
     reply = send_parts(receiver, [*more, file, tagged, main])
     assert reply.status_code == 202, reply.text
     (stored,) = receiver.store.runs()
@@ -77,24 +79,23 @@ def test_what_the_sdks_send_for_nothing_is_ignored(receiver: Receiver) -> None:
     assert send_batch(receiver, post=[root(**extras, **nulls)]).status_code == 202
 
 
-@pytest.mark.parametrize(
-    ("wire", "expected"),
-    [
-        ("2026-11-21T07:34:38.940409+00:00", START),
-        ("2026-11-21T07:34:38.940409", START),
-        ("2026-11-21 07:34:38.940409Z", START),
-        ("2026-11-21T09:04:38.940409+01:30", START),
-        ("2026-11-21T07:34:38.940409999Z", START),
-        ("2026-11-21T07:34:38Z", START.replace(microsecond=0)),
-        (1795246478940, START.replace(microsecond=940_000)),
-    ],
-)
-def test_every_spelling_of_a_time_is_understood(
-    receiver: Receiver, wire: str | int, expected: datetime
-) -> None:
-    assert send_batch(receiver, post=[root(end_time=wire)]).status_code == 202
-    (stored,) = receiver.store.runs()
-    assert (stored.end_time, stored.status) == (expected, "success")
+TIMES: list[tuple[str | int, datetime]] = [
+    ("2026-11-21T07:34:38.940409+00:00", START),
+    ("2026-11-21T07:34:38.940409", START),
+    ("2026-11-21 07:34:38.940409Z", START),
+    ("2026-11-21T09:04:38.940409+01:30", START),
+    ("2026-11-21T07:34:38.940409999Z", START),
+    ("2026-11-21T07:34:38Z", START.replace(microsecond=0)),
+    (1795246478940, START.replace(microsecond=940_000)),
+]
+
+
+def test_every_spelling_of_a_time_is_understood(receiver: Receiver) -> None:
+    runs = [root(end_time=wire) for wire, _ in TIMES]
+    assert send_batch(receiver, post=runs).status_code == 202
+    stored = receiver.store.runs()
+    assert [run.end_time for run in stored] == [expected for _, expected in TIMES]
+    assert {run.status for run in stored} == {"success"}
 
 
 def test_a_start_that_differs_from_the_stamp_is_kept(receiver: Receiver) -> None:
@@ -154,16 +155,16 @@ def test_single_runs_get_their_lineage_from_the_server(receiver: Receiver) -> No
 
 
 @pytest.mark.parametrize("coding", ["", "identity", "gzip", "GZIP", "zstd", "two gzip", "two zstd"])
-def test_a_body_may_be_compressed(receiver: Receiver, coding: str) -> None:
+def test_a_body_may_be_compressed(shared: Receiver, coding: str) -> None:
     run = root(inputs={"text": "x" * 200_000})
     body = body_of(parts_of(run))
     halves = [body[:70_000], body[70_000:]] if coding.startswith("two") else [body]
     packers = {"gzip": gzip.compress, "zstd": zstandard.compress}
     pack = packers.get(coding.lower().removeprefix("two "), bytes)
     headers = {"content_encoding": coding.removeprefix("two ")} if coding else {}
-    reply = send_multipart(receiver, b"".join(map(pack, halves)), **headers)
+    reply = send_multipart(shared, b"".join(map(pack, halves)), **headers)
     assert reply.status_code == 202, reply.text
-    assert receiver.store.runs()[0].inputs == run["inputs"]
+    assert shared.store.trace(run["id"])[0].inputs == run["inputs"]
 
 
 def test_a_length_may_be_a_parameter_and_a_header(receiver: Receiver) -> None:

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import requests
+from requests_of import START, child, root, send_batch, send_json
 
 from otel_langsmith.receiver import Receiver, Store
 from otel_langsmith.receiver.ingest import Delivery, Operation
 from otel_langsmith.run import Attachment
-from requests_of import START, child, root, send_batch, send_json
 
 HOSTILE = """"'><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}</style></pre>"""
 
@@ -69,19 +69,18 @@ def test_hostile_content_is_text(receiver: Receiver) -> None:
     keep(receiver.store, run, files=(Attachment(HOSTILE, HOSTILE, b"x"),))
     keep(receiver.store, root(session_name="another"))
     send_json(receiver, "POST", f"/{HOSTILE}", {})
-    for path in ("/", f"/traces/{run['id']}", f"/traces/{HOSTILE}"):
+    for path in ("/", f"/traces/{run['id']}", "/traces/" + HOSTILE.replace("/", "")):
         page = get(receiver, path).text
-        assert "alert(1)" not in page or "&lt;script&gt;" in page
+        assert "&lt;script&gt;alert(1)" in page
         assert "<script" not in page
         assert "<img src=x" not in page
         assert page.count("</style>") == 1
-    assert "alert(1)" in page
 
 
-def test_the_pages_forbid_everything_but_their_own_style(receiver: Receiver) -> None:
-    keep(receiver.store, run := root())
+def test_the_pages_forbid_everything_but_their_own_style(shared: Receiver) -> None:
+    keep(shared.store, run := root())
     for path in ("/", f"/traces/{run['id']}", "/traces/none"):
-        reply = get(receiver, path)
+        reply = get(shared, path)
         policy = reply.headers["content-security-policy"]
         (style,) = re.findall(r"<style>(.*?)</style>", reply.text, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -91,34 +90,34 @@ def test_the_pages_forbid_everything_but_their_own_style(receiver: Receiver) -> 
         assert not re.search(r"\sstyle=|\son\w+=|(?:src|href)=.https?:", reply.text)
 
 
-def test_an_unknown_trace_is_a_404(receiver: Receiver) -> None:
-    reply = get(receiver, "/traces/0197a2f0")
+def test_an_unknown_trace_is_a_404(shared: Receiver) -> None:
+    reply = get(shared, "/traces/0197a2f0")
     assert (reply.status_code, "There is no trace" in reply.text) == (404, True)
 
 
-def test_small_images_are_shown_and_other_files_only_named(receiver: Receiver) -> None:
+def test_small_images_are_shown_and_other_files_only_named(shared: Receiver) -> None:
     files = (
         Attachment("picture", "image/png", b"\x89PNG"),
         Attachment("drawing", "image/svg+xml", b"<svg/>"),
     )
-    keep(receiver.store, run := root(), files=files)
-    page = get(receiver, f"/traces/{run['id']}").text
+    keep(shared.store, run := root(), files=files)
+    page = get(shared, f"/traces/{run['id']}").text
     assert page.count("<img ") == 1
     assert "data:image/png;base64,iVBORw==" in page
     assert "drawing" in page
 
 
-def test_a_chain_a_thousand_deep_is_shown(receiver: Receiver) -> None:
+def test_a_chain_a_thousand_deep_is_shown(shared: Receiver) -> None:
     runs = [root()]
     while len(runs) < 1000:
         runs.append(child(runs[-1], offset_ms=len(runs)))
-    assert send_batch(receiver, post=runs[:300]).status_code == 202
-    keep(receiver.store, *runs[300:])
-    page = get(receiver, f"/traces/{runs[0]['id']}").text
+    assert send_batch(shared, post=runs[:50]).status_code == 202
+    keep(shared.store, *runs[50:])
+    page = get(shared, f"/traces/{runs[0]['id']}").text
     assert page.count('<details class="run') == 500
     assert "Runs 1 to 500 of 1,000" in page
     assert "depth 499" in page
-    assert "depth 999" in get(receiver, f"/traces/{runs[0]['id']}?skip=500").text
+    assert "depth 999" in get(shared, f"/traces/{runs[0]['id']}?skip=500").text
 
 
 def test_ten_thousand_runs_are_shown_in_portions(receiver: Receiver) -> None:
@@ -129,9 +128,9 @@ def test_ten_thousand_runs_are_shown_in_portions(receiver: Receiver) -> None:
     assert "10,000" in get(receiver, "/").text
 
 
-def test_long_fields_are_cut_and_say_so(receiver: Receiver) -> None:
+def test_long_fields_are_cut_and_say_so(shared: Receiver) -> None:
     top = root()
-    keep(receiver.store, top, *[child(top, inputs={"t": "x" * 50_000}) for _ in range(300)])
-    page = get(receiver, f"/traces/{top['id']}").text
+    keep(shared.store, top, *[child(top, inputs={"t": "x" * 50_000}) for _ in range(300)])
+    page = get(shared, f"/traces/{top['id']}").text
     assert "Cut here" in page
     assert len(page) < 6_000_000

@@ -1,4 +1,4 @@
-"""What LangSmith refuses is refused here, with its status and its words, and nothing of it is kept."""
+"""What LangSmith refuses is refused, with its status and its words, and nothing of it is kept."""
 
 import gzip
 from collections.abc import Callable
@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 import requests
 import zstandard
-
-from otel_langsmith.receiver import Receiver
 from requests_of import (
     BOUNDARY,
     KEY,
@@ -24,6 +22,8 @@ from requests_of import (
     send_parts,
     stamp,
 )
+
+from otel_langsmith.receiver import Receiver
 
 OTHER = "0197a2f0-0000-7000-8000-000000000001"
 
@@ -51,8 +51,10 @@ BAD_RUNS: dict[str, tuple[Callable[[], Any], int, str]] = {
     "nine fraction digits": (
         lambda: with_stamp("20251208T144553541735000Z"),
         400,
-        "invalid 'dotted_order': invalid timestamp in dotted_order 20251208T144553541735000 at "
-        "index 0: parsing time",
+        (
+            "invalid 'dotted_order': invalid timestamp in dotted_order 20251208T144553541735000 at "
+            "index 0: parsing time"
+        ),
     ),
     "a fraction after a dot": (lambda: with_stamp("20251208T144553.111000Z"), 400, "invalid"),
     "month thirteen": (lambda: with_stamp("20251308T144553541735Z"), 400, "invalid timestamp"),
@@ -93,8 +95,10 @@ BAD_RUNS: dict[str, tuple[Callable[[], Any], int, str]] = {
     "a session_id that is no UUID": (
         lambda: root(session_id="my project"),
         422,
-        "invalid batch JSON: batch schema error post.1.session_id: "
-        "Must validate one and only one schema (oneOf)",
+        (
+            "invalid batch JSON: batch schema error post.1.session_id: "
+            "Must validate one and only one schema (oneOf)"
+        ),
     ),
     "a reference_example_id": (lambda: root(reference_example_id="7"), 422, "reference_example_id"),
     "an unknown run_type": (lambda: root(run_type="agent"), 422, "run_type must be one of"),
@@ -184,8 +188,10 @@ BAD_PARTS: dict[str, tuple[list[bytes], int, str]] = {
     "an id that is no UUID": (
         good(part("post.run-1", {})),
         422,
-        "Unprocessable entity: error parsing run for post.run-1: schema validation failed: "
-        "id: Must validate one and only one schema (oneOf)",
+        (
+            "Unprocessable entity: error parsing run for post.run-1: schema validation failed: "
+            "id: Must validate one and only one schema (oneOf)"
+        ),
     ),
     "another id inside": (
         [part(f"post.{OTHER}", root())],

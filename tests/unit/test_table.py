@@ -9,12 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event
 
-from otel_langsmith.conventions import CONVENTIONS, UNREADABLE, Convention, attr, event, table_of
+from otel_langsmith.conventions import (
+    CONVENTIONS,
+    UNREADABLE,
+    Convention,
+    attr,
+    event,
+    readers,
+    table_of,
+)
 from otel_langsmith.conventions import messages as conversation
-from otel_langsmith.conventions import readers
 from otel_langsmith.conventions.compose import content, usage
 from otel_langsmith.conventions.plain import clean_url
-from otel_langsmith.conventions.table import PLANS, Reading, prefix, spread
+from otel_langsmith.conventions.table import PLANS, Reading, home_of, prefix, spread
 from otel_langsmith.run import Attachment
 
 TABLE = table_of(CONVENTIONS)
@@ -97,6 +104,7 @@ def _homes(reading: Reading) -> list[dict[str, Any]]:
         reading.input_details,
         reading.output_details,
         reading.metadata,
+        reading.lineage,
         reading.inputs,
         reading.outputs,
     ]
@@ -267,8 +275,18 @@ def test_one_attribute_may_feed_several_fields() -> None:
 
 @pytest.mark.parametrize(
     ("value", "number"),
-    [(5, 5), (5.0, 5), ("5", 5), ("5.5", UNREADABLE), (True, UNREADABLE), (-1, UNREADABLE)]
-    + [(math.inf, UNREADABLE), ("1e400", UNREADABLE), ("9" * 5000, UNREADABLE), (2**70, 2**70)],
+    [
+        (5, 5),
+        (5.0, 5),
+        ("5", 5),
+        ("5.5", UNREADABLE),
+        (True, UNREADABLE),
+        (-1, UNREADABLE),
+        (math.inf, UNREADABLE),
+        ("1e400", UNREADABLE),
+        ("9" * 5000, UNREADABLE),
+        (2**70, 2**70),
+    ],
 )
 def test_counts_are_read_leniently(value: Any, number: Any) -> None:
     assert readers.as_count(value) == number
@@ -339,7 +357,7 @@ def test_urls_lose_their_secrets(url: str, clean: str) -> None:
 def told(**counts: int) -> Reading:
     reading = Reading({})
     for name, count in counts.items():
-        reading.put("usage." + name.replace("__", "."), count)
+        reading.put(*home_of("usage." + name.replace("__", ".")), count)
     return reading
 
 
@@ -429,8 +447,16 @@ def test_parts_become_blocks(part: dict[str, Any], block: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize(
     ("said", "meant"),
-    [("ai", "assistant"), ("model", "assistant"), ("human", "user"), ("developer", "system")]
-    + [("function", "tool"), ("critic", "critic"), (None, "user"), ("", "user")],
+    [
+        ("ai", "assistant"),
+        ("model", "assistant"),
+        ("human", "user"),
+        ("developer", "system"),
+        ("function", "tool"),
+        ("critic", "critic"),
+        (None, "user"),
+        ("", "user"),
+    ],
 )
 def test_roles_have_one_spelling(said: str | None, meant: str) -> None:
     [message] = conversation.input_messages([{"role": said, "content": "x"}])

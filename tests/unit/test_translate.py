@@ -15,7 +15,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
 from otel_langsmith import lineage
-from otel_langsmith.conventions import CONVENTIONS, Convention, attr
+from otel_langsmith.conventions import CONVENTIONS, Convention, attr, table_of
 from otel_langsmith.identity import LAST_NS
 from otel_langsmith.lineage import Lineage
 from otel_langsmith.run import RUN_TYPES, Attachment, Run
@@ -360,6 +360,55 @@ def test_the_spans_own_values_are_not_touched() -> None:
     assert repr(attributes) == before
 
 
+def test_usage_as_langsmith_writes_it_wins_and_loses_nothing() -> None:
+    said = {"input_tokens": 3, "output_tokens": 2, "input_cost": 0.5, "novel": 1}
+    said["input_token_details"] = {"cache_read": 1}
+    run = run_of(
+        {
+            "langsmith.span.kind": "llm",
+            "langsmith.usage_metadata": json.dumps(said),
+            "gen_ai.usage.input_tokens": 4,
+            "gen_ai.usage.output_tokens": 2,
+        }
+    )
+    assert run.metadata["usage_metadata"] == {
+        "input_tokens": 3,
+        "output_tokens": 2,
+        "total_tokens": 5,
+        "input_cost": 0.5,
+        "input_token_details": {"cache_read": 1},
+    }
+    assert run.metadata["langsmith.usage_metadata"] == {"novel": 1}
+    assert run.metadata["gen_ai.usage.input_tokens"] == 4
+    assert "gen_ai.usage.output_tokens" not in run.metadata
+
+
+CONTENT = sorted(
+    {
+        key
+        for c in CONVENTIONS
+        for row in c.rows
+        if row.content and not row.event
+        for key in row.keys
+    }
+)
+
+
+@pytest.mark.parametrize("marked", CONTENT)
+def test_content_that_reaches_metadata_can_be_found_there(marked: str) -> None:
+    """Hiding inputs and outputs must find it: by its key, which a table calls content."""
+    attributes: dict[str, Any] = dict.fromkeys(CONTENT, "other content")
+    attributes[marked] = "CANARY"
+    for known in ({}, {"gen_ai.operation.name": "chat"}):
+        run = run_of({**attributes, **known})
+        leaks = [key for key, value in run.metadata.items() if "CANARY" in repr(value)]
+        assert all(table_of(CONVENTIONS).is_content(key) for key in leaks)
+        assert not leaks or marked.startswith(PLAIN_OR_INVALID)
+
+
+PLAIN_OR_INVALID = ("http.", "url.", "db.", "rpc.", "messaging.", "langsmith.attachments")
+
+
 def refuse(_: Any) -> Any:
     raise RuntimeError
 
@@ -399,7 +448,7 @@ anything = st.recursive(
     max_leaves=6,
 )
 keys = st.sampled_from(
-    sorted({k for c in CONVENTIONS for r in c.rows for k in r.keys}) + ["x", "langsmith.metadata.x"]
+    [*sorted({k for c in CONVENTIONS for r in c.rows for k in r.keys}), "x", "langsmith.metadata.x"]
 )
 
 
