@@ -8,7 +8,6 @@ from hypothesis import settings
 
 from otel_langsmith.delivery.ledger import Book
 
-
 # A loaded machine is no failure, and what lands must not depend on a throw of the dice.
 settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("ours")
