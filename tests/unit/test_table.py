@@ -311,6 +311,11 @@ def test_nan_in_json_is_still_json() -> None:
     assert math.isnan(readers.from_json('{"a": NaN}')["a"])
 
 
+@pytest.mark.parametrize("number", [10**18, 2**63, 2**64, -(2**63) - 1, 10**40])
+def test_integers_of_any_length_in_json_keep_their_digits(number: int) -> None:
+    assert readers.from_json(f'{{"wei": {number}}}') == {"wei": number}
+
+
 @pytest.mark.parametrize(
     ("value", "found"),
     [
@@ -321,11 +326,6 @@ def test_nan_in_json_is_still_json() -> None:
         ("{", "{"),
     ],
 )
-@pytest.mark.parametrize("number", [10**18, 2**63, 2**64, -(2**63) - 1, 10**40])
-def test_integers_of_any_length_in_json_keep_their_digits(number: int) -> None:
-    assert readers.from_json(f'{{"wei": {number}}}') == {"wei": number}
-
-
 def test_json_in_json_is_undone_twice_and_for_objects_alone(value: str, found: Any) -> None:
     assert readers.nested_json(value) == found
 
