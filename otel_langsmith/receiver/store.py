@@ -64,8 +64,8 @@ _TRACES: Final = """
 SELECT trace_id, name, project, run_type, start_us, end_us, error, COUNT(*),
        SUM(CASE WHEN run_type IN ('llm', 'embedding') THEN tokens END),
        MIN(COALESCE(NULLIF(dotted_order, ''), '~' || id))
-FROM run WHERE ?1 IS NULL OR project = ?1
-GROUP BY trace_id ORDER BY start_us DESC, arrival DESC LIMIT ?2
+FROM run WHERE :project IS NULL OR project = :project
+GROUP BY trace_id ORDER BY start_us DESC, arrival DESC LIMIT :limit
 """
 
 _RUNS_OF_TRACE: Final = """
@@ -88,8 +88,8 @@ WHERE run_id IN (SELECT id FROM run WHERE arrival > ?)
 # An id can be typed with or without dashes, and without the zeros that pad a span id to a UUID.
 _MATCHING: Final = """
 SELECT DISTINCT trace_id FROM run
-WHERE REPLACE(trace_id, '-', '') LIKE ?1 || '%'
-   OR REPLACE(trace_id, '-', '') LIKE '0000000000000000' || ?1 || '%'
+WHERE REPLACE(trace_id, '-', '') LIKE :typed || '%'
+   OR REPLACE(trace_id, '-', '') LIKE '0000000000000000' || :typed || '%'
 LIMIT 2
 """
 
@@ -143,7 +143,7 @@ class Store:
     def traces(self, *, limit: int = 50, project: str | None = None) -> list[TraceSummary]:
         """The traces that began last, newest first."""
         with self._changed:
-            rows = self._database.execute(_TRACES, (project, limit)).fetchall()
+            rows = self._database.execute(_TRACES, {"project": project, "limit": limit}).fetchall()
         return [_summary(row) for row in rows]
 
     def projects(self) -> list[str]:
@@ -265,7 +265,7 @@ class Store:
         typed = trace_id.strip().lower().replace("-", "")
         if not typed or set(typed) - set("0123456789abcdef"):
             return None
-        rows = self._database.execute(_MATCHING, (typed,)).fetchall()
+        rows = self._database.execute(_MATCHING, {"typed": typed}).fetchall()
         if len(rows) > 1:
             raise LookupError(f"{trace_id} is the beginning of more than one trace id")
         return rows[0][0] if rows else None
