@@ -108,9 +108,9 @@ def parse_dotted_order(text: str) -> tuple[tuple[str, str], ...] | None:
     segments: list[tuple[str, str]] = []
     for at in range(0, len(text), SEGMENT_LENGTH + 1):
         time = text[at : at + STAMP_LENGTH]
-        run_id = uuid_text(text[at + STAMP_LENGTH : at + SEGMENT_LENGTH])
+        run_id = text[at + STAMP_LENGTH : at + SEGMENT_LENGTH].lower()
         separator = text[at + SEGMENT_LENGTH : at + SEGMENT_LENGTH + 1]
-        if run_id is None or separator not in ("", ".") or not is_stamp(time):
+        if uuid_text(run_id) != run_id or separator not in ("", ".") or not is_stamp(time):
             return None
         if segments and time < segments[-1][0]:
             return None

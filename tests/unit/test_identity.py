@@ -122,6 +122,7 @@ def test_a_dotted_order_parses_into_what_made_it(segments: list[tuple[int, UUID]
         f"20260102 030405678901Z{RUN}",
         f"2026010\N{FULLWIDTH DIGIT TWO}T030405678901Z{RUN}",  # a digit that is not ASCII
         f"{TIME}{RUN[:-1]}g",
+        f"{TIME}{RUN.replace('-', '')}    ",  # as long as a dashed id, but none
     ],
 )
 def test_a_dotted_order_that_langsmith_would_refuse_is_none(text: str) -> None:
