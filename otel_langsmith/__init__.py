@@ -3,11 +3,13 @@
 from otel_langsmith.delivery.ledger import Ledger
 from otel_langsmith.errors import ConfigurationError, OtelLangSmithError
 from otel_langsmith.exporter import LangSmithSpanExporter
+from otel_langsmith.processor import LangSmithSpanProcessor
 from otel_langsmith.version import __version__
 
 __all__ = [
     "ConfigurationError",
     "LangSmithSpanExporter",
+    "LangSmithSpanProcessor",
     "Ledger",
     "OtelLangSmithError",
     "__version__",

@@ -4,6 +4,7 @@ For the exporter that sees no span starts. Children end before their parents, so
 until the lineage of its parent is decided. Pure: the caller brings the time and the lock.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
@@ -11,16 +12,16 @@ from typing import Final, NamedTuple, TypeAlias
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
-from otel_langsmith.lineage import Lineage, find, hang, of_span
+from otel_langsmith.lineage import ORPHANED, Lineage, find, hang, of_span
 
 SpanKey: TypeAlias = tuple[int, int]
 """A span's trace id and span id; contexts themselves cannot be hashed."""
 
-ORPHANED: Final = "orphaned"
-"""The span's parent was never seen, so the run became the root of a trace of its own."""
-
 REMEMBERED: Final = 16_384
 """How many decided spans are remembered by id, for contexts that lost what was hung on them."""
+
+_DEEPEST_WEIGHED: Final = 64
+"""Nesting beyond this is not looked into: it is rare, and Python's stack is not endless."""
 
 _OVERHEAD_BYTES: Final = 1_024
 """What a held span costs beyond its content: about 3 KB while live, a third once ended."""
@@ -59,26 +60,33 @@ class Assembly:
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._held: dict[int, _Held] = {}
+        # ordered by hand: the front of a plain dict that loses its front is found in linear time
+        self._held: OrderedDict[int, _Held] = OrderedDict()
         self._held_bytes = 0
         self._serial = 0
         self._by_key: dict[SpanKey, int] = {}
         self._waiting: dict[SpanKey, dict[int, None]] = {}
-        self._decided: dict[SpanKey, Lineage] = {}
+        self._decided: OrderedDict[SpanKey, Lineage] = OrderedDict()
 
     def __len__(self) -> int:
         """How many spans wait."""
         return len(self._held)
 
+    def knows(self, span: ReadableSpan) -> bool:
+        """Whether the span came before: it waits, or was placed and is still remembered."""
+        key = _key(span.context) if span.context is not None else None
+        return key in self._by_key or key in self._decided
+
     def add(self, spans: Iterable[ReadableSpan], now_s: float) -> list[Placed]:
         """Every span that can be placed now, each after its parent; the others wait."""
         placed: list[Placed] = []
         for span in spans:
-            known, parent = self._parent_of(span)
-            if known:
-                placed.extend(self._place(span, parent))
+            parent = span.parent
+            above = self._lineage_at(parent)
+            if parent is None or parent.is_remote or above is not None:
+                placed.extend(self._place(span, above))
             else:
-                self._hold(span, now_s)
+                self._hold(span, _key(parent), now_s)
         placed.extend(self._overdue(now_s))
         return placed
 
@@ -89,13 +97,8 @@ class Assembly:
             placed.extend(self._give_up_oldest())
         return placed
 
-    def _parent_of(self, span: ReadableSpan) -> tuple[bool, Lineage | None]:
-        """Whether the parent's lineage is known or beyond our sight, and what it is."""
-        context = span.parent
-        if context is None:
-            return True, None
-        lineage = find(context) or self._decided.get(_key(context))
-        return lineage is not None or context.is_remote, lineage
+    def _lineage_at(self, parent: SpanContext | None) -> Lineage | None:
+        return parent and (find(parent) or self._decided.get(_key(parent)))
 
     def _place(self, span: ReadableSpan, parent: Lineage | None, *notes: str) -> Iterator[Placed]:
         """The span, then whatever waited for it, level by level without recursion."""
@@ -108,20 +111,16 @@ class Assembly:
             hang(span_.context, lineage)
             key = _key(span_.context)
             self._remember(key, lineage)
-            ready.extend((self._release(serial), lineage, ()) for serial in self._children(key))
-
-    def _children(self, key: SpanKey) -> Iterable[int]:
-        return self._waiting.pop(key, {})
+            children = self._waiting.pop(key, {})
+            ready.extend((self._release(serial), lineage, ()) for serial in children)
 
     def _remember(self, key: SpanKey, lineage: Lineage) -> None:
         self._decided[key] = lineage
         if len(self._decided) > REMEMBERED:
-            del self._decided[next(iter(self._decided))]
+            self._decided.popitem(last=False)
 
-    def _hold(self, span: ReadableSpan, now_s: float) -> None:
-        if span.parent is None:
-            return
-        held = _Held(span, _key(span.parent), content_bytes(span), now_s)
+    def _hold(self, span: ReadableSpan, parent: SpanKey, now_s: float) -> None:
+        held = _Held(span, parent, content_bytes(span), now_s)
         self._serial += 1
         self._held[self._serial] = held
         self._held_bytes += held.bytes
@@ -180,15 +179,16 @@ def _lineage_of(span: ReadableSpan, parent: Lineage | None, notes: tuple[str, ..
 def content_bytes(span: ReadableSpan) -> int:
     """About how many bytes a span holds: its text, and a fixed cost for all else."""
     events = sum(_text_length(event.attributes) for event in span.events)
-    return _OVERHEAD_BYTES + _text_length(span.attributes) + events
+    links = sum(_text_length(link.attributes) for link in span.links)
+    return _OVERHEAD_BYTES + _text_length(span.attributes) + events + links
 
 
-def _text_length(value: object) -> int:
+def _text_length(value: object, depth: int = 0) -> int:
     """The characters of the strings and bytes in an attribute value, nested or not."""
     if isinstance(value, (str, bytes)):
         return len(value)
-    if isinstance(value, Mapping):
-        return sum(len(str(key)) + _text_length(item) for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return sum(map(_text_length, value))
+    if depth < _DEEPEST_WEIGHED and isinstance(value, Mapping):
+        return sum(len(key) + _text_length(item, depth + 1) for key, item in value.items())
+    if depth < _DEEPEST_WEIGHED and isinstance(value, (list, tuple)):
+        return sum(_text_length(item, depth + 1) for item in value)
     return 8

@@ -24,7 +24,8 @@ from rich.text import Text
 from otel_langsmith.delivery.ledger import Ledger
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.receiver import Receiver, Store, StoredRun, TraceSummary
-from otel_langsmith.tree import duration, plain, trace_tree
+from otel_langsmith.receiver.instants import duration
+from otel_langsmith.tree import printable, trace_tree
 from otel_langsmith.version import __version__
 
 LATEST: Final = 20
@@ -226,8 +227,9 @@ def _demo_program() -> ModuleType:
 
 def _exchange(question: str, answer: str) -> Text:
     """What was asked and what came of it."""
-    said = (("Question  ", "bold"), plain(question), ("\nAnswer    ", "bold"), plain(answer), "\n")
-    return Text.assemble(*said)
+    asked = (("Question  ", "bold"), printable(question))
+    answered = (("\nAnswer    ", "bold"), printable(answer), "\n")
+    return Text.assemble(*asked, *answered)
 
 
 def _print_traces(console: Console, receiver: Receiver, *, with_address: bool) -> None:
@@ -309,7 +311,7 @@ def _cells(summary: TraceSummary) -> Iterator[Text]:
         summary.project,
         summary.name,
     ):
-        yield Text(plain(value))
+        yield Text(printable(value))
 
 
 def _local_time(instant: datetime | None) -> str:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from otel_langsmith.delivery.sender import SystemClock
-from otel_langsmith.delivery.transport import HttpTransport
-from otel_langsmith.pipeline import Pipeline
-from otel_langsmith.settings import Compression, resolve
+from otel_langsmith.pipeline import open_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from otel_langsmith.delivery.ledger import Ledger
-
-_log: Final = logging.getLogger("otel_langsmith")
+    from otel_langsmith.settings import Compression
 
 
 class LangSmithSpanExporter(SpanExporter):
@@ -84,22 +78,19 @@ class LangSmithSpanExporter(SpanExporter):
         max_held_seconds: float | None = None,
     ) -> None:
         arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
-        settings, problems = resolve(arguments, os.environ)
-        for problem in problems:
-            _log.warning("%s", problem)
-        self._pipeline = Pipeline(settings, lambda: HttpTransport(settings.session), SystemClock())
+        self._pipeline = open_pipeline(arguments)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """SUCCESS if all that could be sent is delivered; never raises, returns in ``timeout``."""
         delivered = self._pipeline.export(spans)
         return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+    def force_flush(self, timeout_millis: float | None = 30_000) -> bool:
         """Whether everything received so far is delivered, at the latest after the timeout.
 
         False while spans wait for ancestors that have not ended.
         """
-        return self._pipeline.flush(timeout_millis / 1000)
+        return self._pipeline.flush((30_000 if timeout_millis is None else timeout_millis) / 1000)
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
         """Send what is held, orphans as traces of their own, and refuse what comes later.

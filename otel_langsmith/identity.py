@@ -6,6 +6,7 @@ Pure text and integers: nothing here knows what a span, a run or a clock is.
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Final
+from uuid import UUID
 
 STAMP_LENGTH: Final = 22
 """``20240919T171648521691Z``: a stamp has this many characters, always."""
@@ -40,7 +41,7 @@ def uuid_text(value: object) -> str | None:
 
     Takes what people write into an attribute: upper case, no dashes, a ``uuid.UUID``.
     """
-    text = str(value).strip().lower()
+    text = str(value).strip().lower() if isinstance(value, (str, UUID)) else ""
     digits = text.replace("-", "")
     if len(digits) != 32 or not _HEX.issuperset(digits):  # noqa: PLR2004 - 128 bits in hex
         return None
@@ -48,9 +49,15 @@ def uuid_text(value: object) -> str | None:
     return dashed if text in (dashed, digits) else None
 
 
-def writable_ns(time_ns: int) -> int:
-    """The nearest time that can be written: years 1970 to 9999."""
-    return min(max(time_ns, 0), LAST_NS)
+def writable_ns(time_ns: float) -> int:
+    """The nearest time that can be written: whole nanoseconds of the years 1970 to 9999.
+
+    Spans made by hand come with floats, and with what is no number at all; that counts as 0.
+    """
+    try:
+        return min(max(int(time_ns), 0), LAST_NS)
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 @lru_cache(maxsize=1024)

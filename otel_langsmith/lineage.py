@@ -4,11 +4,14 @@ A dotted order needs the start times of all ancestors, which a finished child sp
 a `Lineage` carries them. Pure: no clock, no lock.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from __future__ import annotations
 
-from opentelemetry.trace import SpanContext
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from itertools import count
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from opentelemetry.context import create_key, get_value, set_value
 
 from otel_langsmith.identity import (
     SEGMENT_LENGTH,
@@ -19,6 +22,20 @@ from otel_langsmith.identity import (
     uuid_text,
     writable_ns,
 )
+from otel_langsmith.run import EMPTY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import SpanContext
+
+    from otel_langsmith.run import JsonObject
+    from otel_langsmith.selection import Wanted
+
+    _Open: TypeAlias = tuple["Tracker", ReadableSpan | None, SpanContext | "Lineage" | None]
+    # A span whose place nobody needed yet: who follows it, itself, and what is above it.
 
 SPAN_ID: Final = "langsmith.span.id"
 TRACE_ID: Final = "langsmith.trace.id"
@@ -36,7 +53,22 @@ TIME_UNWRITABLE: Final = "time_unwritable"
 OVERRIDE_IGNORED: Final = "override_ignored"
 """A ``langsmith.*`` identity attribute that is malformed, or that we cannot stand behind."""
 
+ORPHANED: Final = "orphaned"
+"""The span's parent was never seen, so the run became the root of a trace of its own."""
+
+TOO_DEEP: Final = "too_deep"
+"""The run hangs deeper than `MAX_DEPTH` and became the root of a trace of its own."""
+
+MAX_DEPTH: Final = 1_000
+"""A dotted order grows with depth, so a chain's bytes grow with its square: 30 MB at this depth."""
+
+_DEEPEST_ORDER: Final = MAX_DEPTH * (SEGMENT_LENGTH + 1) - 1
+_AMENDING: Final = frozenset((SPAN_ID, TRACE_ID, PARENT_ID, DOTTED_ORDER, PROJECT, PROJECT_ID))
+
 _SLOT: Final = "_otel_langsmith_lineage"
+_TRACKED: Final = "_otel_langsmith_tracked_"
+_KEY: Final = create_key("otel-langsmith-lineage")
+_serial: Final = count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +78,9 @@ class Lineage:
     ``dotted_order`` is the parent's, a dot, and a segment of the run's own: start time in UTC to
     the microsecond, then the run id. LangSmith sorts a trace by comparing these texts and refuses a
     child whose stamp is earlier than its parent's, hence `child` raises it. ``notes`` say what had
-    to be bent for this run; they do not pass on to children.
+    to be bent for this run; they do not pass on to children. ``project``, ``tags`` and ``metadata``
+    ride along to every run beneath. A lineage without a ``dotted_order`` is no run's: it only says
+    what rides along with the trace whose root hangs under it.
     """
 
     trace_id: str
@@ -56,6 +90,8 @@ class Lineage:
     project: str | None = None
     project_id: str | None = None
     notes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    metadata: JsonObject = field(default_factory=lambda: EMPTY, hash=False)
 
     @property
     def stamp(self) -> str:
@@ -69,7 +105,12 @@ def root(run_id: str, start_ns: int) -> Lineage:
 
 
 def child(parent: Lineage, run_id: str, start_ns: int) -> Lineage:
-    """The lineage of a run under ``parent``, never earlier than it."""
+    """The lineage of a run under ``parent``, never earlier than it.
+
+    What hangs deeper than `MAX_DEPTH` begins a trace of its own.
+    """
+    if len(parent.dotted_order) >= _DEEPEST_ORDER:
+        return _beside(parent, root(run_id, start_ns), TOO_DEEP)
     time, earliest = stamp(start_ns), parent.stamp
     late_enough = time >= earliest
     return Lineage(
@@ -80,6 +121,8 @@ def child(parent: Lineage, run_id: str, start_ns: int) -> Lineage:
         parent.project,
         parent.project_id,
         () if late_enough else (START_CLAMPED,),
+        parent.tags,
+        parent.metadata,
     )
 
 
@@ -96,30 +139,53 @@ def of_span(
     run id (and a root thereby its trace id), but not a parent: without the parent's dotted order
     there is no valid one for the child. What is malformed or contradicts is ignored and noted.
     """
-    if writable_ns(start_ns) != start_ns:
-        start_ns, notes = writable_ns(start_ns), (*notes, TIME_UNWRITABLE)
-    own = uuid_text(attributes[SPAN_ID]) if SPAN_ID in attributes else None
-    if own is None and parent is None and TRACE_ID in attributes:
-        own = uuid_text(attributes[TRACE_ID])
-    lineage = _stated(attributes) or _derived(own or run_id_of(span_id), start_ns, parent)
-    if _contradicted(lineage, attributes):
-        notes = (*notes, OVERRIDE_IGNORED)
-    project, project_id = attributes.get(PROJECT), attributes.get(PROJECT_ID)
-    if not (notes or project or project_id):
-        return lineage
-    return Lineage(
-        lineage.trace_id,
-        lineage.run_id,
-        lineage.parent_run_id,
-        lineage.dotted_order,
-        str(project) if project else lineage.project,
-        uuid_text(project_id) if project_id else lineage.project_id,
-        lineage.notes + notes,
-    )
+    nearest_ns = writable_ns(start_ns)
+    if nearest_ns != start_ns:
+        notes = (*notes, TIME_UNWRITABLE)
+    if _AMENDING.isdisjoint(attributes):
+        lineage = _derived(run_id_of(span_id), nearest_ns, parent)
+    else:
+        own = uuid_text(attributes.get(SPAN_ID))
+        if own is None and not (parent and parent.dotted_order):
+            own = uuid_text(attributes.get(TRACE_ID))
+        lineage = _stated(attributes) or _derived(own or run_id_of(span_id), nearest_ns, parent)
+        lineage = _amended(lineage, parent, attributes)
+    return replace(lineage, notes=lineage.notes + notes) if notes else lineage
 
 
 def _derived(run_id: str, start_ns: int, parent: Lineage | None) -> Lineage:
-    return root(run_id, start_ns) if parent is None else child(parent, run_id, start_ns)
+    if parent is None:
+        return root(run_id, start_ns)
+    if parent.dotted_order:
+        return child(parent, run_id, start_ns)
+    return _beside(parent, root(run_id, start_ns))
+
+
+def _beside(other: Lineage, top: Lineage, *notes: str) -> Lineage:
+    """The root of a trace that takes along what rides with ``other``, but for its place."""
+    return replace(
+        top,
+        project=other.project,
+        project_id=other.project_id,
+        tags=other.tags,
+        metadata=other.metadata,
+        notes=notes,
+    )
+
+
+def _amended(lineage: Lineage, parent: Lineage | None, attributes: Mapping[str, object]) -> Lineage:
+    """The project that the span asks for, or its parent's, and a note of what was not granted."""
+    asked, project_id = attributes.get(PROJECT), uuid_text(attributes.get(PROJECT_ID))
+    project = asked if isinstance(asked, str) and asked.strip() else None
+    unusable = (asked and not project) or (attributes.get(PROJECT_ID) and not project_id)
+    ignored = unusable or _contradicted(lineage, attributes)
+    inherited = parent if parent and not project else None
+    return replace(
+        lineage,
+        project=inherited.project if inherited else project,
+        project_id=project_id or (inherited.project_id if inherited else None),
+        notes=(*lineage.notes, OVERRIDE_IGNORED) if ignored else lineage.notes,
+    )
 
 
 def _stated(attributes: Mapping[str, object]) -> Lineage | None:
@@ -138,14 +204,15 @@ def _stated(attributes: Mapping[str, object]) -> Lineage | None:
 
 def _contradicted(lineage: Lineage, attributes: Mapping[str, object]) -> bool:
     """Whether an identity attribute says something else than the lineage that goes out."""
-    if DOTTED_ORDER in attributes and str(attributes[DOTTED_ORDER]).lower() != (
-        lineage.dotted_order.lower()
-    ):
-        return True
-    stated = ((SPAN_ID, lineage.run_id), (TRACE_ID, lineage.trace_id))
-    return any(
+    order = attributes.get(DOTTED_ORDER, lineage.dotted_order)
+    stated = (
+        (SPAN_ID, lineage.run_id),
+        (TRACE_ID, lineage.trace_id),
+        (PARENT_ID, lineage.parent_run_id),
+    )
+    return not (isinstance(order, str) and order.lower() == lineage.dotted_order.lower()) or any(
         key in attributes and uuid_text(attributes[key]) != held for key, held in stated
-    ) or (PARENT_ID in attributes and uuid_text(attributes[PARENT_ID]) != lineage.parent_run_id)
+    )
 
 
 def hang(context: SpanContext, lineage: Lineage) -> None:
@@ -162,6 +229,157 @@ def hang(context: SpanContext, lineage: Lineage) -> None:
 
 
 def find(context: SpanContext | None) -> Lineage | None:
-    """The lineage hung on a span context, here or by an extracting propagator."""
-    lineage = getattr(context, _SLOT, None)
+    """The lineage of the nearest run: the span's own, or that of an ancestor if it is left out.
+
+    It was hung there by an extracting propagator or an assembling exporter, or follows from what a
+    `Tracker` hung there when the span started.
+    """
+    return _nearest(context, "")
+
+
+def is_followed(context: SpanContext) -> bool:
+    """Whether a `Tracker` saw the span start, so that `find` has the last word on it."""
+    return any(name.startswith(_TRACKED) for name in getattr(context, "__dict__", ()))
+
+
+def put_in_context(lineage: Lineage, context: Context | None = None) -> Context:
+    """A context whose spans hang under ``lineage`` if their own parent tells of none."""
+    return set_value(_KEY, lineage, context)
+
+
+def in_context(context: Context | None = None) -> Lineage | None:
+    """The lineage that `put_in_context` put there; None stands for the current context."""
+    lineage = get_value(_KEY, context)
     return lineage if isinstance(lineage, Lineage) else None
+
+
+class Fate(Enum):
+    """Why a finished span is no run, or none yet."""
+
+    FILTERED = "left out as asked"
+    UNTRACKED = "started before anyone looked, or where nothing can be hung on a context"
+    INHERITED = "started before a fork, hence the parent process's to send"
+
+
+class Tracker:
+    """Follows spans from their start, so that each one's lineage can be told at any time.
+
+    What `start` hangs on a span's context is three references; nothing is computed before someone
+    asks. Whether a span is ``wanted`` as a run is decided when its place is first needed: when it
+    ends, or earlier because a child has ended or a header names it. A yes is final. A no is asked
+    again at the end, and if the span is wanted only then, it is a run beside the children that went
+    on without it. Safe from any thread without a lock: who computes twice computes the same.
+
+    Args:
+        wanted: Asked of spans that are still open, too; None wants them all.
+        before: The tracker whose spans this one continues after a fork.
+    """
+
+    def __init__(self, wanted: Wanted | None, before: Tracker | None = None) -> None:
+        self._wanted = wanted
+        self._slot: str = before._slot if before else f"{_TRACKED}{next(_serial)}"  # noqa: SLF001
+
+    def start(self, span: ReadableSpan, parent_context: Context | None) -> None:
+        """Follow a span that starts now.
+
+        Raises:
+            AttributeError: Nothing can be hung on its context.
+        """
+        parent: SpanContext | Lineage | None = span.parent
+        known = parent is not None and (hasattr(parent, self._slot) or _held(span.parent, _SLOT))
+        if not known:
+            parent = in_context(parent_context)
+        object.__setattr__(span.context, self._slot, (self, span, parent))
+
+    def end(self, span: ReadableSpan) -> Lineage | Fate:
+        """What a finished span becomes, now that all is known of it."""
+        context = span.context
+        seen: _Open | _Place | None = getattr(context, self._slot, None)
+        if context is None or seen is None:
+            return Fate.UNTRACKED
+        if (seen.tracker if isinstance(seen, _Place) else seen[0]) is not self:
+            return Fate.INHERITED
+        lineage = _nearest(context, self._slot)
+        place: _Place = getattr(context, self._slot)
+        if not place.kept:
+            place = self.place(span, lineage)
+            object.__setattr__(context, self._slot, place)
+        return place.lineage if place.kept and place.lineage else Fate.FILTERED
+
+    def forget(self, span: ReadableSpan) -> None:
+        """Let the children of a span that will be no run hang under its nearest ancestor's."""
+        seen: _Open | _Place | None = getattr(span.context, self._slot, None)
+        if isinstance(seen, tuple):
+            object.__setattr__(span.context, self._slot, (self, None, seen[2]))
+
+    def place(self, span: ReadableSpan | None, above: Lineage | None) -> _Place:
+        """Where a span goes under ``above``, as far as is known of it now."""
+        if span is None or not self._wants(span, above):
+            return _Place(self, above, kept=False)
+        return _Place(self, _tracked(span, above), kept=True)
+
+    def _wants(self, span: ReadableSpan, above: Lineage | None) -> bool:
+        """Whether a span becomes a run. One not sampled is never sent."""
+        if span.context is None or not span.context.trace_flags.sampled:
+            return False
+        return self._wanted is None or self._wanted(span, not (above and above.dotted_order))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A decision: the span's own lineage if it is kept, else that of the nearest run above it."""
+
+    tracker: Tracker
+    lineage: Lineage | None
+    kept: bool
+
+
+def _nearest(context: SpanContext | None, slot: str) -> Lineage | None:
+    """The lineage of the nearest run at ``context`` or above it, deciding all that is undecided.
+
+    Climbs and descends without recursion: live ancestors may be thousands.
+    """
+    undecided: list[tuple[dict[str, object], str, _Open]] = []
+    above: SpanContext | Lineage | None = context
+    while above is not None and not isinstance(above, Lineage):
+        held = _held(above, slot)
+        if held is None:
+            above = None
+        elif isinstance(held[2], tuple):
+            undecided.append((held[0], held[1], held[2]))
+            above = held[2][2]
+        else:
+            above = held[2].lineage if isinstance(held[2], _Place) else held[2]
+    for values, name, seen in reversed(undecided):
+        place = seen[0].place(seen[1], above)
+        now = values.get(name)
+        if isinstance(now, _Place):  # another thread was faster
+            place = now
+        else:
+            values[name] = place
+        above = place.lineage
+    return above
+
+
+def _held(
+    context: SpanContext | None, slot: str
+) -> tuple[dict[str, object], str, _Open | _Place | Lineage] | None:
+    """What hangs on a context, and where: the tracker's own, else another's, else a lineage."""
+    values: dict[str, object] | None = getattr(context, "__dict__", None)
+    if not values:
+        return None
+    names = [slot, *(name for name in values if name.startswith(_TRACKED)), _SLOT]
+    for name in names:
+        value = values.get(name)
+        if isinstance(value, (tuple, _Place, Lineage)):
+            return values, name, value
+    return None
+
+
+def _tracked(span: ReadableSpan, above: Lineage | None) -> Lineage:
+    """The lineage of a span whose ancestors are known; a local parent we never saw is noted."""
+    context, parent = span.context, span.parent
+    lost = above is None and parent is not None and not parent.is_remote
+    notes = (ORPHANED,) if lost and _held(parent, _SLOT) is None else ()
+    span_id = context.span_id if context is not None else 0
+    return of_span(span_id, int(span.start_time or 0), above, span.attributes or {}, notes)

@@ -13,30 +13,55 @@ from functools import partial
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Final
 
-from otel_langsmith.assembly import Assembly, Bounds
+from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
-from otel_langsmith.delivery.sender import Clock, Sender
+from otel_langsmith.delivery.sender import Clock, Sender, SystemClock
+from otel_langsmith.delivery.transport import HttpTransport
+from otel_langsmith.lineage import Fate, Lineage
 from otel_langsmith.redact import Hiding, hide
+from otel_langsmith.settings import resolve
 from otel_langsmith.translate import translate
+from otel_langsmith.wire.batch import EncodedRun
+from otel_langsmith.wire.parts import fault_of, parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from otel_langsmith.assembly import Placed
     from otel_langsmith.delivery.transport import Transport
-    from otel_langsmith.run import Run
     from otel_langsmith.settings import Settings
 
 NO_API_KEY: Final = "no_api_key"
 NO_ENDPOINT: Final = "no_endpoint"
 SHUT_DOWN: Final = "shut_down"
 UNTRANSLATABLE: Final = "untranslatable"
+"""No run could be made of the span; that is a bug of ours, and said once in the log."""
+
+INVALID: Final = "invalid"
+"""The run breaks LangSmith's rules and would have failed its whole request."""
+
+DUPLICATE: Final = "duplicate"
+"""The span came before, from another processor: LangSmith takes a run once."""
 
 _KEY_HEADERS: Final = frozenset({"x-api-key", "authorization", "x-service-key", "cookie"})
 
 _log: Final = logging.getLogger("otel_langsmith")
+
+
+def open_pipeline(arguments: Mapping[str, object]) -> Pipeline:
+    """A pipeline as a face's arguments and the environment want it.
+
+    Raises:
+        ConfigurationError: An argument cannot be used. An unusable variable is warned about.
+    """
+    settings, problems = resolve(arguments, os.environ)
+    for problem in problems:
+        _log.warning("%s", problem)
+    unusable_key = any("API_KEY" in problem for problem in problems)
+    if _undeliverable(settings) == NO_API_KEY and not unusable_key:
+        _log.warning("LANGSMITH_API_KEY is not set, so no run is sent to %s", settings.endpoint)
+    return Pipeline(settings, lambda: HttpTransport(settings.session), SystemClock())
 
 
 class Pipeline:
@@ -49,9 +74,9 @@ class Pipeline:
     def __init__(
         self, settings: Settings, transport: Callable[[], Transport], clock: Clock
     ) -> None:
-        self._settings = settings
+        self.settings = settings
+        self.clock = clock
         self._open_transport = transport
-        self._clock = clock
         self._hiding = Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata)
         self._undeliverable = _undeliverable(settings)
         self._begin()
@@ -59,8 +84,10 @@ class Pipeline:
             os.register_at_fork(after_in_child=partial(_begin_anew, weakref.ref(self)))
 
     def _begin(self) -> None:
-        settings = self._settings
+        settings = self.settings
         self._lock = threading.Lock()
+        self._at_rest = threading.Condition(self._lock)
+        self._deliveries = 0
         self._closed = False
         self._closing, self._finished = threading.Event(), threading.Event()
         self._book = Book()
@@ -70,7 +97,7 @@ class Pipeline:
             Bounds(settings.max_held_spans, settings.max_held_bytes, settings.max_held_seconds)
         )
         self._transport = self._open_transport()
-        self._sender = Sender(settings, self._transport, self._clock, self._book)
+        self._sender = Sender(settings, self._transport, self.clock, self._book)
 
     def ledger(self) -> Ledger:
         """What became of every span so far."""
@@ -81,17 +108,54 @@ class Pipeline:
 
         Spans that wait for their ancestors are held, which is no failure.
         """
-        deadline_s = self._clock.now_s() + self._settings.timeout
+        deadline_s = self.clock.now_s() + self.settings.timeout
         self._book.receive(len(spans))
         with self._lock:
             closed = self._closed
-            placed = [] if closed else self._assembly.add(spans, self._clock.now_s())
+            placed = [] if closed else self._assembled(spans)
         if closed:
             return self._refuse(len(spans), SHUT_DOWN)
-        delivered = self._deliver(placed, deadline_s, self._closing)
-        if self._finished.is_set():
-            self._sender.abandon()
-        return delivered
+        return self._deliver(placed, deadline_s, self._closing)
+
+    def accept(self, count: int) -> None:
+        """Count spans that `send` will be given next."""
+        self._book.enqueue(count)
+
+    def refuse(self, reason: str, count: int = 1) -> None:
+        """Count spans that came in and are lost at once."""
+        if count:
+            self._book.refuse(reason, count)
+
+    def send(
+        self,
+        spans: Sequence[ReadableSpan],
+        place: Callable[[ReadableSpan], Lineage | Fate],
+        timeout_s: float,
+    ) -> None:
+        """Deliver accepted spans, each at its place; those nobody followed wait as in `export`.
+
+        Whatever is not settled when it returns is in the backlog.
+        """
+        deadline_s = self.clock.now_s() + timeout_s
+        with self._book.consign(len(spans), queued=len(spans)) as consignment:
+            placed, untracked = self._sorted(spans, place, consignment)
+            consignment.held(len(untracked))
+            consignment.pass_on(len(placed))
+        found: list[Placed] = []
+        if untracked:
+            with self._lock:
+                found = self._assembled(untracked)
+        self._deliver([*placed, *found], deadline_s, self._closing, queued=len(placed))
+
+    def interrupt(self) -> None:
+        """Wait no more before another attempt."""
+        self._closing.set()
+
+    def abandon(self) -> None:
+        """Count what waits as lost, and what comes back from a request that is under way."""
+        self._finished.set()
+        self._sender.abandon()
+        self._transport.close()
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all that was received is delivered, at the latest after ``timeout_s``.
@@ -100,51 +164,125 @@ class Pipeline:
         flush. Nothing is sent early: a parent that comes late would find its child in a trace of
         its own.
         """
-        deadline_s = self._clock.now_s() + timeout_s
-        self._deliver([], deadline_s, self._closing)
-        idle = self._book.wait_idle(deadline_s - self._clock.now_s())
+        timeout_s = _bounded(timeout_s)
+        deadline_s = self.clock.now_s() + timeout_s
+        with self._lock:
+            overdue = [] if self._closed else self._assembled(())
+        clear = self._finished.is_set() or self._deliver(overdue, deadline_s, self._closing)
+        idle = clear and self._book.wait_idle(_bounded(deadline_s - self.clock.now_s()))
         ledger = self._book.read()
         lost, self._lost_at_flush = ledger.lost - self._lost_at_flush, ledger.lost
         return idle and not lost and not ledger.held
 
     def close(self, timeout_s: float) -> None:
         """Send what is held and what waits, then stop. A second call does nothing."""
+        timeout_s = _bounded(timeout_s)
+        deadline_s = self.clock.now_s() + timeout_s
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            placed = self._assembly.drain()
-        self._closing.set()
-        self._deliver(placed, self._clock.now_s() + timeout_s, threading.Event())
-        self._finished.set()
-        self._sender.abandon()
-        self._transport.close()
+            placed = self._assembled((), drain=True)
+            self._closing.set()
+            # others may be sending: what they give back, being interrupted, goes with the rest
+            self._at_rest.wait_for(lambda: self._deliveries == 0, timeout_s)
+        try:
+            self._deliver(placed, deadline_s, threading.Event())
+        finally:
+            self.abandon()
+
+    def _assembled(self, spans: Iterable[ReadableSpan], *, drain: bool = False) -> list[Placed]:
+        """What can be delivered now that ``spans`` came, or that no more will come.
+
+        Whatever goes wrong with one span, the others are placed and the book is told.
+        """
+        placed: list[Placed] = []
+        expected, doubles = len(self._assembly), 0
+        for span in (*spans, None):
+            expected += span is not None
+            try:
+                if span is not None and self._assembly.knows(span):
+                    doubles += 1
+                else:
+                    found = [] if span is None else [span]
+                    placed += self._assembly.add(found, self.clock.now_s())
+                    placed += self._assembly.drain() if drain else []
+            except Exception as error:  # noqa: BLE001 - one bad span must not cost the others
+                self._say_once("a span cannot be placed and is counted as lost", error)
+        self._refuse(doubles, DUPLICATE)
+        self._refuse(expected - doubles - len(placed) - len(self._assembly), UNTRANSLATABLE)
+        return placed
+
+    def _sorted(
+        self,
+        spans: Iterable[ReadableSpan],
+        place: Callable[[ReadableSpan], Lineage | Fate],
+        consignment: Consignment,
+    ) -> tuple[list[Placed], list[ReadableSpan]]:
+        """Which spans are to be delivered, and which nobody followed; the others are settled."""
+        placed: list[Placed] = []
+        untracked: list[ReadableSpan] = []
+        for span in spans:
+            try:
+                found = place(span)
+            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+                self._say_once("a span cannot be placed and is counted as lost", error)
+                consignment.dropped(UNTRANSLATABLE)
+                continue
+            if isinstance(found, Lineage):
+                placed.append(Placed(span, found))
+            elif found is Fate.UNTRACKED:
+                untracked.append(span)
+            else:
+                consignment.filtered()
+        return placed, untracked
 
     def _deliver(
-        self, placed: Sequence[Placed], deadline_s: float, interrupt: threading.Event
+        self,
+        placed: Sequence[Placed],
+        deadline_s: float,
+        interrupt: threading.Event,
+        *,
+        queued: int = 0,
     ) -> bool:
         if self._undeliverable:
-            return self._refuse(len(placed), self._undeliverable)
+            return self._refuse(len(placed), self._undeliverable, queued=queued)
         lost_before = self._book.read().lost
+        with self._lock:
+            self._deliveries += 1
         try:
-            with self._book.consign(len(placed)) as consignment:
-                runs = self._translated(placed, consignment)
+            with self._book.consign(len(placed), queued=queued) as consignment:
+                runs = self._encoded(placed, consignment)
                 clear = self._sender.deliver(runs, consignment, deadline_s, interrupt)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the application
             self._say_once("a delivery broke off, its spans are counted as lost", error)
             return False
+        finally:
+            with self._lock:
+                self._deliveries -= 1
+                self._at_rest.notify_all()
+            if self._finished.is_set():
+                self._sender.abandon()
         return clear and self._book.read().lost == lost_before
 
-    def _translated(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[Run]:
+    def _encoded(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[EncodedRun]:
+        """The runs as they will be sent; those that cannot be are settled here."""
         for span, lineage in placed:
             try:
-                run = hide(translate(span, lineage, project=self._settings.project), self._hiding)
+                run = hide(translate(span, lineage, project=self.settings.project), self._hiding)
+                fault = fault_of(run)
+                encoded = EncodedRun(run.id, tuple(parts_of(run)))
             except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
                 self._say_once("a span cannot be translated and is counted as lost", error)
                 consignment.dropped(UNTRANSLATABLE)
                 continue
-            self._book.note(run.notes)
-            yield run
+            if fault is not None:
+                _log.warning("run %s is not sent: %s", run.id, fault)
+                consignment.dropped(INVALID)
+                continue
+            if run.notes:
+                self._book.note(run.notes)
+            yield encoded
 
     def _say_once(self, what: str, error: Exception) -> None:
         """Log a bug of ours by its place; an exception's own words may hold hidden content."""
@@ -154,9 +292,10 @@ class Pipeline:
             place = f"{frame.filename}:{frame.lineno}"
             _log.error("%s: %s at %s; please report this", what, type(error).__name__, place)
 
-    def _refuse(self, count: int, reason: str) -> bool:
-        with self._book.consign(count) as consignment:
-            if count:
+    def _refuse(self, count: int, reason: str, *, queued: int = 0) -> bool:
+        """Whether there was nothing to refuse."""
+        if count:
+            with self._book.consign(count, queued=queued) as consignment:
                 consignment.dropped(reason, count)
         return not count
 
@@ -169,12 +308,13 @@ def _begin_anew(pipeline: weakref.ref[Pipeline]) -> None:
 
 
 def _undeliverable(settings: Settings) -> str | None:
-    """Why nothing can be sent with these settings, said once; None if it can."""
+    """Why nothing can be sent with these settings; None if it can."""
     if settings.endpoint is None:
-        _log.warning("LANGSMITH_ENDPOINT cannot be used, so no run is sent")
         return NO_ENDPOINT
     keyed = settings.session is not None or _KEY_HEADERS & {*map(str.lower, settings.headers)}
-    if settings.api_key is None and not keyed:
-        _log.warning("LANGSMITH_API_KEY is not set, so no run is sent to %s", settings.endpoint)
-        return NO_API_KEY
-    return None
+    return None if settings.api_key or keyed else NO_API_KEY
+
+
+def _bounded(timeout_s: float) -> float:
+    """A time that can be waited: not negative, no NaN, not longer than a thread can wait."""
+    return min(timeout_s, threading.TIMEOUT_MAX) if timeout_s > 0 else 0.0

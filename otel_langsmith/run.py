@@ -37,7 +37,8 @@ class Run:
     Ids are dashed lower-case UUIDs. Times are Unix nanoseconds in UTC; the wire cuts them to
     microseconds. ``metadata`` becomes ``extra.metadata``, ``invocation_params`` becomes
     ``extra.invocation_params``, ``project`` becomes ``session_name``. ``outputs`` is None when the
-    span recorded none. ``notes`` name what had to be bent to make the run acceptable (a clamped
+    span recorded none. ``error_type`` is what kind of error it was, without its words; it is not
+    sent. ``notes`` name what had to be bent to make the run acceptable (a clamped
     stamp, an unusable override); they are counted in the ledger.
 
     Spec: https://docs.langchain.com/langsmith/run-data-format
@@ -57,6 +58,7 @@ class Run:
     inputs: JsonObject = field(default_factory=dict)
     outputs: JsonObject | None = None
     error: str | None = None
+    error_type: str | None = None
     events: Sequence[JsonObject] = ()
     tags: Sequence[str] = ()
     metadata: JsonObject = field(default_factory=dict)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -14,18 +15,27 @@ from urllib.parse import unquote, urlsplit
 
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.identity import uuid_text
+from otel_langsmith.selection import PRESETS, SpanFilter
 
 if TYPE_CHECKING:
     import requests
 
 Compression: TypeAlias = Literal["none", "gzip", "zstd"]
+Face: TypeAlias = Literal["exporter", "processor", "propagator"]
+Inbound: TypeAlias = Literal["continue", "link", "ignore"]
 
 PREFIXES: Final = ("OTEL_EXPORTER_LANGSMITH_", "LANGSMITH_", "LANGCHAIN_")
 """Where the environment says a setting, first match wins."""
 
+_LIKE_A_SECRET: Final = re.compile(r"[@?]|ls(v2)?_|[\w-]{20}")
+"""User info or a query in a URL, LangSmith's own prefixes, or any long token."""
+
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
 _QUOTES: Final = " \t\r\n\"'"
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""https://www.rfc-editor.org/rfc/rfc9110#name-tokens"""
+
 _HEADERS_FORM: Final = "it must be a mapping, or text like name=value,name2=value2"
 _SECRET: Final = "not shown, it may be a secret"  # noqa: S105 - the words that stand for one
 
@@ -51,13 +61,21 @@ class Settings:
     max_held_spans: int
     max_held_bytes: int
     max_held_seconds: float
+    span_filter: SpanFilter
+    schedule_delay_millis: float
+    max_queue_size: int
+    inbound: Inbound
+    accept_project: bool
+    accept_metadata: bool
+    accept_tags: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One row: ``read`` turns what was said into the value, or raises ValueError with the remedy.
 
-    ``suffixes`` complete each of `PREFIXES` to a variable's name; none means argument only.
+    ``suffixes`` complete each of `PREFIXES` to a variable's name; none means argument only. After
+    those come ``also``, OpenTelemetry's own variables. ``faces`` are who takes it as a keyword.
     ``fallback`` is taken when the environment holds an unusable value and the host must live on;
     it is the default unless that would be the unsafe choice: a misspelt endpoint must not send the
     runs of a self-hosted LangSmith to the public one.
@@ -70,11 +88,14 @@ class Setting:
     suffixes: tuple[str, ...] = ()
     fallback: object = ...
     secret: bool = False
+    also: tuple[str, ...] = ()
+    faces: tuple[Face, ...] = ("exporter", "processor")
 
     @property
     def variables(self) -> tuple[str, ...]:
         """The environment variables that say this setting, first match wins."""
-        return tuple(prefix + suffix for suffix in self.suffixes for prefix in PREFIXES)
+        ours = tuple(prefix + suffix for suffix in self.suffixes for prefix in PREFIXES)
+        return ours + self.also
 
 
 def _text(value: object) -> str:
@@ -91,10 +112,18 @@ def _header_text(value: object) -> str:
     return text
 
 
+def _header_name(value: object) -> str:
+    name = str(value).strip()
+    if not _TOKEN.fullmatch(name):
+        raise ValueError("the name of a header is made of letters, digits and hyphens")
+    return name
+
+
 def _url(value: object) -> str:
     text = _text(value).rstrip("/")
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    unusable = not parts.hostname or " " in text or parts.port == 0  # ``port`` raises, too
+    if unusable or parts.scheme not in ("http", "https"):
         raise ValueError("a URL needs its scheme and host, e.g. https://api.smith.langchain.com")
     if parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("leave out user, query and fragment; the key goes into api_key")
@@ -117,6 +146,22 @@ def _compression(value: object) -> str:
     return text
 
 
+def _span_filter(value: object) -> object:
+    if callable(value):
+        return value
+    text = _text(value).lower()
+    if text not in PRESETS:
+        raise ValueError(f"it must be one of {', '.join(PRESETS)}, or a callable on a span")
+    return text
+
+
+def _inbound(value: object) -> str:
+    text = _text(value).lower()
+    if text not in ("continue", "link", "ignore"):
+        raise ValueError("it must be one of continue, link, ignore")
+    return text
+
+
 def _flag(value: object) -> bool:
     text = str(value).strip().lower()
     if text not in _TRUE | _FALSE:
@@ -130,7 +175,8 @@ def _number(kind: type[int | float], least: float, most: float) -> Callable[[Any
             number = kind(value)
         except (TypeError, ValueError, OverflowError):
             number = None
-        if isinstance(value, bool) or number is None or not least <= number <= most:
+        exact = number == value or isinstance(value, str)
+        if isinstance(value, bool) or number is None or not (exact and least <= number <= most):
             raise ValueError(f"it must be a number from {least:g} to {most:g}")
         return number
 
@@ -141,7 +187,7 @@ def _headers(value: object) -> Mapping[str, str]:
     pairs = dict(_header_pairs(value)) if isinstance(value, str) else value
     if not isinstance(pairs, Mapping):
         raise ValueError(_HEADERS_FORM)  # noqa: TRY004 - every reader raises the one kind
-    return {_header_text(name): _header_text(text) for name, text in pairs.items()}
+    return {_header_name(name): _header_text(text) for name, text in pairs.items()}
 
 
 def _header_pairs(text: str) -> Iterator[tuple[str, str]]:
@@ -157,7 +203,7 @@ def _header_pairs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _session(value: Any) -> object:
-    if not callable(getattr(value, "send", None)):
+    if not callable(getattr(value, "request", None)):
         raise ValueError("it must be a requests.Session")  # noqa: TRY004
     return value
 
@@ -180,6 +226,7 @@ SETTINGS: Final = (
     Setting(
         "project", _text, "default",
         "The LangSmith project; created when unknown.", ("PROJECT", "SESSION"),
+        faces=("exporter", "processor", "propagator"),
     ),
     Setting(
         "compression", _compression, "none",
@@ -230,11 +277,46 @@ SETTINGS: Final = (
         "max_held_seconds", _number(float, 0, 7 * 86_400), 3600.0,
         "Longest that a span waits for its parents.", ("MAX_HELD_SECONDS",),
     ),
+    Setting(
+        "span_filter", _span_filter, "all",
+        "Which spans become runs: `all`, `genai`, `genai+root`, or a callable on a span.",
+        ("SPAN_FILTER",), faces=("processor",),
+    ),
+    Setting(
+        "schedule_delay_millis", _number(float, 1, 3_600_000), 1000.0,
+        "Longest wait of an ended span before it is sent.", ("SCHEDULE_DELAY",),
+        also=("OTEL_BSP_SCHEDULE_DELAY",), faces=("processor",),
+    ),
+    Setting(
+        "max_queue_size", _number(int, 1, 10_000_000), 16_384,
+        "Most ended spans that wait to be sent.", ("MAX_QUEUE_SIZE",),
+        also=("OTEL_BSP_MAX_QUEUE_SIZE",), faces=("processor",),
+    ),
+    Setting(
+        "inbound", _inbound, "continue",
+        "What a caller's lineage is good for: `continue` its trace, `link` to it, or `ignore` it.",
+        ("INBOUND",), fallback="ignore", faces=("propagator",),
+    ),
+    Setting(
+        "accept_project", _flag, True,
+        "Take the project that a caller names.",
+        ("ACCEPT_PROJECT",), fallback=False, faces=("propagator",),
+    ),
+    Setting(
+        "accept_metadata", _flag, True,
+        "Take the metadata that a caller sends.",
+        ("ACCEPT_METADATA",), fallback=False, faces=("propagator",),
+    ),
+    Setting(
+        "accept_tags", _flag, True,
+        "Take the tags that a caller sends.",
+        ("ACCEPT_TAGS",), fallback=False, faces=("propagator",),
+    ),
 )  # fmt: skip
 
 
 def resolve(
-    arguments: Mapping[str, object], environ: Mapping[str, str]
+    arguments: Mapping[str, object], environ: Mapping[str, str], face: Face | None = None
 ) -> tuple[Settings, tuple[str, ...]]:
     """The settings, and what is wrong with the environment: one sentence per unusable value.
 
@@ -244,6 +326,7 @@ def resolve(
     Args:
         arguments: Values by keyword; None and blank text count as unset.
         environ: Like ``os.environ``.
+        face: Whose rows to look at, the others keeping their defaults; None looks at all.
 
     Raises:
         ConfigurationError: An argument cannot be used.
@@ -251,6 +334,9 @@ def resolve(
     values: dict[str, Any] = {}
     problems: list[str] = []
     for row in SETTINGS:
+        if face and face not in row.faces:
+            values[row.keyword] = row.default
+            continue
         said = arguments.get(row.keyword)
         if not _blank(said):
             values[row.keyword] = _read(row, row.keyword, said)
@@ -259,7 +345,9 @@ def resolve(
             values[row.keyword] = _from_environ(row, environ)
         except ConfigurationError as error:
             values[row.keyword] = row.default if row.fallback is ... else row.fallback
-            problems.append(f"{error} (going on with {values[row.keyword]!r})")
+            fallback = values[row.keyword]
+            how = "without it" if fallback is None else f"with {fallback!r}"
+            problems.append(f"{error} (going on {how})")
     return Settings(**values), tuple(problems)
 
 
@@ -278,5 +366,14 @@ def _read(row: Setting, name: str, said: object) -> object:
     try:
         return row.read(said)
     except ValueError as error:
-        shown = _SECRET if row.secret or "@" in str(said) else repr(said)
+        shown = _SECRET if row.secret else _shown(said)
         raise ConfigurationError(f"{name} is {shown}: {error}") from None
+
+
+def _shown(said: object) -> str:
+    """The value as it was said, unless it may be a secret: keys get pasted into wrong places."""
+    try:
+        shown = repr(said)
+    except ValueError:  # an integer of too many digits
+        return f"a {type(said).__name__} too long to show"
+    return _SECRET if _LIKE_A_SECRET.search(shown) else shown[:200]

@@ -21,6 +21,7 @@ from otel_langsmith.lineage import (
     PROJECT,
     PROJECT_ID,
     SPAN_ID,
+    TIME_UNWRITABLE,
     TRACE_ID,
     Lineage,
 )
@@ -39,7 +40,6 @@ _EXCEPTION_KEYS: Final = frozenset(
     ("exception.type", "exception.message", "exception.stacktrace", "exception.escaped")
 )
 _USAGE_RUNS: Final = frozenset(("llm", "embedding"))
-_NS_PER_S: Final = 1_000_000_000
 
 Metadata: TypeAlias = dict[str, Any]
 
@@ -67,7 +67,32 @@ def translate(
     try:
         return _run(span, lineage, project, _read(span, table))
     except Exception:  # noqa: BLE001 - a convention may be anybody's, and a lost run is worse
+        return _untranslated(span, lineage, project, table)
+
+
+def _untranslated(span: ReadableSpan, lineage: Lineage, project: str | None, table: Table) -> Run:
+    """The run without what conventions make of it; without all but its name and times at worst."""
+    try:
         return _run(span, lineage, project, _unread(span, table), (UNTRANSLATED,))
+    except Exception:  # noqa: BLE001 - a span may be anybody's, too
+        return _skeleton(span, lineage, project)
+
+
+def _skeleton(span: ReadableSpan, lineage: Lineage, project: str | None) -> Run:
+    """A run with nothing of the span but its name and times."""
+    return Run(
+        id=lineage.run_id,
+        trace_id=lineage.trace_id,
+        parent_run_id=lineage.parent_run_id,
+        dotted_order=lineage.dotted_order,
+        name=str(span.name or "span"),
+        run_type="chain",
+        start_time_ns=writable_ns(span.start_time or 0),
+        end_time_ns=None if span.end_time is None else writable_ns(span.end_time),
+        project=lineage.project or project,
+        session_id=lineage.project_id,
+        notes=(*lineage.notes, UNTRANSLATED),
+    )
 
 
 class _Told(NamedTuple):
@@ -110,13 +135,15 @@ def _run(
     fields = reading.fields
     run_type = _run_type(fields)
     start_ns = writable_ns(span.start_time or 0)
-    end_ns = span.end_time
-    error, cause = _error(span, told)
-    name = _name(span.name, run_type, fields)
+    end_ns = None if span.end_time is None else writable_ns(span.end_time)
+    failure = _failure(span, told)
+    name = _name(str(span.name), run_type, fields)
     notes = (*lineage.notes, *notes)
+    if end_ns != span.end_time and TIME_UNWRITABLE not in notes:
+        notes = (*notes, TIME_UNWRITABLE)
     if "model.request" in fields:
         reading.params.setdefault("model", fields["model.request"])
-    bent = _bent(span, name, notes, error)
+    bent = _bent(span, name, notes, failure.text)
     return Run(
         id=lineage.run_id,
         trace_id=lineage.trace_id,
@@ -125,15 +152,16 @@ def _run(
         name=name[:NAME_LENGTH],
         run_type=run_type,
         start_time_ns=start_ns,
-        end_time_ns=None if end_ns is None else writable_ns(end_ns),
+        end_time_ns=end_ns,
         project=lineage.project or project,
         session_id=lineage.project_id,
         reference_example_id=fields.get("reference_example_id"),
         inputs=content(reading.inputs, "inputs") if reading.inputs else {},
         outputs=content(reading.outputs, "outputs") if reading.outputs else None,
-        error=error,
-        events=_events(told, cause, start_ns),
-        tags=fields.get("tags", ()),
+        error=failure.text,
+        error_type=failure.kind,
+        events=_events(told, failure.cause, start_ns),
+        tags=_united(lineage.tags, fields.get("tags", ())),
         metadata=_metadata(span, lineage, reading, run_type, bent),
         invocation_params=reading.params,
         attachments=fields.get("attachments", ()),
@@ -152,8 +180,16 @@ def _name(span_name: str, run_type: RunType, fields: Mapping[str, Any]) -> str:
     return fields.get("name") or fields.get(source) or span_name or "span"
 
 
-def _error(span: ReadableSpan, told: _Told) -> tuple[str | None, Event | None]:
-    """Why the run failed, and the event that said so; the status decides whether it did.
+class _Failure(NamedTuple):
+    """Why a run failed: in full, in a word, and the event that said so."""
+
+    text: str | None = None
+    kind: str | None = None
+    cause: Event | None = None
+
+
+def _failure(span: ReadableSpan, told: _Told) -> _Failure:
+    """Whether and why the run failed; the status decides.
 
     A third of failed spans have no exception event, and exception events sit on spans that did not
     fail (genai.md §0.4). Of several events the last is the one that got out.
@@ -161,12 +197,14 @@ def _error(span: ReadableSpan, told: _Told) -> tuple[str | None, Event | None]:
     fields, status = told.reading.fields, span.status
     failed = status.status_code is StatusCode.ERROR
     if not failed and "error.from_events" not in fields:
-        return None, None
+        return _Failure()
     for event in reversed(told.events):
-        text = _exception(event.attributes or {}) if event.name == _EXCEPTION else ""
+        attributes = event.attributes or {}
+        text = _exception(attributes) if event.name == _EXCEPTION else ""
         if text:
-            return text, event
-    return (_failure(status.description, fields) if failed else None), None
+            kind = attributes.get("exception.type")
+            return _Failure(text, str(kind) if kind else None, event)
+    return _described(status.description, fields) if failed else _Failure()
 
 
 def _exception(attributes: Mapping[str, Any]) -> str:
@@ -177,15 +215,17 @@ def _exception(attributes: Mapping[str, Any]) -> str:
     return trace if trace.startswith(head) else f"{head}\n\n{trace}".rstrip()
 
 
-def _failure(description: str | None, fields: Mapping[str, Any]) -> str:
+def _described(description: str | None, fields: Mapping[str, Any]) -> _Failure:
     """The best words for a failure of which no exception tells."""
     kind, code = fields.get("error.type"), fields.get("error.code")
-    if description:
-        return f"{kind}: {description}" if kind and kind not in description else description
     status = f"HTTP {code}" if code is not None else ""
-    if kind and status and kind != str(code):
-        return f"{kind} ({status})"
-    return status or kind or "status ERROR, without a description"
+    if description:
+        said = f"{kind}: {description}" if kind and kind not in description else description
+    elif kind and status and kind != str(code):
+        said = f"{kind} ({status})"
+    else:
+        said = status or kind or "status ERROR, without a description"
+    return _Failure(said, kind or status or None)
 
 
 def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObject]:
@@ -196,7 +236,7 @@ def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObj
     events: list[JsonObject] = []
     first_token_s = told.reading.fields.get("first_token_s")
     if first_token_s is not None:
-        at_ns = writable_ns(start_ns + int(first_token_s * _NS_PER_S))
+        at_ns = writable_ns(start_ns + round(first_token_s * 1e9))
         events.append({"name": "new_token", "time": iso_time(at_ns)})
     for event in told.events:
         attributes = event.attributes or {}
@@ -219,7 +259,7 @@ def _metadata(
     run_type: RunType,
     bent: Iterable[tuple[str, Any]],
 ) -> Metadata:
-    """``extra.metadata``: the resource, what nobody took, what rows named, and what we add."""
+    """``extra.metadata``: what rode along, the resource, what nobody took or rows named, ours."""
     if reading.fields:
         add_model(reading, run_type)
     if reading.lineage:
@@ -228,7 +268,12 @@ def _metadata(
     computed.update(bent)
     if counts := usage(reading, run_type):
         computed["usage_metadata" if run_type in _USAGE_RUNS else "aggregated_usage"] = counts
-    return _merged(_resource(span.resource), reading.rest, reading.metadata, computed)
+    own = _merged(_resource(span.resource), reading.rest, reading.metadata, computed)
+    return {**lineage.metadata, **own} if lineage.metadata else own
+
+
+def _united(inherited: Sequence[str], own: Sequence[str]) -> Sequence[str]:
+    return tuple(dict.fromkeys((*inherited, *own))) if inherited else own
 
 
 def _bent(

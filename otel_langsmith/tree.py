@@ -1,13 +1,12 @@
 """A trace as a tree for the terminal: `StoredRun`s in, a rich renderable out.
 
 Runs hold text of strangers. It is only ever shown through `rich.text.Text`, which knows no markup,
-and after `plain` took out what a terminal would obey.
+and after `printable` took out what a terminal would obey.
 """
 
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rich.console import Group
@@ -15,6 +14,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from otel_langsmith.receiver import StoredRun
+from otel_langsmith.receiver.instants import duration
 
 COLOURS: Final[Mapping[str, str]] = {
     "llm": "magenta",
@@ -33,9 +33,6 @@ _LONE: Final = frozenset({"input", "output", "query", "documents"})
 """Names that say nothing beside a lone value; ``order_id`` would."""
 
 _ITEMS: Final = 20  # more blocks or documents than one line can show
-
-_SECOND_MS: Final = 999.5  # what rounds to 1,000 ms reads better as 1.00 s
-_MINUTE_MS: Final = 59_995
 
 _DEEPEST: Final = 16
 """Runs below this depth are drawn at it, or a deep tree would leave its text no room."""
@@ -56,23 +53,13 @@ def trace_tree(runs: Sequence[StoredRun], *, previews: bool = True) -> Group:
     return Group(top)
 
 
-def plain(value: object) -> str:
+def printable(value: object) -> str:
     """The value as one line of text that a terminal only prints: no escapes, no overrides.
 
     White space becomes a space. Control characters, invisible format characters (which can reorder
     what is seen) and lone surrogates become ``U+FFFD``.
     """
     return "".join(_harmless(character) for character in str(value))
-
-
-def duration(start: datetime | None, end: datetime | None) -> str:
-    """The time between, in the unit that reads best; ``running`` as long as there is no end."""
-    if start is None or end is None:
-        return "running"
-    milliseconds = (end - start) / timedelta(milliseconds=1)
-    if abs(milliseconds) < _MINUTE_MS:
-        return _short(milliseconds)
-    return f"{milliseconds / _MINUTE_MS:.1f} min"
 
 
 def tokens(usage: Mapping[str, Any] | None) -> str:
@@ -95,14 +82,6 @@ def tokens(usage: Mapping[str, Any] | None) -> str:
     return f"{_count(usage, 'input_tokens'):,}{f'→{out:,}' if out else ''} tokens{shares}"
 
 
-def _short(milliseconds: float) -> str:
-    if abs(milliseconds) < 10:  # noqa: PLR2004 -- two digits are as many as one wants to read
-        return f"{milliseconds:.1f} ms"
-    if abs(milliseconds) < _SECOND_MS:
-        return f"{milliseconds:.0f} ms"
-    return f"{milliseconds / 1000:.2f} s"
-
-
 def _harmless(character: str) -> str:
     if character in "\t\n\r\v\f" or unicodedata.category(character) in {"Zl", "Zp"}:
         return " "
@@ -116,7 +95,7 @@ _OBEYED: Final = frozenset({"Cc", "Cf", "Cs"})
 def _label(run: StoredRun, *, previews: bool) -> Group:
     lines = [_headline(run)]
     if run.error is not None:
-        lines.append(_cut("✗ " + plain(_first_line(run.error)), "red"))
+        lines.append(_cut("✗ " + printable(_first_line(run.error)), "red"))
     if previews and (preview := _preview(run)):
         lines.append(_cut(preview, "dim"))
     return Group(*lines)
@@ -126,9 +105,9 @@ def _headline(run: StoredRun) -> Text:
     """Type badge, name, duration, tokens: the line that every run has."""
     line = Text()
     line.append(
-        f" {plain(run.run_type):<9} ", style=f"{COLOURS.get(run.run_type, 'white')} reverse"
+        f" {printable(run.run_type):<9} ", style=f"{COLOURS.get(run.run_type, 'white')} reverse"
     )
-    line.append(" " + plain(run.name), style="bold red" if run.error is not None else "bold")
+    line.append(" " + printable(run.name), style="bold red" if run.error is not None else "bold")
     line.append("  " + duration(run.start_time, run.end_time), style="cyan")
     if count := tokens(run.usage):
         line.append("  " + count, style="green")
@@ -155,7 +134,7 @@ def gist(content: object, characters: int) -> str:
     The text of the last message, the tools it calls, the documents found; else the JSON.
     """
     text = _words(content, layers=8)
-    return plain(text if len(text) <= characters else text[: characters - 1] + "…")
+    return printable(text if len(text) <= characters else text[: characters - 1] + "…")
 
 
 def _words(content: object, layers: int = 8) -> str:

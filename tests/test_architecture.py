@@ -19,6 +19,8 @@ ORDER = (
     "run",
     # the rules, pure
     "identity",
+    "headers",
+    "selection",
     "settings",
     "lineage",
     "assembly",
@@ -49,6 +51,7 @@ ORDER = (
     # faces
     "pipeline",
     "exporter",
+    "processor",
     "",  # the package itself: the public names
     # programs
     "receiver.refusal",
@@ -116,7 +119,8 @@ def imports(node: ast.AST, *, inside: bool = False, typing: bool = False) -> Ite
         if isinstance(child, ast.Import):
             yield from (Import(alias.name, inside, typing) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
-            names = [f"{child.module}.{alias.name}" for alias in child.names]
+            source = "." * child.level + (child.module or "")
+            names = [f"{source}.{alias.name}" for alias in child.names]
             yield from (Import(name, inside, typing) for name in names)
         function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
         guard = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
@@ -155,6 +159,8 @@ def faults_of(name: str, source: str, known: Iterable[str]) -> Iterator[str]:
     if len(source.splitlines()) > MAX_MODULE_LINES:
         yield f"has more than {MAX_MODULE_LINES} lines"
     for imported in imports(tree):
+        if imported.name.startswith("."):
+            yield f"imports {imported.name} by a relative path"
         ours = own(imported.name, known)
         if ours is not None and imported.in_function:
             yield f"imports {imported.name} inside a function"
@@ -227,6 +233,8 @@ def test_functions_are_short() -> None:
     [
         ("identity", "from otel_langsmith.exporter import X", "comes later"),
         ("identity", "import otel_langsmith.exporter", "comes later"),
+        ("identity", "from .exporter import X", "relative path"),
+        ("identity", "from . import exporter", "relative path"),
         ("redact", "import socket", "is pure"),
         ("redact", "def f():\n    import socket", "is pure"),
         ("wire.batch", "from time import monotonic", "is pure"),

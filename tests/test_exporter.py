@@ -1,6 +1,7 @@
 """The exporter as people use it: real spans, real processors, a real server."""
 
 import gc
+import logging
 import os
 import threading
 import time
@@ -18,6 +19,7 @@ from opentelemetry.sdk.trace.export import (
 )
 from opentelemetry.trace import Status, StatusCode
 from support.captures import load
+from support.rude_server import deaf_address, rude_server
 from support.spans import span
 
 from otel_langsmith import ConfigurationError, LangSmithSpanExporter
@@ -182,6 +184,83 @@ def test_one_run_that_langsmith_would_refuse_costs_no_other(receiver: Receiver) 
     assert len(receiver.store.trace(run_id_of(3))[0].name) <= 128
 
 
+def test_times_that_are_no_whole_numbers_cost_nothing(receiver: Receiver) -> None:
+    """`time.time() * 1e9` is a float, and the SDK takes it."""
+    exporter = exporter_to(receiver)
+    odd: Any = {"start": 1.7e18, "end": 1.8e18}
+    none: Any = {"start": float("nan"), "end": None}
+    exporter.export([span(1), span(2, **odd), span(3, 2, **odd), span(4, **none)])
+    assert exporter.ledger().delivered == 4
+    assert receiver.store.trace(run_id_of(2))[0].start_time is not None
+
+
+def test_what_comes_twice_is_sent_once(receiver: Receiver) -> None:
+    """As when one exporter stands behind two processors."""
+    exporter = exporter_to(receiver)
+    exporter.export([span(1), span(1), span(3, 2), span(3, 2), span(2)])
+    exporter.export([span(1), span(3, 2)])
+    ledger = exporter.ledger()
+    assert (ledger.delivered, ledger.dropped) == (3, {"duplicate": 4})
+
+
+def test_two_spans_that_claim_one_run_id_cost_no_other(receiver: Receiver) -> None:
+    exporter = exporter_to(receiver)
+    claim = {"langsmith.span.id": run_id_of(77)}
+    exporter.export([span(1), span(2, attributes=claim), span(3, attributes=claim), span(4)])
+    assert {run.id for run in receiver.store.runs()} == {run_id_of(n) for n in (1, 77, 4)}
+    assert exporter.ledger().lost == 0
+
+
+def test_a_flush_lets_go_of_what_waited_too_long(receiver: Receiver) -> None:
+    exporter = exporter_to(receiver, max_held_seconds=0.05)
+    exporter.export([span(2, 1)])
+    time.sleep(0.1)
+    assert exporter.force_flush() is True
+    assert exporter.ledger().noted == {"orphaned": 1}
+
+
+def test_a_flush_does_not_wait_for_nothing(nobody: str) -> None:
+    exporter = LangSmithSpanExporter(endpoint=nobody, api_key="k", timeout=0.2)
+    exporter.export([span(1)])
+    began = time.monotonic()
+    assert exporter.force_flush(20_000) is False
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan"), 2**70, None])
+def test_any_timeout_is_taken(receiver: Receiver, timeout: Any) -> None:
+    exporter = exporter_to(receiver)
+    exporter.export([span(1)])
+    exporter.force_flush(timeout)
+    exporter.shutdown()
+    assert exporter.ledger().delivered == 1
+
+
+def test_a_shutdown_waits_for_an_export_under_way() -> None:
+    reply = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+    with rude_server([None, None, None, reply]) as server:
+        exporter = LangSmithSpanExporter(endpoint=server.url, api_key="k")
+        thread = threading.Thread(target=exporter.export, args=([span(1)],))
+        thread.start()
+        while not exporter.ledger().queued:
+            time.sleep(0.01)
+        exporter.shutdown()
+        assert exporter.ledger().delivered == 1
+        thread.join()
+
+
+def test_a_poisoned_attribute_costs_its_own_content_only(receiver: Receiver) -> None:
+    deep: Any = "bottom"
+    for _ in range(2_000):
+        deep = {"d": deep}
+    exporter = exporter_to(receiver)
+    hostile = span(2, 1)
+    hostile._attributes = {"deep": deep}
+    exporter.export([hostile, span(3, 1), span(1)])
+    exporter.shutdown()
+    assert exporter.ledger().delivered == 3
+
+
 def test_a_failed_span_is_a_failed_run(receiver: Receiver) -> None:
     exporter = exporter_to(receiver)
     provider = TracerProvider()
@@ -232,8 +311,17 @@ def test_a_refused_key_is_counted(receiver: Receiver) -> None:
         assert exporter.ledger().dropped == {"http_403": 1}
 
 
-def test_an_unreachable_endpoint_neither_raises_nor_blocks_beyond_the_deadline() -> None:
-    exporter = LangSmithSpanExporter(endpoint="http://127.0.0.1:9", api_key="k", timeout=0.5)
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """The address of a port that nobody listens on."""
+    with deaf_address() as url:
+        yield url
+
+
+def test_an_unreachable_endpoint_neither_raises_nor_blocks_beyond_the_deadline(
+    nobody: str,
+) -> None:
+    exporter = LangSmithSpanExporter(endpoint=nobody, api_key="k", timeout=0.5)
     began = time.monotonic()
     assert exporter.export([span(1)]) is SpanExportResult.FAILURE
     assert time.monotonic() - began < 3
@@ -244,10 +332,16 @@ def test_an_unreachable_endpoint_neither_raises_nor_blocks_beyond_the_deadline()
     assert time.monotonic() - began < 3
 
 
-def test_the_key_stays_out_of_sight(receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
-    exporter = LangSmithSpanExporter(endpoint="http://127.0.0.1:9", api_key="sesame", timeout=0.1)
+def test_the_key_stays_out_of_sight(nobody: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="otel_langsmith")
+    exporter = LangSmithSpanExporter(endpoint=nobody, api_key="sesame", timeout=0.1)
     exporter.export([span(1)])
-    assert "sesame" not in caplog.text + repr(exporter) + repr(vars(exporter))
+    echo = b"HTTP/1.1 403 No\r\nContent-Length: 20\r\n\r\nsesame is not a key!"
+    with rude_server([echo]) as server:
+        second = LangSmithSpanExporter(endpoint=server.url, api_key="sesame")
+        second.export([span(1)])
+    assert "is not a key" in caplog.text
+    assert "sesame" not in caplog.text + repr(exporter) + repr(exporter.ledger())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

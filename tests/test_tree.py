@@ -15,7 +15,8 @@ pytest.importorskip("starlette")
 from rich.console import Console
 
 from otel_langsmith.receiver import StoredRun
-from otel_langsmith.tree import duration, gist, plain, tokens, trace_tree
+from otel_langsmith.receiver.instants import duration
+from otel_langsmith.tree import gist, printable, tokens, trace_tree
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
 
@@ -121,7 +122,7 @@ def test_text_of_a_run_reaches_the_terminal_as_text_only(text: str) -> None:
     unwanted = [c for c in seen if unicodedata.category(c) in {"Cc", "Cf", "Cs"} and c != "\n"]
     assert unwanted == []
     assert len(seen.splitlines()) == 3
-    assert plain(text) in seen
+    assert printable(text) in seen
     seen.encode()
 
 
@@ -145,7 +146,9 @@ def test_a_very_deep_tree_is_drawn() -> None:
         (999, "999 ms"),
         (999.6, "1.00 s"),
         (59_990, "59.99 s"),
-        (60_000, "1.0 min"),
+        (59_996, "1 min 00 s"),
+        (36_000_000, "600 min 00 s"),
+        (9.97, "10 ms"),
         (-5, "-5.0 ms"),
     ],
 )

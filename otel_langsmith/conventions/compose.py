@@ -17,13 +17,13 @@ def content(parts: Mapping[str, Any], side: str) -> JsonObject:
     if len(parts) == 1 and isinstance(whole, Mapping):
         return whole
     composed: dict[str, Any] = {}
-    spare = side[:-1]
+    spare = side[:-1]  # what is no message stands under ``input`` or ``output``
     if side in parts:
         composed[spare] = whole
     for name, value in parts.items():
         key, rest = _place(name)
         if key == "messages" and not isinstance(value, list):
-            composed[key if spare in composed else spare] = value
+            composed[f"{spare}_messages" if spare in composed else spare] = value
         elif rest:
             composed.setdefault(key, {})[rest] = value
         elif key and key != "system":

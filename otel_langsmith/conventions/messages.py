@@ -131,14 +131,16 @@ def _joined(messages: list[Message]) -> list[Message]:
     for message in messages[1:]:
         before = joined[-1]
         if message["role"] == "assistant" == before["role"] and _only_reasons(before["content"]):
-            joined[-1] = {**before, **message, "content": before["content"] + message["content"]}
+            before["content"] += message["content"]  # in place: there may be thousands of them
+            joined[-1] = {**before, **message, "content": before["content"]}
         else:
             joined.append(message)
     return joined
 
 
 def _only_reasons(blocks: list[Block]) -> bool:
-    return bool(blocks) and all(block["type"] == "reasoning" for block in blocks)
+    """By the first and last block: the tool calls of an item stand at its end, its text before."""
+    return bool(blocks) and blocks[-1]["type"] == blocks[0]["type"] == "reasoning"
 
 
 def _kind(part: Any) -> str:

@@ -246,5 +246,9 @@ def json_text(value: Any) -> str:
         return value
     try:
         return orjson.dumps(value).decode()
-    except (TypeError, orjson.JSONEncodeError):
+    except TypeError:
+        pass
+    try:
         return repr(value)
+    except (RecursionError, ValueError):  # nested too deep, or a number too long to write
+        return f"<{type(value).__name__}>"

@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from typing import Final
 
-from otel_langsmith.wire.batch import EncodedRun
+from otel_langsmith.wire.batch import Batch
 
 BACKLOG_FULL: Final = "backlog_full"
 """Newer runs took the place of this one, which had waited longest."""
@@ -17,39 +17,35 @@ class Backlog:
         self._lock = threading.Lock()
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._batches: deque[list[EncodedRun]] = deque()
+        self._batches: deque[Batch] = deque()
 
-    def take(self) -> list[EncodedRun] | None:
+    def take(self) -> Batch | None:
         """The oldest batch, which is now the caller's to deliver or to give back."""
         with self._lock:
             if not self._batches:
                 return None
             batch = self._batches.popleft()
-            self._bytes -= _size(batch)
+            self._bytes -= batch.size
             return batch
 
-    def add(self, batch: list[EncodedRun]) -> int:
+    def add(self, batch: Batch) -> int:
         """How many runs, the oldest, had to go to keep the bound with ``batch`` at the end."""
         with self._lock:
             self._batches.append(batch)
-            self._bytes += _size(batch)
+            self._bytes += batch.size
             return self._shrunk()
 
-    def give_back(self, batch: list[EncodedRun]) -> int:
+    def give_back(self, batch: Batch) -> int:
         """The same for a batch that was taken: it stays the oldest, hence the first to go."""
         with self._lock:
             self._batches.appendleft(batch)
-            self._bytes += _size(batch)
+            self._bytes += batch.size
             return self._shrunk()
 
     def _shrunk(self) -> int:
         gone = 0
         while self._bytes > self._max_bytes:
             batch = self._batches.popleft()
-            self._bytes -= _size(batch)
+            self._bytes -= batch.size
             gone += len(batch)
         return gone
-
-
-def _size(batch: list[EncodedRun]) -> int:
-    return sum(run.size for run in batch)

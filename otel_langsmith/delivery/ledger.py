@@ -18,9 +18,9 @@ class Ledger:
     """A snapshot of what became of every span received.
 
     ``delivered``: LangSmith has it. ``held``: waits for its ancestors. ``queued``: on its way.
-    ``spooled``: waits on disk. ``filtered``: left out as asked. ``dead_lettered``: refused by
-    LangSmith, kept on disk. ``dropped``: lost, by reason. ``noted`` counts what had to be bent to
-    be acceptable, by what it was; it is no part of the sum.
+    ``spooled``: waits on disk. ``filtered``: left out as asked, or a parent process's to send.
+    ``dead_lettered``: refused by LangSmith, kept on disk. ``dropped``: lost, by reason. ``noted``
+    counts what had to be bent to be acceptable, by what it was; it is no part of the sum.
     """
 
     received: int = 0
@@ -50,7 +50,7 @@ class Book:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._received = self._delivered = self._held = self._queued = 0
+        self._received = self._delivered = self._held = self._queued = self._filtered = 0
         self._dropped: Counter[str] = Counter()
         self._noted: Counter[str] = Counter()
 
@@ -62,6 +62,7 @@ class Book:
                 delivered=self._delivered,
                 held=self._held,
                 queued=self._queued,
+                filtered=self._filtered,
                 dropped=MappingProxyType(dict(self._dropped)),
                 noted=MappingProxyType(dict(self._noted)),
             )
@@ -72,12 +73,27 @@ class Book:
             self._received += count
             self._held += count
 
-    @contextmanager
-    def consign(self, count: int) -> Iterator["Consignment"]:
-        """``count`` held spans go on their way; what the block does not pass on is dropped."""
+    def enqueue(self, count: int) -> None:
+        """``count`` spans came in and are on their way; consign them as such."""
         with self._changed:
-            self._held -= count
+            self._received += count
             self._queued += count
+
+    def refuse(self, reason: str, count: int = 1) -> None:
+        """``count`` spans came in and are lost at once."""
+        with self._changed:
+            self._received += count
+            self._dropped[reason] += count
+
+    @contextmanager
+    def consign(self, count: int, *, queued: int = 0) -> Iterator["Consignment"]:
+        """``count`` held spans go on their way; what the block does not pass on is dropped.
+
+        ``queued`` of them are on their way already.
+        """
+        with self._changed:
+            self._held -= count - queued
+            self._queued += count - queued
         consignment = Consignment(self, count)
         try:
             yield consignment
@@ -96,6 +112,20 @@ class Book:
         with self._changed:
             self._queued -= count
             self._dropped[reason] += count
+            self._changed.notify_all()
+
+    def filtered(self, count: int) -> None:
+        """``count`` of those on their way are left out as asked."""
+        with self._changed:
+            self._queued -= count
+            self._filtered += count
+            self._changed.notify_all()
+
+    def held(self, count: int) -> None:
+        """``count`` of those on their way must wait for their ancestors first."""
+        with self._changed:
+            self._queued -= count
+            self._held += count
             self._changed.notify_all()
 
     def note(self, notes: Iterable[str]) -> None:
@@ -128,6 +158,16 @@ class Consignment:
         """``count`` of them are lost."""
         self.pass_on(count)
         self._book.dropped(reason, count)
+
+    def filtered(self, count: int = 1) -> None:
+        """``count`` of them are left out as asked."""
+        self.pass_on(count)
+        self._book.filtered(count)
+
+    def held(self, count: int) -> None:
+        """``count`` of them must wait for their ancestors first."""
+        self.pass_on(count)
+        self._book.held(count)
 
     def close(self) -> None:
         """Drop what was not passed on."""

@@ -4,30 +4,30 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from secrets import token_hex
 from typing import Final, Protocol
+from urllib.parse import quote
 
 from otel_langsmith.delivery.backlog import BACKLOG_FULL, Backlog
 from otel_langsmith.delivery.ledger import Book, Consignment
 from otel_langsmith.delivery.transport import Request, Transport
-from otel_langsmith.run import Run
 from otel_langsmith.settings import Settings
 from otel_langsmith.version import __version__
-from otel_langsmith.wire.batch import EncodedRun, batches
+from otel_langsmith.wire.batch import Batch, EncodedRun, batches
 from otel_langsmith.wire.compress import compress
 from otel_langsmith.wire.multipart import encode
-from otel_langsmith.wire.parts import fault_of, parts_of
-from otel_langsmith.wire.reply import Accepted, Rejected, Reply, RetryLater, Verdict, judge
+from otel_langsmith.wire.reply import Accepted, Rejected, Reply, RetryLater, Split, Verdict, judge
 
 USER_AGENT: Final = f"otel-langsmith/{__version__}"
 
 UNDELIVERED: Final = "undelivered"
 """It waited in the backlog when the exporter was shut down, and LangSmith took no more."""
 
-INVALID: Final = "invalid"
-"""The run breaks LangSmith's rules and would have failed its whole request."""
+_LEAST_SECRET: Final = 6
+"""A shorter header value is no secret, and would be found in ordinary words."""
 
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 30.0
@@ -78,10 +78,11 @@ class Sender:
         self._backlog = Backlog(settings.max_backlog_bytes)
         self._headers = _headers(settings)
         self._outage = Outage()
+        self._refusals: set[str] = set()
 
     def deliver(
         self,
-        runs: Iterable[Run],
+        runs: Iterable[EncodedRun],
         consignment: Consignment,
         deadline_s: float,
         interrupt: threading.Event,
@@ -94,7 +95,7 @@ class Sender:
         """
         clear = self.resend(deadline_s, interrupt)
         for batch in batches(
-            self._encoded(runs, consignment),
+            runs,
             max_runs=self._settings.max_batch_runs,
             max_bytes=self._settings.max_batch_bytes,
         ):
@@ -117,56 +118,58 @@ class Sender:
         while (batch := self._backlog.take()) is not None:
             self._book.dropped(UNDELIVERED, len(batch))
 
-    def _send(self, batch: list[EncodedRun], deadline_s: float, interrupt: threading.Event) -> bool:
-        """Whether the batch is settled; if not, it is the oldest of the backlog."""
+    def _send(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> bool:
+        """Whether the batch is settled; what is not is the oldest of the backlog."""
+        now_s = self._clock.now_s()
+        if now_s >= deadline_s:
+            self._kept(self._backlog.give_back(batch))
+            return False
         settled = False
-        patience_s = self._clock.now_s() + self._settings.timeout
         try:
-            verdict = self._post(self._request(batch), min(deadline_s, patience_s), interrupt)
+            patience_s = now_s + self._settings.timeout
+            verdict = self._post(batch, min(deadline_s, patience_s), interrupt)
             settled = not isinstance(verdict, RetryLater)
         finally:
             if not settled:
-                self._kept(self._backlog.give_back(batch))
+                self._kept(self._backlog.give_back(replace(batch, tried=True)))
         if isinstance(verdict, Accepted):
             self._book.delivered(len(batch))
         elif isinstance(verdict, Rejected):
             self._book.dropped(verdict.reason, len(batch))
+        elif isinstance(verdict, Split):
+            self._requeue(batch.halves())
+            return self.resend(deadline_s, interrupt)
         return settled
+
+    def _requeue(self, parts: tuple[Batch, ...]) -> None:
+        for part in reversed(parts):
+            self._kept(self._backlog.give_back(part))
 
     def _kept(self, displaced: int) -> None:
         if displaced:
             self._book.dropped(BACKLOG_FULL, displaced)
 
-    def _encoded(self, runs: Iterable[Run], consignment: Consignment) -> Iterator[EncodedRun]:
-        for run in runs:
-            fault = fault_of(run)
-            if fault is None:
-                yield EncodedRun(run.id, tuple(parts_of(run)))
-            else:
-                _log.warning("run %s is not sent: %s", run.id, fault)
-                consignment.dropped(INVALID)
-
-    def _request(self, batch: list[EncodedRun]) -> Request:
-        body = encode([part for run in batch for part in run.parts], token_hex(16))
+    def _request(self, batch: Batch) -> Request:
+        body = encode([part for run in batch.runs for part in run.parts], token_hex(16))
         headers = {**self._headers, "Content-Type": body.content_type}
         if self._settings.compression != "none":
             headers["Content-Encoding"] = self._settings.compression
         data = compress(body.data, self._settings.compression)
         return Request("POST", f"{self._settings.endpoint}/runs/multipart", headers, data)
 
-    def _post(self, request: Request, deadline_s: float, interrupt: threading.Event) -> Verdict:
+    def _post(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> Verdict:
         """The verdict that stands at the deadline."""
+        request = self._request(batch)
+        tried = batch.tried
         backoff_s = _FIRST_BACKOFF_S
         verdict: Verdict = RetryLater()
         while (remaining_s := deadline_s - self._clock.now_s()) > 0:
             reply = self._transport.send(request, remaining_s)
-            verdict = judge(reply, self._clock.utc())
-            if isinstance(verdict, Accepted):
-                self._outage.over(self._clock.now_s())
+            verdict = judge(reply, self._clock.utc(), runs=len(batch), tried=tried)
+            self._report(reply, verdict)
+            if not isinstance(verdict, RetryLater):
                 break
-            self._outage.began(self._clock.now_s(), self._advice(reply))
-            if isinstance(verdict, Rejected):
-                break
+            tried = True
             # full jitter: a fleet that failed together must not come back together
             wait_s = max(verdict.after_s, random.uniform(0, backoff_s))  # noqa: S311
             if wait_s >= deadline_s - self._clock.now_s() or self._clock.wait(interrupt, wait_s):
@@ -174,13 +177,26 @@ class Sender:
             backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
         return verdict
 
-    def _advice(self, reply: Reply) -> str:
-        """What failed, and for the failures a user can mend the setting that mends them."""
-        text = str(reply)
-        if self._settings.api_key:
-            text = text.replace(self._settings.api_key, "[api_key]")
-        remedy = _REMEDIES.get(reply.status or 0, "")
-        return f"{self._settings.endpoint}: {text}{remedy}"
+    def _report(self, reply: Reply, verdict: Verdict) -> None:
+        """One line in the log when something changes; the server's own words only for debugging.
+
+        They may quote what was sent, and a log is no place for content.
+        """
+        _log.debug("LangSmith answered: %.300s", self._scrubbed(str(reply)))
+        why = f"{self._settings.endpoint}: {reply.summary}"
+        if isinstance(verdict, Accepted):
+            self._outage.over(self._clock.now_s())
+        elif isinstance(verdict, RetryLater):
+            self._outage.began(self._clock.now_s(), why)
+        elif isinstance(verdict, Rejected) and verdict.reason not in self._refusals:
+            self._refusals.add(verdict.reason)
+            _log.warning("LangSmith refuses runs: %s%s", why, _REMEDIES.get(reply.status or 0, ""))
+
+    def _scrubbed(self, text: str) -> str:
+        for secret in (self._settings.api_key or "", *self._settings.headers.values()):
+            if len(secret) >= _LEAST_SECRET:
+                text = text.replace(secret, "[secret]").replace(quote(secret), "[secret]")
+        return text
 
 
 _REMEDIES: Final = {
@@ -198,7 +214,7 @@ class Outage:
         self._since_s: float | None = None
 
     def began(self, now_s: float, why: str) -> None:
-        """A request failed."""
+        """LangSmith could not be reached, or was busy."""
         with self._lock:
             new = self._since_s is None
             if new:
@@ -207,7 +223,7 @@ class Outage:
             _log.warning("delivery to LangSmith is failing: %s", why)
 
     def over(self, now_s: float) -> None:
-        """A request succeeded."""
+        """LangSmith took something."""
         with self._lock:
             since_s, self._since_s = self._since_s, None
         if since_s is not None:

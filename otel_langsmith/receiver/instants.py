@@ -12,6 +12,11 @@ from otel_langsmith.run import Json
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
+_TENS_MS: Final = 9.95
+_NEARLY_A_SECOND_MS: Final = 999.5
+_NEARLY_A_MINUTE_S: Final = 59.995
+"""From here on, rounding would write 10.0 ms, 1000 ms and 60.00 s."""
+
 _ISO: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):?(\d\d))?",
     re.ASCII,
@@ -57,3 +62,22 @@ def microseconds(instant: datetime | None) -> int | None:
 def from_microseconds(count: int | None) -> datetime | None:
     """The inverse of `microseconds`."""
     return None if count is None else EPOCH + timedelta(microseconds=count)
+
+
+def duration(start: datetime | None, end: datetime | None) -> str:
+    """The time between, for a person: ``8.4 ms``, ``412 ms``, ``1.24 s``, ``2 min 03 s``.
+
+    ``running`` as long as one of them is unknown.
+    """
+    if start is None or end is None:
+        return "running"
+    milliseconds = (end - start) / timedelta(milliseconds=1)
+    if abs(milliseconds) < _TENS_MS:
+        return f"{milliseconds:.1f} ms"
+    if abs(milliseconds) < _NEARLY_A_SECOND_MS:
+        return f"{milliseconds:.0f} ms"
+    seconds = milliseconds / 1000
+    if abs(seconds) < _NEARLY_A_MINUTE_S:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(abs(seconds)), 60)
+    return f"{'-' if seconds < 0 else ''}{minutes} min {rest:02} s"

@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from otel_langsmith.receiver.conversation import Turn, turns
+from otel_langsmith.receiver.instants import duration
 from otel_langsmith.receiver.store import ReceivedRequest, Store
 from otel_langsmith.receiver.stored import StoredRun
 from otel_langsmith.run import Json
@@ -34,7 +35,6 @@ _IMAGE_BYTES: Final = 512 * 1024
 _IMAGE_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _OPENED: Final = 50  # runs with an error beyond this many stay folded
 _BAR_WIDTH: Final = 1000  # the units the timeline is drawn in
-_MINUTE_S: Final = 60
 _FIRST_REFUSAL: Final = 400
 _SMALL_NUMBER: Final = re.compile("[0-9]{1,8}")
 
@@ -107,19 +107,6 @@ def routes(store: Store) -> list[Route]:
         return _html("trace.html", **_tree(runs, _skip(request, len(runs))))
 
     return [Route("/", listing), Route("/traces/{trace_id}", tree)]
-
-
-def duration(start: datetime | None, end: datetime | None) -> str:
-    """How long, for a person: ``412 ms``, ``1.24 s``, ``2 min 03 s``; empty while unknown."""
-    if start is None or end is None:
-        return ""
-    seconds = (end - start).total_seconds()
-    if abs(seconds) < 1:
-        return f"{seconds * 1000:.3g} ms"
-    if seconds < _MINUTE_S:
-        return f"{seconds:.2f} s"
-    minutes, rest = divmod(round(seconds), _MINUTE_S)
-    return f"{minutes} min {rest:02} s"
 
 
 def _tree(runs: Sequence[StoredRun], skip: int) -> dict[str, Json]:

@@ -31,19 +31,19 @@ def encode(parts: Sequence[Part], boundary: str) -> Body:
     from requests_toolbelt.multipart.encoder import MultipartEncoder  # noqa: PLC0415
 
     first = parts[0]
-    data = b"".join([first.body, *(_rendered(part, boundary) for part in parts[1:])])
+    pieces = [first.body]
+    for part in parts[1:]:
+        pieces += (_head(part, boundary), part.body)
     headers = {"Content-Length": str(len(first.body))}
-    encoder = MultipartEncoder(
-        fields=[(first.name, (None, data, first.content_type, headers))], boundary=boundary
-    )
+    field = (None, b"".join(pieces), first.content_type, headers)
+    encoder = MultipartEncoder(fields=[(first.name, field)], boundary=boundary)
     return Body(encoder.content_type, encoder.to_string())
 
 
-def _rendered(part: Part, boundary: str) -> bytes:
-    head = (
+def _head(part: Part, boundary: str) -> bytes:
+    return (
         f"\r\n--{boundary}\r\n"
         f'Content-Disposition: form-data; name="{part.name}"\r\n'
         f"Content-Type: {part.content_type}\r\n"
         f"Content-Length: {len(part.body)}\r\n\r\n"
-    )
-    return head.encode("ascii") + part.body
+    ).encode("ascii")

@@ -5,14 +5,15 @@ Spec: LangSmith's OpenAPI, ``POST /runs/multipart``: parts are named ``post.<run
 
 import platform
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, UUID_LENGTH, iso_time
-from otel_langsmith.run import RUN_TYPES, Attachment, Json, Run
+from otel_langsmith.run import RUN_TYPES, Json, Run
 from otel_langsmith.version import __version__
-from otel_langsmith.wire.json import dumps
+from otel_langsmith.wire.json import dumps, plain_text
 
 RUNTIME: Final[Json] = {
     "sdk": "otel-langsmith",
@@ -22,6 +23,9 @@ RUNTIME: Final[Json] = {
     "runtime_version": platform.python_version(),
 }
 """What LangSmith shows as the run's origin."""
+
+MAX_NAME: Final = 128
+"""Characters of a name that LangSmith takes, counted when NULs and the like are spelled out."""
 
 _JSON: Final = "application/json"
 _MIME_TYPE: Final = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII)
@@ -53,6 +57,7 @@ def fault_of(run: Run) -> str | None:
         (above[:STAMP_LENGTH] <= order[own:][:STAMP_LENGTH], "it starts before its parent"),
         ((len(order) + 1) % (SEGMENT_LENGTH + 1) == 0, "dotted_order has a wrong length"),
         (run.run_type in RUN_TYPES, "unknown run_type"),
+        (isinstance(run.name, str), "its name is no text"),
         (isinstance(run.inputs, Mapping), "inputs are no object"),
         (run.outputs is None or isinstance(run.outputs, Mapping), "outputs are no object"),
     )
@@ -79,7 +84,7 @@ def _main(run: Run) -> dict[str, Json]:
         "id": run.id,
         "trace_id": run.trace_id,
         "dotted_order": run.dotted_order,
-        "name": run.name,
+        "name": plain_text(run.name)[:MAX_NAME],
         "run_type": run.run_type,
         "start_time": iso_time(run.start_time_ns),
     }
@@ -102,18 +107,17 @@ def _extra(run: Run) -> dict[str, Json]:
 
 
 def _attachments(run: Run) -> Iterator[Part]:
-    taken: set[str] = set()
+    taken: Counter[str] = Counter()
     for attachment in run.attachments:
-        name = _attachment_name(attachment, taken)
-        taken.add(name)
+        name = _attachment_name(attachment.name, taken)
         mime_type = attachment.mime_type
         safe = mime_type if _MIME_TYPE.fullmatch(mime_type) else "application/octet-stream"
         yield Part(f"attachment.{run.id}.{name}", safe, attachment.data)
 
 
-def _attachment_name(attachment: Attachment, taken: set[str]) -> str:
+def _attachment_name(given: str, taken: Counter[str]) -> str:
     """A name no header and no dot can break, and no other attachment of the run has."""
-    name = _UNSAFE_IN_NAME.sub("_", attachment.name)[:_MAX_ATTACHMENT_NAME] or "attachment"
-    while name in taken:
-        name += "_"
-    return name
+    name = _UNSAFE_IN_NAME.sub("_", given)[:_MAX_ATTACHMENT_NAME] or "attachment"
+    taken[name] += 1
+    # numbered with a sign that no given name can hold after the substitution
+    return name if taken[name] == 1 else f"{name}+{taken[name]}"

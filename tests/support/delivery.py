@@ -1,7 +1,7 @@
 """A scripted network and a clock that only moves when someone waits."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 
 from otel_langsmith.delivery.transport import Request
@@ -42,6 +42,7 @@ class ScriptedTransport:
         self.requests: list[Request] = []
         self.timeouts: list[float] = []
         self.closed = False
+        self.on_send: Callable[[], None] = lambda: None
 
     def script(self, replies: Iterable[Reply | BaseException]) -> None:
         """Go on with other replies."""
@@ -51,6 +52,7 @@ class ScriptedTransport:
         self.requests.append(request)
         self.timeouts.append(timeout_s)
         self._clock.elapsed_s += self._cost_s
+        self.on_send()
         reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
         if isinstance(reply, BaseException):
             raise reply

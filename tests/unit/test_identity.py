@@ -66,7 +66,10 @@ def test_stamps_sort_as_their_times(one: int, other: int) -> None:
     assert (stamp(one) <= stamp(other)) == (one // 1000 <= other // 1000)
 
 
-@pytest.mark.parametrize(("time_ns", "nearest"), [(-1, 0), (5, 5), (10**30, LAST_NS)])
+@pytest.mark.parametrize(
+    ("time_ns", "nearest"),
+    [(-1, 0), (5, 5), (1e18, 10**18), (10**30, LAST_NS), (float("nan"), 0), (float("inf"), 0)],
+)
 def test_a_time_nobody_can_write_becomes_the_nearest(time_ns: int, nearest: int) -> None:
     assert writable_ns(time_ns) == nearest
 

@@ -13,9 +13,11 @@ from support.spans import START, context
 
 from otel_langsmith.identity import parse_dotted_order, run_id_of
 from otel_langsmith.lineage import (
+    MAX_DEPTH,
     OVERRIDE_IGNORED,
     START_CLAMPED,
     TIME_UNWRITABLE,
+    TOO_DEEP,
     Lineage,
     child,
     find,
@@ -128,6 +130,9 @@ def test_a_root_may_choose_its_trace_id() -> None:
         {"langsmith.span.parent_id": SDK_ROOT},
         {"langsmith.span.dotted_order": "hello"},
         {"langsmith.span.dotted_order": 7},
+        pytest.param({"langsmith.span.id": 10**5000}, id="an id nobody can write"),
+        pytest.param({"langsmith.trace.session_name": 10**5000}, id="a project nobody can write"),
+        {"langsmith.trace.session_id": "mine"},
         {"langsmith.span.dotted_order": f"20260102T030405678Z{SDK_ROOT}"},
     ],
 )
@@ -154,6 +159,22 @@ def test_the_project_of_a_span_is_that_of_everything_below_it() -> None:
     assert of_span(2, START, parent, {"langsmith.trace.session_name": "other"}).project == "other"
     by_id = of_span(1, START, None, {"langsmith.trace.session_id": SDK_ROOT})
     assert of_span(2, START, by_id, {}).project_id == SDK_ROOT
+
+
+def test_an_unusable_project_id_does_not_erase_the_inherited_one() -> None:
+    parent = of_span(1, START, None, {"langsmith.trace.session_id": SDK_ROOT})
+    lineage = of_span(2, START, parent, {"langsmith.trace.session_id": "mine"})
+    assert (lineage.project_id, lineage.notes) == (SDK_ROOT, (OVERRIDE_IGNORED,))
+
+
+def test_beyond_the_greatest_depth_a_trace_of_its_own_begins() -> None:
+    lineage = of_span(1, START, None, {"langsmith.trace.session_name": "mine"})
+    for span_id in range(2, MAX_DEPTH + 1):
+        lineage = child(lineage, run_id_of(span_id), START)
+    assert lineage.trace_id == run_id_of(1)
+    deeper = child(lineage, run_id_of(5_000), START)
+    assert (deeper.trace_id, deeper.parent_run_id) == (run_id_of(5_000), None)
+    assert (deeper.project, deeper.notes) == ("mine", (TOO_DEEP,))
 
 
 def test_a_lineage_lives_on_the_span_context() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.delivery import ManualClock, ScriptedTransport
 
@@ -18,6 +18,8 @@ from otel_langsmith.lineage import root
 from otel_langsmith.run import Run
 from otel_langsmith.settings import resolve
 from otel_langsmith.version import __version__
+from otel_langsmith.wire.batch import EncodedRun
+from otel_langsmith.wire.parts import parts_of
 from otel_langsmith.wire.reply import Reply
 
 OK = Reply(202)
@@ -58,10 +60,11 @@ class Bench:
         self.sender = Sender(resolve(arguments, {})[0], self.transport, self.clock, self.book)
 
     def deliver(self, runs: Sequence[Run], within_s: float = 10.0) -> Ledger:
+        encoded = [EncodedRun(run.id, tuple(parts_of(run))) for run in runs]
         self.book.receive(len(runs))
         deadline_s = self.clock.now_s() + within_s
         with self.book.consign(len(runs)) as consignment:
-            clear = self.sender.deliver(runs, consignment, deadline_s, threading.Event())
+            clear = self.sender.deliver(encoded, consignment, deadline_s, threading.Event())
         ledger = self.book.read()
         assert clear == (ledger.queued == 0)
         return ledger
@@ -191,27 +194,50 @@ def test_an_interrupt_ends_the_wait() -> None:
     assert len(bench.transport.requests) == 2
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 422])
+@pytest.mark.parametrize("status", [301, 401, 403, 404])
 def test_a_refusal_is_final_and_counted_by_its_status(status: int) -> None:
     bench = Bench([Reply(status)])
     assert bench.deliver([run(1), run(2)]).dropped == {f"http_{status}": 2}
     assert len(bench.transport.requests) == 1
 
 
-def test_a_conflict_means_it_is_there_already() -> None:
-    assert Bench([Reply(409)]).deliver([run(1)]).delivered == 1
-
-
-def test_a_run_that_would_sink_its_batch_stays_behind(caplog: pytest.LogCaptureFixture) -> None:
+@given(st.sets(st.integers(1, 100), max_size=3))
+@settings(max_examples=25)
+def test_poisoned_runs_cost_no_other_and_few_requests(poisoned: set[int]) -> None:
     bench = Bench([OK])
-    ledger = bench.deliver([run(1), run(2, run_type="agent"), run(3)])
-    assert (ledger.delivered, ledger.dropped) == (2, {"invalid": 1})
-    assert run_id_of(2).encode() not in bench.transport.requests[0].body
-    assert f"run {run_id_of(2)} is not sent: unknown run_type" in caplog.text
+
+    def refuse_the_poisoned() -> None:
+        ids = set(map(int, bench.sent()[-1].split()))
+        bench.transport.script([Reply(422) if ids & poisoned else OK])
+
+    bench.transport.on_send = refuse_the_poisoned
+    ledger = bench.deliver([run(n) for n in range(1, 101)])
+    assert ledger.delivered == 100 - len(poisoned)
+    assert ledger.lost == len(poisoned)
+    assert len(bench.transport.requests) <= 1 + 14 * len(poisoned)
+
+
+def test_a_conflict_over_one_run_means_it_is_there_already() -> None:
+    bench = Bench([Reply(409)])
+    assert bench.deliver([run(1)]).delivered == 1
+    assert len(bench.transport.requests) == 1
+
+
+def test_a_conflict_over_what_was_sent_before_means_it_arrived_then() -> None:
+    bench = Bench([Reply(None, error="ReadTimeout"), Reply(409)])
+    assert bench.deliver([run(1), run(2)]).delivered == 2
+    assert bench.sent() == ["1 2", "1 2"]
+
+
+def test_a_conflict_over_one_of_several_new_runs_costs_none_of_the_others() -> None:
+    """A fork, or two exporters, sent run 3 before; it must not take the others with it."""
+    bench = Bench([Reply(409), OK, Reply(409), Reply(409), OK])
+    assert bench.deliver([run(n) for n in (1, 2, 3, 4)]).delivered == 4
+    assert bench.sent() == ["1 2 3 4", "1 2", "3 4", "3", "4"]
 
 
 def test_an_outage_is_said_once_and_its_end_once(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.INFO)
     bench = Bench([BUSY, BUSY, BUSY, OK])
     bench.deliver([run(1)])
     bench.deliver([run(2)])
@@ -221,12 +247,34 @@ def test_an_outage_is_said_once_and_its_end_once(caplog: pytest.LogCaptureFixtur
     ]
 
 
-def test_a_refused_key_names_the_setting_and_never_the_key(
+def test_a_refusal_names_the_setting_and_neither_key_nor_content(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    Bench([Reply(403, text=f'{{"error":"Forbidden {KEY}"}}')]).deliver([run(1)])
-    assert "LANGSMITH_API_KEY" in caplog.text
+    said = f'{{"error":"Forbidden {KEY} team-secret: what the user asked"}}'
+    bench = Bench([Reply(403, text=said)], headers={"x-team": "team-secret"})
+    bench.deliver([run(1)])
+    bench.deliver([run(2)])
+    (record,) = caplog.records
+    assert "HTTP 403 (are LANGSMITH_API_KEY" in record.getMessage()
+    assert "asked" not in caplog.text
+
+
+def test_for_debugging_the_server_is_quoted_without_secrets(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    said = f"Forbidden {KEY} team-secret: no such workspace"
+    Bench([Reply(403, text=said)], headers={"x-team": "team-secret"}).deliver([run(1)])
+    assert "no such workspace" in caplog.text
     assert KEY not in caplog.text
+    assert "team-secret" not in caplog.text
+
+
+def test_bad_runs_between_good_ones_are_no_outage(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench([Reply(422), OK, Reply(422), OK])
+    for number in range(1, 5):
+        bench.deliver([run(number)])
+    assert len(caplog.records) == 1
 
 
 def test_a_broken_off_delivery_keeps_what_it_had_in_hand_and_counts_the_rest() -> None:

@@ -13,10 +13,11 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
+from support.spans import span as hand_made
 
 from otel_langsmith import lineage
 from otel_langsmith.conventions import CONVENTIONS, Convention, attr, table_of
-from otel_langsmith.identity import LAST_NS
+from otel_langsmith.identity import LAST_NS, run_id_of
 from otel_langsmith.lineage import Lineage
 from otel_langsmith.run import RUN_TYPES, Attachment, Run
 from otel_langsmith.translate import UNTRANSLATED, translate
@@ -468,3 +469,19 @@ def test_nothing_a_span_says_raises(
     assert not run.notes
     assert (run.error is None) == (status is not StatusCode.ERROR)
     assert "" not in (run.name, run.error)
+
+
+class Mangled:
+    """A span of nobody's SDK: without status, kind and resource."""
+
+    def __init__(self, span: ReadableSpan) -> None:
+        self._span = span
+
+    def __getattr__(self, name: str) -> Any:
+        return None if name in ("status", "kind", "resource") else getattr(self._span, name)
+
+
+def test_a_span_that_is_none_keeps_its_name_and_times() -> None:
+    mangled: Any = Mangled(hand_made(1, name="odd", attributes={"a": 1}))
+    run = translate(mangled, lineage.root(run_id_of(1), START))
+    assert (run.name, run.start_time_ns, run.notes) == ("odd", START, (UNTRANSLATED,))

@@ -1,0 +1,341 @@
+"""The face towards OpenTelemetry that sees spans start: exact trees, nothing held, spans left out.
+
+What the application's thread does here is a few references and one short lock; the rest is a
+worker's.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import weakref
+from collections import deque
+from dataclasses import replace
+from functools import partial
+from itertools import cycle
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.sdk.trace import SpanProcessor
+from opentelemetry.trace import TraceFlags
+
+from otel_langsmith.assembly import content_bytes
+from otel_langsmith.delivery.sender import UNDELIVERED
+from otel_langsmith.lineage import Tracker
+from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
+from otel_langsmith.selection import selector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import requests
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span
+
+    from otel_langsmith.delivery.ledger import Ledger
+    from otel_langsmith.selection import SpanFilter, Wanted
+    from otel_langsmith.settings import Compression
+
+QUEUE_FULL: Final = "queue_full"
+"""Spans ended faster than they could be sent, and this one came when no more could wait."""
+
+MAX_QUEUE_BYTES: Final = 64 * 2**20
+"""Most content that waits in the queue, as much as may wait in the backlog behind it."""
+
+WAKE_AT: Final = 512
+"""So many waiting spans wake the worker before its time; OpenTelemetry's batch size."""
+
+PAUSE_S: Final = 1.0
+"""Longest pause between two deliveries when LangSmith takes nothing; a flush may be waiting."""
+
+_log: Final = logging.getLogger("otel_langsmith")
+
+
+class LangSmithSpanProcessor(SpanProcessor):
+    """Sends spans to LangSmith as runs, each at its exact place in its tree.
+
+        provider.add_span_processor(LangSmithSpanProcessor())
+
+    It sees spans start, so a run needs not wait for its ancestors, and a span that is left out
+    hands its children on to its own parent. Ended spans wait in a bounded queue for one worker
+    thread; when the queue is full the new span is dropped. What is lost is counted in `ledger` by
+    reason. Safe from any thread. A forked child has a queue and a worker of its own; spans that
+    were open at the fork are the parent process's to send.
+
+    A callable ``span_filter`` is asked when a span ends, or while it is still open if one of its
+    children has ended or a header names it: then it sees the name, kind, scope and the attributes
+    of that moment. If it raises, the span is kept.
+
+    Every keyword is optional: argument → ``OTEL_EXPORTER_LANGSMITH_*`` → ``LANGSMITH_*`` →
+    ``LANGCHAIN_*`` → default.
+
+    Args:
+        endpoint: Where LangSmith is; a path prefix is kept. Default: the US cloud.
+        api_key: LangSmith API key. Without one, runs are dropped and counted.
+        workspace_id: UUID of the workspace, for keys that span several.
+        project: The LangSmith project; created when unknown. Default: ``default``.
+        compression: ``none`` (default), ``gzip`` or ``zstd`` (extra ``zstd``).
+        timeout: Seconds one delivery may take in all, retries included. Default: 10.
+        headers: Extra request headers.
+        session: Your own ``requests.Session``, for proxies, certificates or authentication.
+        hide_inputs: Withhold inputs, and all that may repeat them.
+        hide_outputs: Withhold outputs, and all that may repeat them.
+        hide_metadata: Withhold metadata other than ids, models and tokens.
+        max_batch_runs: Most runs in one request. Default: 100.
+        max_batch_bytes: Most bytes in one request, before compression. Default: 20 MiB.
+        max_backlog_bytes: Most bytes of runs that wait for LangSmith to answer. Default: 64 MiB.
+        max_held_spans: Most spans, of those that started before this processor was there, that wait
+            for their ancestors. Default: 50,000.
+        max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
+        max_held_seconds: Longest wait; then the span becomes the root of a trace of its own.
+            Default: one hour.
+        span_filter: Which spans become runs: ``all`` (default), ``genai`` (model, agent, tool,
+            retrieval, MCP and chain spans), ``genai+root`` (and each trace's root), or a callable.
+        schedule_delay_millis: Longest wait of an ended span before it is sent. Default: 1000.
+        max_queue_size: Most ended spans that wait to be sent. Default: 16,384.
+
+    Raises:
+        ConfigurationError: An argument cannot be used. An unusable environment variable is warned
+            about instead.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings are the signature
+        self,
+        *,
+        endpoint: str | None = None,
+        api_key: str | None = None,
+        workspace_id: str | None = None,
+        project: str | None = None,
+        compression: Compression | None = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | str | None = None,
+        session: requests.Session | None = None,
+        hide_inputs: bool | None = None,
+        hide_outputs: bool | None = None,
+        hide_metadata: bool | None = None,
+        max_batch_runs: int | None = None,
+        max_batch_bytes: int | None = None,
+        max_backlog_bytes: int | None = None,
+        max_held_spans: int | None = None,
+        max_held_bytes: int | None = None,
+        max_held_seconds: float | None = None,
+        span_filter: SpanFilter | None = None,
+        schedule_delay_millis: float | None = None,
+        max_queue_size: int | None = None,
+    ) -> None:
+        arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
+        self._pipeline = open_pipeline(arguments)
+        settings = self._pipeline.settings
+        self._clock = self._pipeline.clock
+        self._delay_s = settings.schedule_delay_millis / 1000
+        self._most_spans = settings.max_queue_size
+        self._wake_at = min(WAKE_AT, settings.max_queue_size // 2)
+        self._wanted = _forgiving(selector(settings.span_filter))
+        self._tracker = Tracker(self._wanted)
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(_begin_anew, weakref.ref(self)))
+
+    def _begin(self) -> None:
+        """Everything that a forked child needs anew."""
+        self._ended: deque[ReadableSpan] = deque()
+        self._ended_bytes = self._look_at = self._looked_at = 0
+        self._full = self._closed = self._finished = False
+        self._deadline_s = math.inf
+        self._taken = self._settled = self._lost_at_flush = 0
+        self._changed = threading.Condition()
+        self._bell, self._closing = threading.Event(), threading.Event()
+        self._worker: threading.Thread | None = None
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Remember whose child the span is; never raises."""
+        try:
+            self._tracker.start(span, parent_context)
+        except Exception:  # noqa: BLE001 - then it waits for its ancestors, as in the exporter
+            _log.debug("nothing can be hung on a span's context", exc_info=True)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue the span, if it was sampled; never raises, never waits.
+
+        No lock: appending to a deque and asking its length are atomic, and a finalizer or a signal
+        handler may end a span inside this very call. Threads may overshoot a bound by one each.
+        """
+        context = span.context
+        if context is None or not context.trace_flags & TraceFlags.SAMPLED:
+            self._tracker.forget(span)
+            return
+        ended = self._ended
+        waiting = len(ended)
+        if waiting < self._look_at or self._room(span, waiting):
+            ended.append(span)
+
+    def force_flush(self, timeout_millis: float | None = 30_000) -> bool:
+        """Whether every span that ended before this call is delivered or was left out as asked.
+
+        False after ``timeout_millis``, and if anything was lost since the last flush.
+        """
+        timeout_s = _seconds(30_000 if timeout_millis is None else timeout_millis)
+        with self._changed:
+            goal = self._taken + len(self._ended)
+        self._bell.set()
+        if self._settled < goal and not self._at_work():
+            self._cycle(timeout_s)
+        with self._changed:
+            settled = self._changed.wait_for(
+                lambda: self._settled >= goal or self._finished, timeout_s
+            )
+        ledger = self.ledger()
+        lost, self._lost_at_flush = ledger.lost - self._lost_at_flush, ledger.lost
+        return settled and self._settled >= goal and not lost and not ledger.held
+
+    def shutdown(self, timeout_millis: float = 30_000) -> None:
+        """Deliver what can be within ``timeout_millis``, count the rest, and refuse what comes.
+
+        A second call does nothing.
+        """
+        timeout_s = _seconds(timeout_millis)
+        with self._changed:
+            if self._closed:
+                return
+            self._deadline_s = self._clock.now_s() + timeout_s
+            self._closed, self._look_at = True, 0
+        self._closing.set()
+        self._pipeline.interrupt()
+        self._bell.set()
+        if self._worker is None or not self._worker.is_alive():
+            self._finish()
+        with self._changed:
+            self._changed.wait_for(lambda: self._finished, timeout_s)
+            self._finished = True
+            self._changed.notify_all()
+        self._take(partial(self._pipeline.refuse, UNDELIVERED))
+        self._pipeline.abandon()
+
+    def ledger(self) -> Ledger:
+        """What became of every span that ended: delivered, filtered, queued, dropped by reason."""
+        if self._finished:  # what slipped in during the shutdown, nobody will come for
+            self._take(partial(self._pipeline.refuse, SHUT_DOWN))
+        with self._changed:
+            booked, waiting = self._pipeline.ledger(), len(self._ended)
+        return replace(booked, received=booked.received + waiting, queued=booked.queued + waiting)
+
+    def _room(self, span: ReadableSpan, waiting: int) -> bool:
+        """Whether the queue can take the span; asked of the first, then of one in 64 or so.
+
+        A span that is weighed stands for those since the last one: the bound on bytes is an
+        estimate, for weighing each would cost the application more than all else we do. After a
+        heavy span the next is looked at sooner.
+        """
+        size = content_bytes(span)
+        weight = size * max(1, waiting - self._looked_at)
+        heavy = waiting and self._ended_bytes + weight > MAX_QUEUE_BYTES
+        if self._closed or heavy or waiting >= self._most_spans:
+            self._turn_away(span)
+            return False
+        self._ended_bytes += weight
+        self._looked_at = waiting
+        stride = min(next(_strides), 1 + MAX_QUEUE_BYTES // 16 // size)
+        most = self._most_spans
+        bound = min(self._wake_at, most) if waiting < self._wake_at else most
+        self._look_at = min(waiting + stride, bound)
+        if waiting >= self._wake_at:
+            self._bell.set()
+        self._at_work()
+        return True
+
+    def _turn_away(self, span: ReadableSpan) -> None:
+        """Count a span as lost; its children that are still to come hang under its parent."""
+        self._tracker.forget(span)
+        self._pipeline.refuse(SHUT_DOWN if self._closed else QUEUE_FULL)
+        if not (self._full or self._closed):
+            self._full = True
+            _log.warning("spans end faster than LangSmith takes them; newer ones are dropped")
+
+    def _at_work(self) -> bool:
+        """Whether the worker is there, after starting it if need be."""
+        if self._worker is not None and self._worker.is_alive():
+            return True
+        with self._changed:
+            if self._closed or (self._worker is not None and self._worker.is_alive()):
+                return True
+            worker = threading.Thread(target=self._work, name="LangSmithSpanProcessor", daemon=True)
+            try:
+                worker.start()
+            except RuntimeError:  # at interpreter exit; the spans go at the next flush or shutdown
+                return False
+            self._worker = worker
+            return True
+
+    def _work(self) -> None:
+        """The worker's life: a delivery each delay, sooner when many wait or a flush asks."""
+        while not self._closing.is_set():
+            self._bell.wait(self._delay_s)
+            self._bell.clear()
+            if not self._cycle(self._pipeline.settings.timeout):
+                self._closing.wait(min(self._delay_s, PAUSE_S))
+        self._finish()
+
+    def _finish(self) -> None:
+        """The last delivery; the queue takes no more."""
+        self._cycle(max(0.0, self._deadline_s - self._clock.now_s()))
+        self._pipeline.close(max(0.0, self._deadline_s - self._clock.now_s()))
+        with self._changed:
+            self._settled = self._taken
+            self._finished = True
+            self._changed.notify_all()
+
+    def _cycle(self, timeout_s: float) -> bool:
+        """Deliver what waits now; whether all that was ever taken is settled."""
+        spans = self._take(self._pipeline.accept)
+        self._pipeline.send(spans, self._tracker.end, timeout_s)
+        with self._changed:
+            clear = self._pipeline.ledger().queued == 0
+            if clear:
+                self._settled = self._taken
+                self._changed.notify_all()
+        return clear
+
+    def _take(self, book: Callable[[int], None]) -> list[ReadableSpan]:
+        """What waits, counted in the book as it leaves the queue."""
+        with self._changed:
+            ended = self._ended
+            spans = [ended.popleft() for _ in range(len(ended))]
+            book(len(spans))
+            self._taken += len(spans)
+            if len(spans) < self._most_spans // 2 and self._ended_bytes < MAX_QUEUE_BYTES // 2:
+                self._full = False
+            self._ended_bytes = self._look_at = self._looked_at = 0
+        return spans
+
+
+def _seconds(millis: float) -> float:
+    return min(max(0.0, millis / 1000), threading.TIMEOUT_MAX)
+
+
+_strides: Final = cycle((61, 83, 47, 71, 53, 67))
+"""How far apart spans are weighed: so irregular that no rhythm of the application's fits it."""
+
+
+def _forgiving(wanted: Wanted | None) -> Wanted | None:
+    """The filter, but that a span on which it fails is kept: it is not there to hide anything."""
+    said: list[bool] = []
+
+    def forgiving(span: ReadableSpan, is_root: bool) -> bool:
+        try:
+            return True if wanted is None else wanted(span, is_root)
+        except Exception as error:  # noqa: BLE001 - the user's own code, on the application's thread
+            if not said:
+                said.append(True)
+                _log.warning("span_filter failed and spans are kept: %s", type(error).__name__)
+            return True
+
+    return wanted and forgiving
+
+
+def _begin_anew(processor: weakref.ref[LangSmithSpanProcessor]) -> None:
+    """In a forked child: locks may be held by threads that are gone, the queue is the parent's."""
+    alive = processor()
+    if alive is not None:
+        alive._tracker = Tracker(alive._wanted, alive._tracker)  # noqa: SLF001 - its own module
+        alive._begin()  # noqa: SLF001

@@ -1,0 +1,122 @@
+"""`redact`: what is hidden is gone from every field that may repeat it; the rest stays useful."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otel_langsmith.identity import run_id_of
+from otel_langsmith.lineage import root
+from otel_langsmith.redact import Hiding, hide
+from otel_langsmith.run import Attachment, Run
+from otel_langsmith.wire.parts import parts_of
+
+CANARY = "the quick canary"
+LINEAGE = root(run_id_of(1), 0)
+
+contents = st.recursive(
+    st.just(CANARY) | st.just([CANARY, 1]),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=3)
+        | st.dictionaries(st.just(CANARY) | st.just("k"), inner, min_size=1)
+    ),
+    max_leaves=6,
+)
+keys = st.sampled_from(
+    [
+        *("ls_prompt", "ls_model_name", "usage_metadata", "thread_id", "service.name", "note"),
+        *("otel.status_description", "otel.links", "otel.attribute.ls_provider", "otel.scope.name"),
+    ]
+)
+
+
+def run_of(**fields: Any) -> Run:
+    given: dict[str, Any] = {
+        "id": LINEAGE.run_id,
+        "trace_id": LINEAGE.trace_id,
+        "parent_run_id": None,
+        "dotted_order": LINEAGE.dotted_order,
+        "name": "chat",
+        "run_type": "llm",
+        "start_time_ns": 0,
+        "end_time_ns": 1,
+    }
+    return Run(**{**given, **fields})
+
+
+def told(run: Run) -> str:
+    """Everything that would go over the wire."""
+    return " ".join(f"{p.name} {p.content_type} {p.body.decode()}" for p in parts_of(run))
+
+
+@given(
+    hiding=st.sampled_from(
+        [Hiding(inputs=True, outputs=True), Hiding(inputs=True, outputs=True, metadata=True)]
+    ),
+    metadata=st.dictionaries(keys, contents),
+    content=contents,
+)
+def test_no_text_survives_wherever_it_stood(
+    hiding: Hiding, metadata: dict[str, Any], content: Any
+) -> None:
+    run = run_of(
+        inputs={"messages": content},
+        outputs={"messages": content},
+        error=f"ValueError: {CANARY}",
+        error_type=f"ValueError {CANARY}",
+        events=({"name": CANARY, "time": "t", "kwargs": {"k": content}},),
+        metadata=metadata,
+        invocation_params={"tools": content, "model": "gpt-4o", "stop": content, "n": 2},
+        attachments=(Attachment("file", "text/plain", CANARY.encode()),),
+    )
+    assert CANARY not in told(hide(run, hiding))
+
+
+def test_what_is_useful_and_says_nothing_stays() -> None:
+    metadata = {
+        "ls_provider": "openai",
+        "ls_model_name": "gpt-4o-mini-2024-07-18",
+        "thread_id": "thread-7",
+        "usage_metadata": {"input_tokens": 5, "input_token_details": {"cache_read": 2}},
+        "http.response.body.size": 12,
+        "user.prompt": "hello",
+        "what the user asked": 5,
+    }
+    run = run_of(
+        metadata=metadata,
+        error="openai.RateLimitError: slow down, Ada",
+        error_type="openai.RateLimitError",
+        invocation_params={"model": "gpt-4o", "temperature": 0.2, "stop": ["END"]},
+        events=({"name": "new_token", "time": "t", "kwargs": {"token": "Hel"}},),
+        inputs={"a": 1},
+        outputs={"b": 2},
+        tags=("beta", "what the user asked"),
+    )
+    hidden = hide(run, Hiding(inputs=True))
+    kept = {key: value for key, value in metadata.items() if key[:4] not in ("user", "what")}
+    assert hidden.metadata == kept
+    assert hidden.invocation_params == {"model": "gpt-4o", "temperature": 0.2}
+    assert hidden.error == "openai.RateLimitError"
+    assert hidden.events == [{"name": "new_token", "time": "t"}]
+    assert (hidden.inputs, hidden.outputs, hidden.tags) == ({}, {"b": 2}, ("beta",))
+
+
+def test_hiding_metadata_leaves_content_alone() -> None:
+    run = run_of(inputs={"q": "hello"}, metadata={"a": 1, "ls_provider": "openai"}, tags=("t",))
+    hidden = hide(run, Hiding(metadata=True))
+    assert (hidden.inputs, hidden.metadata, hidden.tags) == (
+        {"q": "hello"},
+        {"ls_provider": "openai"},
+        (),
+    )
+
+
+@pytest.mark.parametrize("outputs", [None, {}])
+def test_a_run_without_outputs_does_not_get_any(outputs: Any) -> None:
+    assert hide(run_of(outputs=outputs), Hiding(outputs=True)).outputs == outputs
+
+
+def test_nothing_to_hide_changes_nothing() -> None:
+    run = run_of()
+    assert hide(run, Hiding()) is run

@@ -1,0 +1,123 @@
+"""`delivery.transport`: over real sockets, whatever the other side does is a `Reply` in time."""
+
+import time
+
+import pytest
+import requests
+from support.rude_server import deaf_address, rude_server
+
+from otel_langsmith.delivery.transport import HttpTransport, Request
+from otel_langsmith.wire.reply import Reply
+
+ACCEPTED = b"HTTP/1.1 202 Accepted\r\n"
+
+
+def send(url: str, timeout_s: float = 5.0) -> Reply:
+    transport = HttpTransport()
+    try:
+        return transport.send(Request("POST", f"{url}/runs/multipart", {}, b"body"), timeout_s)
+    finally:
+        transport.close()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [ACCEPTED + b"Content-Length: 2\r\n\r\n{}"],
+        [ACCEPTED + b"Content-Length: 99\r\n\r\n{}"],
+        [ACCEPTED + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nno length\r\n"],
+        [ACCEPTED + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"],
+        [ACCEPTED + b"\r\n"],
+    ],
+    ids=["whole", "cut short", "broken chunk", "no gzip", "empty"],
+)
+def test_the_status_is_the_verdict_however_the_body_ends(script: list[bytes | None]) -> None:
+    with rude_server(script) as server:
+        assert send(server.url).status == 202
+
+
+def test_what_the_server_says_is_read_up_to_a_bound() -> None:
+    body = b'{"error":"no"}' + b" " * 200_000
+    head = f"HTTP/1.1 422 No\r\nRetry-After: 7\r\nContent-Length: {len(body)}\r\n\r\n"
+    with rude_server([head.encode() + body]) as server:
+        reply = send(server.url)
+    assert (reply.status, reply.headers["retry-after"]) == (422, "7")
+    assert reply.text.startswith('{"error":"no"}')
+    assert len(reply.text) <= 140_000
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [],
+        [b"SSH-2.0-OpenSSH_9.6\r\n"],
+        [b"HTTP/1.1 two hundred\r\n\r\n"],
+        [b"HTTP/1.1 20"],
+    ],
+    ids=["hangs up", "another protocol", "no status", "breaks off"],
+)
+def test_no_status_is_a_reply_without_one(script: list[bytes | None]) -> None:
+    with rude_server(script) as server:
+        reply = send(server.url)
+    assert reply.status is None
+    assert reply.error
+
+
+def test_nobody_there_is_a_reply_too() -> None:
+    with deaf_address() as url:
+        assert send(url).summary == "ConnectionError"
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        ([], None),
+        ([ACCEPTED + b"Content-Length: 9\r\n\r\n"], 202),
+        ([ACCEPTED + b"Content-Length: 999\r\n\r\n", *[b"x", None] * 40], 202),
+    ],
+    ids=["says nothing", "no body comes", "body drips"],
+)
+def test_the_timeout_is_for_the_whole_exchange(
+    script: list[bytes | None], status: int | None
+) -> None:
+    with rude_server(script, hangs_up=False) as server:
+        began = time.monotonic()
+        reply = send(server.url, timeout_s=0.5)
+    assert reply.status == status
+    assert time.monotonic() - began < 2.5
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with rude_server([ACCEPTED.replace(b"202", b"307") + b"Location: /\r\n\r\n"]) as server:
+        assert send(server.url).status == 307
+        assert server.requests == 1
+
+
+def test_a_closed_transport_opens_again() -> None:
+    transport = HttpTransport()
+    with rude_server([ACCEPTED + b"Content-Length: 0\r\n\r\n"]) as server:
+        for _ in range(2):
+            assert transport.send(Request("POST", server.url, {}, b""), 5).status == 202
+            transport.close()
+
+
+def test_a_session_of_the_users_own_is_used_and_left_open() -> None:
+    closed = []
+
+    class Session(requests.Session):
+        def close(self) -> None:
+            closed.append(self)
+
+    session = Session()
+    session.headers["X-Own"] = "yes"
+    transport = HttpTransport(session)
+    with rude_server([ACCEPTED + b"Content-Length: 0\r\n\r\n"]) as server:
+        assert transport.send(Request("POST", server.url, {}, b""), 5).status == 202
+    transport.close()
+    assert closed == []
+    requests.Session.close(session)
+
+
+def test_an_unsendable_header_is_a_reply_too() -> None:
+    reply = HttpTransport().send(Request("POST", "http://127.0.0.1:1", {"a": "b\r\nc: d"}, b""), 1)
+    assert reply.summary == "InvalidHeader"
