@@ -44,11 +44,17 @@ def blocks(language: str) -> list[str]:
 
 def settings_table() -> str:
     rows = [
-        f"| {code(row.keyword)} | {shown(row)} | {', '.join(map(code, row.suffixes))} | {row.doc} |"
+        f"| {code(row.keyword)}{taken_by(row)} | {shown(row)} "
+        f"| {', '.join(map(code, (*row.suffixes, *row.also)))} | {row.doc} |"
         for row in SETTINGS
     ]
     head = ["| keyword | default | variable | |", "| --- | --- | --- | --- |"]
     return "\n".join([*head, *rows, ""])
+
+
+def taken_by(row: Setting) -> str:
+    """Whose keyword it is, where it is not everybody's who sends."""
+    return "" if "exporter" in row.faces else f" ({', '.join(row.faces)})"
 
 
 def code(text: object) -> str:
@@ -112,6 +118,21 @@ def test_the_second_python_joins_a_provider_that_is_there(monkeypatch: pytest.Mo
         provider.get_tracer("mine").start_span("span").end()
         provider.shutdown()
         assert len(receiver.store.runs()) == 1
+
+
+def test_the_processor_joins_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = TracerProvider()
+    with Receiver() as receiver:
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", receiver.url)
+        monkeypatch.setenv("LANGSMITH_API_KEY", "any")
+        exec(blocks("python")[2], {"provider": provider})
+        tracer = provider.get_tracer("mine")
+        with tracer.start_as_current_span("request"), tracer.start_as_current_span("noise"):
+            chat = {"gen_ai.operation.name": "chat"}
+            tracer.start_span("chat", attributes=chat).end()
+        provider.shutdown()
+        (trace,) = receiver.store.traces()
+        assert [run.name for run in receiver.store.trace(trace.trace_id)] == ["request", "chat"]
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
