@@ -47,6 +47,7 @@ class RudeServer:
 
     def close(self) -> None:
         self._closed.set()
+        self._socket.shutdown(socket.SHUT_RDWR)  # close alone does not wake accept
         self._socket.close()
 
 
