@@ -273,10 +273,14 @@ class Tracker:
     Args:
         wanted: Asked of spans that are still open, too; None wants them all.
         before: The tracker whose spans this one continues after a fork.
+        project: Where a trace goes that nothing sends elsewhere.
     """
 
-    def __init__(self, wanted: Wanted | None, before: Tracker | None = None) -> None:
+    def __init__(
+        self, wanted: Wanted | None, before: Tracker | None = None, *, project: str | None = None
+    ) -> None:
         self._wanted = wanted
+        self._project: str | None = before._project if before else project  # noqa: SLF001
         self._slot: str = before._slot if before else f"{_TRACKED}{next(_serial)}"  # noqa: SLF001
 
     def start(self, span: ReadableSpan, parent_context: Context | None) -> None:
@@ -316,7 +320,10 @@ class Tracker:
         """Where a span goes under ``above``, as far as is known of it now."""
         if span is None or not self._wants(span, above):
             return _Place(self, above, kept=False)
-        return _Place(self, _tracked(span, above), kept=True)
+        lineage = _tracked(span, above)
+        if self._project and not (lineage.project or lineage.project_id):
+            lineage = replace(lineage, project=self._project)  # for the headers of its children
+        return _Place(self, lineage, kept=True)
 
     def _wants(self, span: ReadableSpan, above: Lineage | None) -> bool:
         """Whether a span becomes a run. One not sampled is never sent."""
@@ -382,4 +389,4 @@ def _tracked(span: ReadableSpan, above: Lineage | None) -> Lineage:
     lost = above is None and parent is not None and not parent.is_remote
     notes = (ORPHANED,) if lost and _held(parent, _SLOT) is None else ()
     span_id = context.span_id if context is not None else 0
-    return of_span(span_id, int(span.start_time or 0), above, span.attributes or {}, notes)
+    return of_span(span_id, span.start_time or 0, above, span.attributes or {}, notes)

@@ -132,7 +132,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._most_spans = settings.max_queue_size
         self._wake_at = min(WAKE_AT, settings.max_queue_size // 2)
         self._wanted = _forgiving(selector(settings.span_filter))
-        self._tracker = Tracker(self._wanted)
+        self._tracker = Tracker(self._wanted, project=settings.project)
         self._begin()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=partial(_begin_anew, weakref.ref(self)))

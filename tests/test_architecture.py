@@ -20,6 +20,8 @@ ORDER = (
     # the rules, pure
     "identity",
     "headers",
+    "carrier",
+    "w3c",
     "selection",
     "settings",
     "lineage",
@@ -52,6 +54,7 @@ ORDER = (
     "pipeline",
     "exporter",
     "processor",
+    "propagator",
     "",  # the package itself: the public names
     # programs
     "receiver.refusal",

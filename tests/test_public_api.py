@@ -12,6 +12,7 @@ from otel_langsmith.settings import SETTINGS, Settings
 
 PUBLIC = [
     "ConfigurationError",
+    "LangSmithPropagator",
     "LangSmithSpanExporter",
     "LangSmithSpanProcessor",
     "Ledger",
@@ -74,6 +75,11 @@ def test_the_versions_agree() -> None:
 def test_opentelemetry_finds_the_exporter_by_name() -> None:
     (found,) = entry_points(group="opentelemetry_traces_exporter", name="langsmith")
     assert found.load() is otel_langsmith.LangSmithSpanExporter
+
+
+def test_opentelemetry_finds_the_propagator_by_name() -> None:
+    (found,) = entry_points(group="opentelemetry_propagator", name="langsmith")
+    assert found.load() is otel_langsmith.LangSmithPropagator
 
 
 def test_the_package_says_that_it_is_typed() -> None:
