@@ -34,10 +34,6 @@ LATEST: Final = 20
 SETTLE_S: Final = 5.0
 """How long the demo waits for its runs; they are there at once, or something is wrong."""
 
-SEVERAL_TRACES: Final = """\
-The search service has a trace of its own: `traceparent` carried OpenTelemetry's trace id to it, but
-no header yet carries the run it belongs under. The next release joins them."""
-
 _SPAN_ID_PADDING: Final = "00000000-0000-0000-"
 """What a trace id made from a span id begins with; nobody has to read or type it."""
 
@@ -240,9 +236,6 @@ def _print_traces(console: Console, receiver: Receiver, *, with_address: bool) -
         if with_address:
             console.print(f"{receiver.url}/traces/{summary.trace_id}", style="blue")
         console.print(trace_tree(receiver.store.trace(summary.trace_id)))
-        console.print()
-    if len(traces) > 1:
-        console.print(Text(SEVERAL_TRACES, style="dim"))
         console.print()
 
 

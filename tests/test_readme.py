@@ -135,6 +135,12 @@ def test_the_processor_joins_as_the_readme_says(monkeypatch: pytest.MonkeyPatch)
         assert [run.name for run in receiver.store.trace(trace.trace_id)] == ["request", "chat"]
 
 
+def test_the_propagator_joins_as_the_readme_says() -> None:
+    code = blocks("python")[3] + "\nprint(sorted(get_global_textmap().fields))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "['baggage', 'langsmith-trace', 'traceparent', 'tracestate']\n"
+
+
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)
 def test_every_example_runs_clean(example: Path) -> None:
     with Receiver() as receiver:

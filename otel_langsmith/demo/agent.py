@@ -15,11 +15,12 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from opentelemetry.propagate import get_global_textmap, set_global_textmap
+from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from otel_langsmith import LangSmithSpanExporter
+from otel_langsmith import LangSmithPropagator, LangSmithSpanProcessor
 
 CHAT_MODEL: Final = "gpt-5-mini"
 EMBEDDING_MODEL: Final = "text-embedding-3-small"
@@ -30,25 +31,27 @@ tracer = trace.get_tracer("shop.assistant")
 # ── Tracing: once, before the first span ─────────────────────────────────────────────────────────
 
 
-def start_tracing(endpoint: str, api_key: str) -> tuple[TracerProvider, LangSmithSpanExporter]:
-    """The provider every span goes through, and the exporter that turns them into runs.
+def start_tracing(endpoint: str, api_key: str) -> LangSmithSpanProcessor:
+    """What turns every span into a run, and what carries a run's place over HTTP.
 
-    With ``LANGSMITH_API_KEY`` in the environment, ``LangSmithSpanExporter()`` is all one writes.
+    With ``LANGSMITH_API_KEY`` in the environment, ``LangSmithSpanProcessor()`` is all one writes.
     """
     # Prompts and answers are personal data, so instrumentations leave them out unless told to.
     os.environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "span_only"
 
-    exporter = LangSmithSpanExporter(
+    processor = LangSmithSpanProcessor(
         endpoint=endpoint, api_key=api_key, project="otel-langsmith-demo"
     )
     provider = TracerProvider(resource=Resource.create({"service.name": "shop-assistant"}))
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
+    # Last in the list, so that it can add to the headers that the others write.
+    set_global_textmap(CompositePropagator([get_global_textmap(), LangSmithPropagator()]))
 
     OpenAIInstrumentor().instrument()  # a span for each call of the model
     RequestsInstrumentor().instrument()  # a span for each HTTP request, and traceparent in it
     FlaskInstrumentor().instrument()  # a span for each request served
-    return provider, exporter
+    return processor
 
 
 # ── The agent ────────────────────────────────────────────────────────────────────────────────────

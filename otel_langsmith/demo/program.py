@@ -21,13 +21,13 @@ QUESTION: Final = (
 def run(endpoint: str) -> tuple[str, Ledger]:
     """The agent's answer to `QUESTION`, and what became of its spans. Call it once a process."""
     _stay_on_this_machine()
-    provider, exporter = agent.start_tracing(endpoint, api_key="demo")
+    processor = agent.start_tracing(endpoint, api_key="demo")
     try:
         with _world() as (model, search_url):
             answer = agent.answer(QUESTION, model, search_url)
     finally:
-        provider.shutdown()
-    return answer, exporter.ledger()
+        processor.shutdown()
+    return answer, processor.ledger()
 
 
 def _stay_on_this_machine() -> None:
