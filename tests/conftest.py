@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from otel_langsmith.delivery.ledger import Book
+from otel_langsmith.receiver import Receiver
 
 # A loaded machine is no failure, and what lands must not depend on a throw of the dice.
 settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ)
@@ -50,3 +51,10 @@ def every_ledger_balances(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Book
     for book in books:
         ledger = book.read()
         assert ledger.balances, ledger
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A LangSmith of the test's own, with room for as many requests as it likes."""
+    with Receiver(requests_per_minute=1_000_000) as running:
+        yield running

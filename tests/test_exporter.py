@@ -35,12 +35,6 @@ def server() -> Iterator[Receiver]:
         yield receiver
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver(requests_per_minute=1_000_000) as fresh:
-        yield fresh
-
-
 def exporter_to(receiver: Receiver, **settings: Any) -> LangSmithSpanExporter:
     return LangSmithSpanExporter(endpoint=receiver.url, api_key="key", **settings)
 

@@ -1,0 +1,161 @@
+"""Services and clients of both worlds, each a process of its own, and the tree they must make.
+
+Propagator and provider are global, so no two services can share a process.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from otel_langsmith.receiver import Receiver, StoredRun
+
+ROOT = Path(__file__).parent.parent.parent
+PROJECT = "My пр 100%+"
+METADATA = {"thread_id": "t 1 + 50% ü", "city": "Zürich"}
+TAGS = ["a tag", "b+c", "50%"]
+
+OURS = """
+import os, sys
+from opentelemetry import trace
+from opentelemetry.propagate import set_global_textmap
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from otel_langsmith.processor import LangSmithSpanProcessor
+from otel_langsmith.propagator import LangSmithPropagator
+known = {"tracecontext": TraceContextTextMapPropagator, "baggage": W3CBaggagePropagator,
+         "langsmith": LangSmithPropagator}
+set_global_textmap(CompositePropagator([known[name]() for name in os.environ["WANTED"].split(",")]))
+provider = TracerProvider()
+provider.add_span_processor(LangSmithSpanProcessor(schedule_delay_millis=50))
+trace.set_tracer_provider(provider)
+tracer = trace.get_tracer("interop")
+"""
+
+FLASK = (
+    OURS
+    + """
+import requests
+from flask import Flask
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+app = Flask("ours")
+FlaskInstrumentor().instrument_app(app)
+RequestsInstrumentor().instrument()
+
+@app.get("/")
+def answer():
+    with tracer.start_as_current_span("ours"):
+        return requests.get(os.environ["NEXT"], timeout=20).text if "NEXT" in os.environ else "ok"
+
+app.run("127.0.0.1", int(os.environ["PORT"]))
+"""
+)
+
+OUR_CLIENT = (
+    OURS
+    + f"""
+import requests
+from opentelemetry.propagate import inject
+attributes = {{"langsmith.trace.session_name": {PROJECT!r},
+              "langsmith.metadata.thread_id": {METADATA["thread_id"]!r}}}
+with tracer.start_as_current_span("client", attributes=attributes):
+    headers = {{}}
+    inject(headers)
+    assert requests.get(os.environ["NEXT"], headers=headers, timeout=20).text == "ok"
+provider.shutdown()
+"""
+)
+
+
+def environ(receiver: Receiver, **more: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "LANGSMITH_ENDPOINT": receiver.url,
+        "LANGSMITH_API_KEY": "local",
+        "LANGSMITH_TRACING": "true",
+        "LANGSMITH_PROJECT": "not this one",
+        "WANTED": "tracecontext,baggage,langsmith",
+        **more,
+    }
+
+
+def python(source: str) -> list[str]:
+    """The command that runs a Python program."""
+    return [sys.executable, "-c", source]
+
+
+@contextmanager
+def serving(command: Sequence[str], environment: dict[str, str]) -> Iterator[str]:
+    """The address of a service that runs by ``command`` and listens on ``PORT``."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        command,
+        env={**environment, "PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _await_listening(process, port)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the service ended"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail("the service did not listen in time")
+
+
+def run(command: Sequence[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def one_tree(receiver: Receiver, names: list[str]) -> dict[str, StoredRun]:
+    """The runs by name, once it holds that they are one tree in one project."""
+    assert receiver.store.wait_for(len(names), timeout_s=20, ended=True), [
+        (run.name, run.end_time) for run in receiver.store.runs()
+    ]
+    runs = receiver.store.runs()
+    assert sorted(run.name for run in runs) == sorted(names)
+    by_id = {run.id: run for run in runs}
+    (top,) = [run for run in runs if run.parent_run_id is None]
+    assert {run.trace_id for run in runs} == {top.id}
+    for below in runs:
+        if below is not top:
+            parent = by_id[below.parent_run_id]
+            assert below.dotted_order.rpartition(".")[0] == parent.dotted_order
+    assert {run.project for run in runs} == {PROJECT}
+    refused = [line for line in receiver.store.requests() if line.status >= 400]
+    assert refused == []
+    return {run.name: run for run in runs}
+
+
+def above(runs: dict[str, StoredRun], name: str) -> str:
+    return next(run.name for run in runs.values() if run.id == runs[name].parent_run_id)

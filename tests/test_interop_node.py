@@ -1,0 +1,78 @@
+"""The TypeScript SDK for real: a service of theirs on Node and one of ours make one tree."""
+
+import json
+import shutil
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from support.interop import (
+    FLASK,
+    METADATA,
+    OUR_CLIENT,
+    PROJECT,
+    ROOT,
+    TAGS,
+    above,
+    environ,
+    one_tree,
+    python,
+    run,
+    serving,
+)
+
+from otel_langsmith.receiver import Receiver
+
+pytest.importorskip("opentelemetry.instrumentation.flask")
+pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="Node.js is not here")
+
+SAID = json.dumps({"project_name": PROJECT, "tags": TAGS, "metadata": METADATA})
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Node programs beside the packages they need."""
+    folder = tmp_path_factory.mktemp("interop") / "programs"
+    shutil.copytree(ROOT / "tests" / "interop", folder)
+    subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund", "--silent"],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        timeout=110,
+    )
+    return folder
+
+
+def node(programs: Path, name: str) -> list[str]:
+    return ["node", str(programs / name)]
+
+
+def test_a_node_client_calls_our_service(receiver: Receiver, programs: Path) -> None:
+    with serving(python(FLASK), environ(receiver)) as url:
+        run(node(programs, "client.mjs"), environ(receiver, NEXT=url, SAID=SAID))
+        runs = one_tree(receiver, ["client", "GET /", "ours"])
+    assert [above(runs, name) for name in ("GET /", "ours")] == ["client", "GET /"]
+    assert {key: runs["ours"].metadata.get(key) for key in METADATA} == METADATA
+    assert sorted(runs["ours"].tags) == sorted(TAGS)
+
+
+def test_our_client_calls_a_node_service(receiver: Receiver, programs: Path) -> None:
+    with serving(node(programs, "server.mjs"), environ(receiver)) as url:
+        run(python(OUR_CLIENT), environ(receiver, NEXT=url))
+        runs = one_tree(receiver, ["client", "theirs", "inner"])
+    assert [above(runs, name) for name in ("theirs", "inner")] == ["client", "theirs"]
+    assert runs["theirs"].metadata["thread_id"] == METADATA["thread_id"]
+
+
+def test_ours_then_node_then_ours(receiver: Receiver, programs: Path) -> None:
+    with ExitStack() as stack:
+        far = stack.enter_context(serving(python(FLASK), environ(receiver)))
+        hop = stack.enter_context(
+            serving(node(programs, "server.mjs"), environ(receiver, NEXT=far))
+        )
+        run(python(OUR_CLIENT), environ(receiver, NEXT=hop))
+        runs = one_tree(receiver, ["client", "theirs", "inner", "GET /", "ours"])
+    assert [above(runs, name) for name in ("theirs", "GET /")] == ["client", "theirs"]
+    assert runs["ours"].metadata["OTEL_TRACE_ID"] == runs["client"].metadata["OTEL_TRACE_ID"]
