@@ -27,12 +27,6 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver(requests_per_minute=1_000_000) as fresh:
-        yield fresh
-
-
-@pytest.fixture
 def black_hole() -> Iterator[str]:
     """A server that accepts connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
