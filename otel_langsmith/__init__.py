@@ -3,6 +3,7 @@
 from otel_langsmith.delivery.ledger import Ledger
 from otel_langsmith.errors import ConfigurationError, OtelLangSmithError
 from otel_langsmith.exporter import LangSmithSpanExporter
+from otel_langsmith.feedback import run_id
 from otel_langsmith.processor import LangSmithSpanProcessor
 from otel_langsmith.propagator import LangSmithPropagator
 from otel_langsmith.version import __version__
@@ -15,4 +16,5 @@ __all__ = [
     "Ledger",
     "OtelLangSmithError",
     "__version__",
+    "run_id",
 ]

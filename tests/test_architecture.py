@@ -55,6 +55,7 @@ ORDER = (
     "exporter",
     "processor",
     "propagator",
+    "feedback",
     "",  # the package itself: the public names
     # programs
     "receiver.refusal",

@@ -18,6 +18,7 @@ PUBLIC = [
     "Ledger",
     "OtelLangSmithError",
     "__version__",
+    "run_id",
 ]
 """The promise: growing it is a minor release, shrinking it a major one."""
 

@@ -1,0 +1,25 @@
+"""From a span to the run that LangSmith knows it by."""
+
+from uuid import UUID
+
+from opentelemetry.trace import Span, SpanContext
+
+from otel_langsmith.identity import run_id_of
+from otel_langsmith.lineage import find
+
+
+def run_id(span: Span | SpanContext) -> UUID:
+    """The id of a span's run, for feedback, links and look-ups; it is known before the run is sent.
+
+        client.create_feedback(run_id(span), key="helpful", score=1)
+
+    Of a span that `LangSmithSpanProcessor` leaves out, the id of the nearest run above it.
+
+    Raises:
+        ValueError: The span is invalid, as the one that is current where there is none.
+    """
+    context = span if isinstance(span, SpanContext) else span.get_span_context()
+    if not context.is_valid:
+        raise ValueError("there is no run for an invalid span; is a span current here?")
+    lineage = find(context)
+    return UUID(lineage.run_id if lineage else run_id_of(context.span_id))
