@@ -3,10 +3,12 @@
 import json
 import shutil
 import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import requests
 from support.interop import (
     FLASK,
     METADATA,
@@ -76,3 +78,29 @@ def test_ours_then_node_then_ours(receiver: Receiver, programs: Path) -> None:
         runs = one_tree(receiver, ["client", "theirs", "inner", "GET /", "ours"])
     assert [above(runs, name) for name in ("theirs", "GET /")] == ["client", "theirs"]
     assert runs["ours"].metadata["OTEL_TRACE_ID"] == runs["client"].metadata["OTEL_TRACE_ID"]
+
+
+def test_the_four_services_of_the_example_are_one_tree(receiver: Receiver, programs: Path) -> None:
+    """Started as its README says, and drawn as it draws them."""
+    example = ROOT / "examples" / "four_services"
+    on_node = programs / "langsmith_service.mjs"  # beside the packages it needs
+    shutil.copy(example / on_node.name, on_node)
+    with ExitStack() as stack:
+        url = ""
+        for name, command in (
+            ("archive", [sys.executable, str(example / "otel_service.py")]),
+            ("writer", ["node", str(on_node)]),
+            ("planner", [sys.executable, str(example / "langsmith_service.py")]),
+            ("gateway", [sys.executable, str(example / "otel_service.py")]),
+        ):
+            following = {"NEXT": url} if url else {}
+            environment = environ(receiver, NAME=name, LANGSMITH_PROJECT=PROJECT, **following)
+            url = stack.enter_context(serving(command, environment))
+        answer = requests.get(url, timeout=30).text
+        assert answer == "gateway planner writer archive"
+        assert receiver.store.wait_for(7, timeout_s=20, ended=True)
+    runs = sorted(receiver.store.runs(), key=lambda one: one.dotted_order)
+    assert len({one.trace_id for one in runs}) == 1
+    drawn = [f"{'    ' * (one.depth - 1)}└── {one.name}" if one.depth else one.name for one in runs]
+    readme = (example / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(drawn) in readme

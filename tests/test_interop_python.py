@@ -4,9 +4,11 @@ from contextlib import ExitStack
 
 import pytest
 from support.interop import (
+    FASTAPI,
     FLASK,
     METADATA,
     OUR_CLIENT,
+    OURS,
     PROJECT,
     TAGS,
     above,
@@ -20,6 +22,7 @@ from support.interop import (
 from otel_langsmith.receiver import Receiver
 
 pytest.importorskip("opentelemetry.instrumentation.flask")
+pytest.importorskip("opentelemetry.instrumentation.httpx")
 
 PLAIN = """
 import os, requests
@@ -45,9 +48,8 @@ import os, requests, uvicorn, langsmith
 from langsmith import traceable, tracing_context
 from langsmith.middleware import TracingMiddleware
 from langsmith.run_helpers import get_current_run_tree
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse
 
 @traceable(name="theirs")
 def work():
@@ -61,7 +63,10 @@ def work():
 def inner():
     return 1
 
-def answer(request):
+app = FastAPI()
+
+@app.get("/")
+def answer(request: Request):
     how = os.environ["HOW"]
     if how == "tracing_context":
         with tracing_context(parent=request.headers):
@@ -73,25 +78,41 @@ def answer(request):
     langsmith.run_trees.get_cached_client().flush()
     return PlainTextResponse(text)
 
-app = Starlette(routes=[Route("/", answer)])
 if os.environ["HOW"] == "middleware":
     app = TracingMiddleware(app)
 uvicorn.run(app, host="127.0.0.1", port=int(os.environ["PORT"]), log_level="error")
 """
 
 THEIR_CLIENT = f"""
-import os, requests, langsmith
+import os, httpx, langsmith
 from langsmith import traceable
 from langsmith.run_helpers import get_current_run_tree
 
 @traceable(name="client", project_name={PROJECT!r}, tags={TAGS!r}, metadata={METADATA!r})
 def client():
     headers = get_current_run_tree().to_headers()
-    assert requests.get(os.environ["NEXT"], headers=headers, timeout=20).text == "ok"
+    assert httpx.get(os.environ["NEXT"], headers=headers, timeout=20).text == "ok"
 
 client()
 langsmith.run_trees.get_cached_client().flush()
 """
+
+
+OUR_INSTRUMENTED_CLIENT = (
+    OURS
+    + f"""
+import httpx, requests
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation.requests import RequestsInstrumentor
+HTTPXClientInstrumentor().instrument()
+RequestsInstrumentor().instrument()
+get = {{"httpx": httpx.get, "requests": requests.get}}[os.environ["LIBRARY"]]
+with tracer.start_as_current_span(
+        "client", attributes={{"langsmith.trace.session_name": {PROJECT!r}}}):
+    assert get(os.environ["NEXT"], timeout=20).text == "ok"
+provider.shutdown()
+"""
+)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +138,22 @@ def test_our_client_calls_a_langsmith_service(receiver: Receiver, how: str) -> N
     assert above(runs, "inner") == "theirs"
     assert runs["theirs"].metadata["thread_id"] == METADATA["thread_id"]
     assert runs["theirs"].metadata["OTEL_TRACE_ID"] == runs["client"].metadata["OTEL_TRACE_ID"]
+
+
+def test_a_langsmith_client_calls_our_fastapi_service(receiver: Receiver) -> None:
+    with serving(python(FASTAPI), environ(receiver)) as url:
+        run(python(THEIR_CLIENT), environ(receiver, NEXT=url))
+        runs = one_tree(receiver, ["client", "GET /", "ours"])
+    assert [above(runs, name) for name in ("GET /", "ours")] == ["client", "GET /"]
+
+
+@pytest.mark.parametrize("library", ["httpx", "requests"])
+def test_an_instrumented_client_calls_a_langsmith_service(receiver: Receiver, library: str) -> None:
+    """No line of LangSmith's in the client: the instrumentation injects."""
+    with serving(python(THEIRS), environ(receiver, HOW="tracing_context")) as url:
+        run(python(OUR_INSTRUMENTED_CLIENT), environ(receiver, NEXT=url, LIBRARY=library))
+        runs = one_tree(receiver, ["client", "GET", "theirs", "inner"])
+    assert [above(runs, name) for name in ("GET", "theirs")] == ["client", "GET"]
 
 
 def test_ours_then_w3c_only_then_ours(receiver: Receiver) -> None:

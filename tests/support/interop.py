@@ -60,6 +60,25 @@ app.run("127.0.0.1", int(os.environ["PORT"]))
 """
 )
 
+FASTAPI = (
+    OURS
+    + """
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+app = FastAPI()
+FastAPIInstrumentor.instrument_app(app, exclude_spans=["receive", "send"])
+
+@app.get("/")
+async def answer():
+    with tracer.start_as_current_span("ours"):
+        return PlainTextResponse("ok")
+
+uvicorn.run(app, host="127.0.0.1", port=int(os.environ["PORT"]), log_level="error")
+"""
+)
+
 OUR_CLIENT = (
     OURS
     + f"""
