@@ -467,11 +467,11 @@ def test_any_text_is_answered(text: str) -> None:
     answered(text)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_million_hostile_texts_are_answered() -> None:
+@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_that_many_hostile_texts_are_answered(count: int) -> None:
     dice = random.Random(20260102)
-    for _ in range(1_000_000):
+    for _ in range(count):
         answered("".join(dice.choices(PIECES, k=dice.randrange(14))))
 
 
