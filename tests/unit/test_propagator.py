@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import permutations
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +23,6 @@ from langsmith.run_trees import RunTree
 from opentelemetry import baggage
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.instrumentation.wsgi import wsgi_getter
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import (
     Getter,
@@ -46,6 +47,10 @@ from otel_langsmith.lineage import Lineage, Tracker, find, in_context, of_span, 
 from otel_langsmith.propagator import LangSmithPropagator
 from otel_langsmith.settings import SETTINGS
 from otel_langsmith.translate import translate
+
+WSGI: Any = None
+if find_spec("opentelemetry.instrumentation") is not None:  # comes with the demo's packages only
+    WSGI = import_module("opentelemetry.instrumentation.wsgi")
 
 ROOT = Path(__file__).parent.parent.parent
 CALLER = "019b7cbc-f1ae-7000-8000-000000000001"
@@ -669,7 +674,7 @@ CARRIERS: list[tuple[str, Callable[[Mapping[str, str]], Any], Any]] = [
     ("bytes", lambda h: {n.encode(): v.encode() for n, v in h.items()}, default_getter),
     ("requests", CaseInsensitiveDict, default_getter),
     ("httpx", httpx.Headers, default_getter),
-    ("wsgi", wsgi, wsgi_getter),
+    *([("wsgi", wsgi, WSGI.wsgi_getter)] if WSGI else []),
     ("asgi, baggage in several headers", asgi, Scope()),
     ("kafka", lambda h: [(n, v.encode()) for n, v in h.items()], Pairs()),
 ]
