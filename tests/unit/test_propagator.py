@@ -1,5 +1,6 @@
 """`propagator`: one trace across services, whatever the services between understand."""
 
+import inspect
 import json
 import logging
 import subprocess
@@ -619,7 +620,8 @@ def test_an_order_in_which_it_is_overwritten_is_warned_about(
 def test_its_keywords_are_rows_of_the_settings() -> None:
     rows = [row.keyword for row in SETTINGS if "propagator" in row.faces]
     assert [*LangSmithPropagator.__init__.__kwdefaults__] == rows
-    assert all(f"\n        {row}: " in (LangSmithPropagator.__doc__ or "") for row in rows)
+    doc = inspect.getdoc(LangSmithPropagator) or ""
+    assert all(f"\n    {row}: " in doc for row in rows)
 
 
 # ── carriers ──────────────────────────────────────────────────────────────────────────────────────
