@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support.captures import CAPTURES, lineages, load
 
+from otel_langsmith import conventions
 from otel_langsmith.conventions import CONVENTIONS, table_of
 from otel_langsmith.run import RUN_TYPES, Run
 from otel_langsmith.translate import translate
@@ -54,7 +55,7 @@ def _model(key: str) -> bool:
 
 def test_every_dialect_has_a_table_a_place_in_the_tuple_and_captures() -> None:
     """Adding a dialect is one file, one line and one folder; this says which is missing."""
-    package = Path(__file__).parents[2] / "otel_langsmith" / "conventions"
+    package = Path(conventions.__file__).parent
     machinery = {"__init__", "compose", "fields", "messages", "readers", "table"}
     files = {path.stem for path in package.glob("*.py")} - machinery
     named = {convention.name for convention in CONVENTIONS}

@@ -41,6 +41,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from requests.structures import CaseInsensitiveDict
 
+import otel_langsmith
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.headers import parse_baggage, unpack_state
 from otel_langsmith.identity import run_id_of
@@ -53,7 +54,8 @@ WSGI: Any = None
 if find_spec("opentelemetry.instrumentation") is not None:  # comes with the demo's packages only
     WSGI = import_module("opentelemetry.instrumentation.wsgi")
 
-ROOT = Path(__file__).parent.parent.parent
+PACKAGE = str(Path(otel_langsmith.__file__).parent)
+ROOT = str(Path(PACKAGE).parent)
 CALLER = "019b7cbc-f1ae-7000-8000-000000000001"
 INNER = "019b7cbc-f1af-7000-8000-0000000000a2"
 ORDER = f"20260102T030405678901Z{CALLER}.20260102T030405679901Z{INNER}"
@@ -978,7 +980,7 @@ def fresh(source: str, **environ: str) -> str:
         [sys.executable, "-c", source],
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": str(ROOT), **environ},
+        env={"PYTHONPATH": ROOT, **environ},
         timeout=60,
         check=False,
     )
@@ -1000,7 +1002,7 @@ wrong = {
 }
 print(sorted(wrong & set(sys.modules)))
 """
-    assert fresh(source.replace("PATH", repr(str(ROOT / "otel_langsmith")))).strip() == "[]"
+    assert fresh(source.replace("PATH", repr(PACKAGE))).strip() == "[]"
 
 
 def test_with_the_package_around_it_no_trap_snaps_either() -> None:
