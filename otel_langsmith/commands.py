@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Final
+from uuid import UUID
 
 import click
 from rich.console import Console, RenderableType
@@ -79,15 +80,19 @@ def command_line() -> None:
 )
 @click.option("--port", type=PORT, default=1984, show_default=True, help="0 picks a free one.")
 @click.option("--api-key", "api_keys", multiple=True, help="Accept only this key. Repeatable.")
+@click.option("--workspace-id", type=click.UUID, help="Demand this workspace, as some keys do.")
 @database_option
-def serve(host: str, port: int, api_keys: tuple[str, ...], database: Path) -> None:
+def serve(
+    host: str, port: int, api_keys: tuple[str, ...], workspace_id: UUID | None, database: Path
+) -> None:
     """Receive runs as LangSmith does, keep them, and show them on a page."""
     _make_room(database)
-    with _receiving(host, port, database, api_keys) as receiver:
+    workspace = None if workspace_id is None else str(workspace_id)
+    with _receiving(host, port, database, api_keys, workspace) as receiver:
         click.echo(f"Receiving at {receiver.url} (open it to see the traces)")
         click.echo(f"Runs are kept in {database}")
         click.echo("\nIn the terminal of the program to trace:\n")
-        for line in _environment(receiver.url, api_keys):
+        for line in _environment(receiver.url, api_keys, workspace):
             click.echo(f"  {line}")
         _wait_for_interrupt("\nCtrl-C ends.")
     click.echo("Ended.")
@@ -104,7 +109,7 @@ def demo(*, keep: bool, port: int) -> None:
     console = _console()
     with _progress("Loading the agent"):
         program = _demo_program()
-    with _receiving("127.0.0.1", port, ":memory:", ()) as receiver:
+    with _receiving("127.0.0.1", port, ":memory:") as receiver:
         with _progress("The agent is answering"):
             answer, ledger = program.run(receiver.url)
             receiver.store.wait_for(ledger.received, timeout_s=SETTLE_S)
@@ -152,11 +157,21 @@ def _progress(what: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _receiving(
-    host: str, port: int, database: Path | str, api_keys: Sequence[str]
+    host: str,
+    port: int,
+    database: Path | str,
+    api_keys: Sequence[str] = (),
+    workspace_id: str | None = None,
 ) -> Iterator[Receiver]:
     """A running receiver; what keeps it from running is said in one line."""
     try:
-        receiver = Receiver(host=host, port=port, database=database, api_keys=api_keys or None)
+        receiver = Receiver(
+            host=host,
+            port=port,
+            database=database,
+            api_keys=api_keys or None,
+            workspace_id=workspace_id,
+        )
         receiver.start()
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
@@ -197,13 +212,15 @@ def _wait_for_interrupt(last_words: str) -> None:
             time.sleep(3600)
 
 
-def _environment(url: str, api_keys: Sequence[str]) -> list[str]:
+def _environment(url: str, api_keys: Sequence[str], workspace_id: str | None) -> list[str]:
     """The lines that point a program at this receiver, for the shell at hand."""
     word = "set" if os.name == "nt" else "export"
     key = "<one of the accepted keys>" if api_keys else "local"
+    workspace = [f"{word} LANGSMITH_WORKSPACE_ID={workspace_id}"] if workspace_id else []
     return [
         f"{word} LANGSMITH_ENDPOINT={url}",
         f"{word} LANGSMITH_API_KEY={key}",
+        *workspace,
         f"{word} LANGSMITH_PROJECT=default",
     ]
 

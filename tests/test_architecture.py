@@ -70,6 +70,7 @@ ORDER = (
     "receiver.store",
     "receiver.conversation",
     "receiver.page",
+    "receiver.reading",
     "receiver.app",
     "receiver.server",
     "receiver",

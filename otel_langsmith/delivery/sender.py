@@ -76,7 +76,7 @@ class Sender:
         self._clock = clock
         self._book = book
         self._backlog = Backlog(settings.max_backlog_bytes)
-        self._headers = _headers(settings)
+        self._headers = headers_of(settings)
         self._outage = Outage()
         self._refusals: set[str] = set()
 
@@ -230,7 +230,8 @@ class Outage:
             _log.warning("delivery to LangSmith recovered after %.0f s", now_s - since_s)
 
 
-def _headers(settings: Settings) -> Mapping[str, str]:
+def headers_of(settings: Settings) -> Mapping[str, str]:
+    """The headers that every request to this LangSmith bears; among them is the key."""
     headers = {"User-Agent": USER_AGENT, **settings.headers}
     if settings.api_key:
         headers["x-api-key"] = settings.api_key

@@ -18,11 +18,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from otel_langsmith.receiver import ingest, page
+from otel_langsmith.receiver import ingest, page, reading
 from otel_langsmith.receiver.inflate import inflate
 from otel_langsmith.receiver.multipart import parse
-from otel_langsmith.receiver.refusal import RefusedError, forbidden, too_large, too_many
+from otel_langsmith.receiver.refusal import (
+    RefusedError,
+    forbidden,
+    not_found,
+    too_large,
+    too_many,
+    workspace_required,
+)
 from otel_langsmith.receiver.store import ReceivedRequest, Store
+from otel_langsmith.run import Json
 from otel_langsmith.version import __version__
 
 # LangSmith advertises 20 MiB, and its own SDKs overshoot that by one run; bodies above 32 MB have
@@ -60,6 +68,7 @@ def create_app(  # noqa: PLR0913 - one keyword per limit, as in `Receiver`
     store: Store,
     *,
     api_keys: Collection[str] | None = None,
+    workspace_id: str | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     max_inflated_bytes: int = MAX_INFLATED_BYTES,
     requests_per_minute: int = REQUESTS_PER_MINUTE,
@@ -69,13 +78,14 @@ def create_app(  # noqa: PLR0913 - one keyword per limit, as in `Receiver`
 
     ``allowed_hosts`` are the ``Host`` names it answers to; None answers to all.
     """
-    gate = _Gate(api_keys, requests_per_minute)
+    gate = _Gate(api_keys, workspace_id, requests_per_minute)
     limits = (max_body_bytes, max_inflated_bytes)
+    api = [*_api(store, gate, limits), *_told(store, gate, workspace_id)]
     middleware = [Middleware(_RequestLog, store=store)]
     if allowed_hosts is not None:
         middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts)))
     return Starlette(
-        routes=[*_api(store, gate, limits), *page.routes(store)],
+        routes=[*_everywhere(api), *page.routes(store)],
         middleware=middleware,
         exception_handlers={RefusedError: _refused, HTTPException: _not_served},
     )
@@ -84,8 +94,14 @@ def create_app(  # noqa: PLR0913 - one keyword per limit, as in `Receiver`
 class _Gate:
     """Who may send, and how many requests a minute. Used on the event loop only."""
 
-    def __init__(self, api_keys: Collection[str] | None, requests_per_minute: int) -> None:
+    def __init__(
+        self,
+        api_keys: Collection[str] | None,
+        workspace_id: str | None,
+        requests_per_minute: int,
+    ) -> None:
         self._api_keys = None if api_keys is None else frozenset(api_keys)
+        self._workspace_id = workspace_id
         self._requests_per_minute = requests_per_minute
         self._since = -_MINUTE_S
         self._counts: Counter[str] = Counter()
@@ -94,6 +110,8 @@ class _Gate:
         key = _api_key(request)
         if not key or (self._api_keys is not None and key not in self._api_keys):
             return forbidden()
+        if self._workspace_id not in (None, workspace := request.headers.get("x-tenant-id")):
+            return forbidden() if workspace else workspace_required()
         now = time.monotonic()
         if now - self._since >= _MINUTE_S:
             self._since = now
@@ -128,13 +146,36 @@ def _api(store: Store, gate: _Gate, limits: tuple[int, int]) -> list[BaseRoute]:
         coding = request.headers.get("content-encoding", "")
         store.receive(read(request, inflate(body, coding, limits[1])))
 
-    routes = [
+    return [
         Route("/info", _info),
         Route("/runs", endpoint(_read_post), methods=["POST"]),
         Route("/runs/batch", endpoint(_read_batch), methods=["POST"]),
         Route("/runs/multipart", endpoint(_read_multipart), methods=["POST"]),
         Route("/runs/{run_id}", endpoint(_read_patch), methods=["PATCH"]),
     ]
+
+
+def _told(store: Store, gate: _Gate, workspace_id: str | None) -> list[BaseRoute]:
+    def endpoint(tell: Callable[[Request], Json]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            if (refusal := gate.refusal(request)) is not None:
+                raise refusal
+            if (found := await run_in_threadpool(tell, request)) is None:
+                raise not_found(request.url.path)
+            return JSONResponse(found)
+
+        return answer
+
+    def sessions(request: Request) -> Json:
+        return reading.sessions(store, request.query_params, workspace_id)
+
+    def run(request: Request) -> Json:
+        return reading.run(store, request.path_params["run_id"])
+
+    return [Route("/sessions", endpoint(sessions)), Route("/runs/{run_id}", endpoint(run))]
+
+
+def _everywhere(routes: Sequence[BaseRoute]) -> list[BaseRoute]:
     return [route for prefix in _PREFIXES for route in _under(prefix, routes)]
 
 

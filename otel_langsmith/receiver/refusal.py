@@ -30,6 +30,16 @@ def forbidden() -> RefusedError:
     return RefusedError(403, "Forbidden")
 
 
+def workspace_required() -> RefusedError:
+    """403: the key belongs to several workspaces and the request does not say which."""
+    return RefusedError(403, "org_scoped_key_requires_workspace")
+
+
+def not_found(what: str) -> RefusedError:
+    """404: there is no such thing to read."""
+    return RefusedError(404, f"Not found: {what}")
+
+
 def conflict() -> RefusedError:
     """409: this run has been created, or patched, once already."""
     return RefusedError(409, ALREADY_RECEIVED)

@@ -34,6 +34,7 @@ class Receiver:
         port: 0 lets the system choose; ``url`` tells which after the start.
         database: A file to keep the runs in, or ``:memory:``.
         api_keys: The keys to accept; None accepts any that is not empty.
+        workspace_id: The workspace to demand, as of a key that spans several; None demands none.
         max_body_bytes: The most a request body may have as sent.
         max_inflated_bytes: The most it may have without its content coding.
         requests_per_minute: The quota of one API key.
@@ -46,6 +47,7 @@ class Receiver:
         port: int = 0,
         database: str | Path = ":memory:",
         api_keys: Collection[str] | None = None,
+        workspace_id: str | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
         max_inflated_bytes: int = MAX_INFLATED_BYTES,
         requests_per_minute: int = REQUESTS_PER_MINUTE,
@@ -56,6 +58,7 @@ class Receiver:
         self._app = create_app(
             self.store,
             api_keys=api_keys,
+            workspace_id=workspace_id,
             max_body_bytes=max_body_bytes,
             max_inflated_bytes=max_inflated_bytes,
             requests_per_minute=requests_per_minute,

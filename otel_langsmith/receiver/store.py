@@ -77,6 +77,8 @@ _FILES_OF_TRACE: Final = """
 SELECT run_id, name, mime_type, data FROM attachment
 WHERE run_id IN (SELECT id FROM run WHERE trace_id = ?)
 """
+_RUN: Final = "SELECT run_id, operation, body FROM payload WHERE run_id = ?"
+_FILES_OF_RUN: Final = "SELECT run_id, name, mime_type, data FROM attachment WHERE run_id = ?"
 _RUNS_SINCE: Final = """
 SELECT payload.run_id, payload.operation, payload.body FROM run
 JOIN payload ON payload.run_id = run.id WHERE run.arrival > ? ORDER BY run.arrival
@@ -173,6 +175,11 @@ class Store:
         with self._changed:
             return self._load(_RUNS_SINCE, _FILES_SINCE, self._arrival_before_last(limit))
 
+    def run(self, run_id: str) -> StoredRun | None:
+        """The run of this id, dashed and in lower case; None when there is none."""
+        with self._changed:
+            return next(iter(self._load(_RUN, _FILES_OF_RUN, run_id)), None)
+
     def feedback(self) -> list[JsonObject]:
         """All feedback in order of arrival."""
         with self._changed:
@@ -240,9 +247,7 @@ class Store:
         return next((order for (order,) in rows), None)
 
     def _index(self, run_id: str) -> str:
-        rows = self._database.execute(
-            "SELECT run_id, operation, body FROM payload WHERE run_id = ?", (run_id,)
-        ).fetchall()
+        rows = self._database.execute(_RUN, (run_id,)).fetchall()
         (run,) = _merged_runs(rows, ())
         times = (instants.microseconds(run.start_time), instants.microseconds(run.end_time))
         named = (run.name, run.project, run.run_type)
