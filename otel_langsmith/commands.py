@@ -1,4 +1,4 @@
-"""The commands of ``otel-langsmith``: serve, demo, show."""
+"""The commands of ``otel-langsmith``: serve, demo, show, doctor."""
 
 import base64
 import contextlib
@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import io
 import json
+import logging
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from otel_langsmith.delivery.ledger import Ledger
+from otel_langsmith.doctor import diagnose, examine, report
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.receiver import Receiver, Store, StoredRun, TraceSummary
 from otel_langsmith.receiver.instants import duration
@@ -139,6 +141,37 @@ def show(trace: str | None, database: Path, *, as_json: bool) -> None:
         else:
             runs = _runs_of(store, trace)
             _emit(runs, trace_tree(runs), as_json=as_json)
+
+
+@command_line.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.option("--strict", is_flag=True, help="Let a warning fail, too.")
+@click.option("--canary/--no-canary", default=True, help="Send one run.  [default: send it]")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 60),
+    default=5.0,
+    show_default=True,
+    help="Seconds that one question to the network may take.",
+)
+def doctor(*, as_json: bool, strict: bool, canary: bool, timeout: float) -> None:
+    """Check this environment, and send one run to LangSmith to see it arrive.
+
+    The run is called "otel-langsmith doctor" and goes into the project that is configured. Exit
+    status: 0 if all is well, 1 if there is a problem.
+    """
+    # What the log would say the findings say, with a remedy; and standard error stays clean.
+    logging.getLogger("otel_langsmith").addHandler(logging.NullHandler())
+    with _progress("Asking around"):
+        findings = diagnose(examine(os.environ, timeout_s=timeout, send=canary))
+    if as_json:
+        click.echo(json.dumps(report.document(findings, strict=strict), indent=2))
+    else:
+        console = _console()
+        console.print(report.table(findings))
+        console.print(f"\n{report.summary(findings)}")
+    if not report.passed(findings, strict=strict):
+        sys.exit(1)
 
 
 def _console(*, stderr: bool = False) -> Console:

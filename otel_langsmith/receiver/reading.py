@@ -34,6 +34,7 @@ def sessions(store: Store, query: Mapping[str, str], workspace_id: str | None) -
             "id": _project_id(name),
             "name": name,
             "tenant_id": workspace_id or _NO_WORKSPACE,
+            "reference_dataset_id": None,
             "start_time": _instant(min(filter(None, _starts(store, name)), default=None)),
         }
         for name in names[offset : offset + limit]

@@ -71,6 +71,7 @@ def test_who_may_not_send_may_not_read(
     assert (answer.status_code, answer.json()) == (403, {"error": error})
 
 
+@pytest.mark.filterwarnings("ignore:read_run")
 def test_langsmiths_sdk_reads_what_was_sent(receiver: Receiver) -> None:
     langsmith = pytest.importorskip("langsmith")
     send_batch(receiver, post=[RUN])

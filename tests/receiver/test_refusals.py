@@ -418,7 +418,7 @@ def test_the_quota_is_per_key_and_says_nothing_about_when_to_come_back() -> None
 
 
 def test_an_unknown_path_is_a_404_in_json(shared: Receiver) -> None:
-    reply = requests.get(f"{shared.url}/sessions", headers=KEY, timeout=5)
+    reply = requests.get(f"{shared.url}/datasets", headers=KEY, timeout=5)
     assert (reply.status_code, reply.json()) == (404, {"error": "Not Found"})
     assert requests.get(f"{shared.url}/runs", headers=KEY, timeout=5).status_code == 405
 
