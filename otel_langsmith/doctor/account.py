@@ -100,19 +100,20 @@ def settings(situation: Situation) -> Observations:
     told = [problem for problem in situation.problems if not any(w in problem for w in own)]
     seen = [
         *(error(problem, "correct or unset the variable") for problem in told),
-        *_shadowed(situation.environ),
+        *_shadowed(situation),
         *_unread(situation.environ),
     ]
     yield from seen or [ok("every variable can be used")]
 
 
-def _shadowed(environ: Mapping[str, str]) -> Observations:
+def _shadowed(situation: Situation) -> Observations:
     for row in SETTINGS:
-        names = [name for name in row.variables if environ.get(name, "").strip()]
-        losers = [name for name in names[1:] if environ[name].strip() != environ[names[0]].strip()]
-        if losers and not set(losers) & set(row.also):
+        ours = [name for name in row.variables if name not in row.also]
+        winner = next(filter(situation.said, ours), "")
+        losers = (name for name in ours if situation.said(name) not in ("", situation.said(winner)))
+        for name in losers:
             yield warning(
-                f"{names[0]} and {losers[0]} differ; the first one counts",
+                f"{winner} and {name} differ; the first one counts",
                 f"unset the one you do not mean (LangSmith's own SDK reads {_sdk_reads(row)})",
             )
 
@@ -149,7 +150,7 @@ def key(situation: Situation) -> Observations:
 
 
 def _looked_at(text: str, situation: Situation) -> Observation:
-    name = _source(situation.environ, "api_key")
+    name = _source(situation, "api_key")
     place = place_of(situation.settings.endpoint or "")
     if fault := _fault(text, place):
         return error(f"{name} {fault[0]}", fault[1])
@@ -179,9 +180,9 @@ def _langsmiths(name: str, text: str) -> Observation:
     return ok(f"{name} is a {kind}")
 
 
-def _source(environ: Mapping[str, str], keyword: str) -> str:
+def _source(situation: Situation, keyword: str) -> str:
     row = next(row for row in SETTINGS if row.keyword == keyword)
-    return next((name for name in row.variables if environ.get(name, "").strip()), keyword)
+    return next(filter(situation.said, row.variables), keyword)
 
 
 def endpoint(situation: Situation) -> Observations:

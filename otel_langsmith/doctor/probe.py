@@ -3,6 +3,7 @@
 The only part of the doctor that touches the world. It decides nothing but whom to ask next.
 """
 
+import importlib
 import platform
 import re
 import sys
@@ -49,6 +50,7 @@ _ATTRIBUTES: Final = {
     "langsmith.metadata.sent_by": f"otel-langsmith doctor {__version__}",
     "langsmith.metadata.python": platform.python_version(),
 }
+_MOST_NEIGHBOURS: Final = 5
 _FIRST_PAUSE_S: Final = 0.2
 
 
@@ -106,6 +108,8 @@ class Line:
         self._transport = HttpTransport()
 
     def __enter__(self) -> "Line":  # noqa: PYI034 - typing.Self needs Python 3.11
+        # Takes 80 ms, which would count as the server's.
+        importlib.import_module("requests")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -141,10 +145,8 @@ class Line:
 
     def _elsewhere(self, endpoint: str) -> str | None:
         """The first address of the same host that answers as LangSmith."""
-        parts = urlsplit(endpoint)
-        root = f"{parts.scheme}://{parts.netloc}"
-        for address in (f"{root}/api", f"{root}/api/v1", root):
-            if address != endpoint and _is_langsmith(self._get(f"{address}/info").reply):
+        for address in _neighbours(endpoint):
+            if _is_langsmith(self._get(f"{address}/info").reply):
                 return address
         return None
 
@@ -191,12 +193,25 @@ class _Witness:
 
 
 def _span() -> tuple[str, list[ReadableSpan]]:
-    """An ended span of the real SDK and the id of its run; nothing where the SDK is disabled."""
-    provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
+    """An ended span of the real SDK and the id of its run; nothing where the SDK makes none."""
+    try:
+        provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
+    except ValueError:  # a limit in the environment that is none
+        return "", []
     tracer = provider.get_tracer("otel_langsmith.doctor", __version__)
     span = tracer.start_span(CANARY, Context(), attributes=_ATTRIBUTES)
     span.end()
     return (str(run_id(span)), [span]) if isinstance(span, ReadableSpan) else ("", [])
+
+
+def _neighbours(endpoint: str) -> list[str]:
+    """What the endpoint may have been meant to be: less of its path, or a self-hosted prefix."""
+    parts = urlsplit(endpoint)
+    segments = parts.path.split("/")
+    shorter = ["/".join(segments[:count]) for count in range(len(segments) - 1, 0, -1)]
+    paths = dict.fromkeys([*shorter, "/api", "/api/v1"])
+    addresses = [f"{parts.scheme}://{parts.netloc}{path}" for path in paths]
+    return [address for address in addresses[-_MOST_NEIGHBOURS:] if address != endpoint]
 
 
 def _has_credentials(settings: Settings) -> bool:

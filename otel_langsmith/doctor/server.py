@@ -210,8 +210,9 @@ def account(situation: Situation) -> Observations:
 
 
 def _why_not_asked(situation: Situation) -> str:
-    if situation.info is not None and not answers(situation.info.reply):
-        return "it was not LangSmith that answered, so the key was not shown"
+    reached = situation.info is not None and answers(situation.info.reply)
+    if situation.settings.endpoint and (situation.elsewhere or not reached):
+        return "no LangSmith answered, so nobody was shown the key"
     return "there is no key to ask with" if situation.settings.endpoint else _NO_ENDPOINT
 
 
@@ -275,7 +276,8 @@ def canary(situation: Situation) -> Observations:
         asked = situation.account is not None
         yield skipped("not wanted (--no-canary)" if asked else _why_not_asked(situation))
     elif not sent.run_id:
-        yield error("the SDK makes no spans", "unset OTEL_SDK_DISABLED, or no run is ever sent")
+        remedy = "unset OTEL_SDK_DISABLED, and any OTEL_…_LIMIT that is no number"
+        yield error("the SDK makes no spans here", remedy)
     elif sent.ledger.delivered:
         project = situation.settings.project
         yield ok(f"run {sent.run_id} was accepted, into project {project!r}")
@@ -286,6 +288,8 @@ def canary(situation: Situation) -> Observations:
 def _undelivered(situation: Situation, reply: Reply | None) -> Observation:
     if reply is None:
         return error("the run was never sent", "please report this")
+    if situation.account is not None and situation.account.reply.status == reply.status:
+        return error(f"the run was refused as well (HTTP {reply.status})", "see account")
     if reply.status in _REFUSED:
         return _refusal(situation, reply)
     trouble = _trouble(reply)

@@ -11,6 +11,7 @@ from otel_langsmith.wire.reply import Reply
 
 Verdict: TypeAlias = Literal["ok", "warning", "error", "skipped"]
 
+_AROUND: Final = " \t\r\n\"'"
 TRUE: Final = frozenset({"true", "1", "yes", "on"})
 
 
@@ -112,8 +113,9 @@ class Situation:
     canary: Canary | None = None
 
     def said(self, *names: str) -> str:
-        """The first of these variables that is not blank, without surrounding space."""
-        return next((text for name in names if (text := self.environ.get(name, "").strip())), "")
+        """The first of these variables that is not blank, without what surrounds it."""
+        said = (self.environ.get(name, "").strip(_AROUND) for name in names)
+        return next(filter(None, said), "")
 
     def plugin_names(self, group: str) -> frozenset[str]:
         """What the entry points of a group are called."""

@@ -104,12 +104,11 @@ def _ordered(names: list[str]) -> Observations:
         found = "OTEL_PROPAGATORS leaves langsmith out: services are not joined"
         yield warning(found, f"set OTEL_PROPAGATORS={last}")
     elif overwriting:
-        found = f"{' and '.join(overwriting)} after langsmith: what it writes is overwritten"
+        found = f"langsmith comes before {' and '.join(overwriting)}, which overwrites its headers"
         yield warning(found, f"set OTEL_PROPAGATORS={last}")
     elif after:
-        yield warning(
-            f"langsmith is not last, but before {', '.join(after)}", f"set OTEL_PROPAGATORS={last}"
-        )
+        found = f"langsmith is not last, but before {' and '.join(after)}"
+        yield warning(found, f"set OTEL_PROPAGATORS={last}")
     else:
         yield ok(f"OTEL_PROPAGATORS={','.join(names)}")
 
