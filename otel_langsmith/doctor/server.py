@@ -288,10 +288,10 @@ def canary(situation: Situation) -> Observations:
 def _undelivered(situation: Situation, reply: Reply | None) -> Observation:
     if reply is None:
         return error("the run was never sent", "please report this")
-    if situation.account is not None and situation.account.reply.status == reply.status:
-        return error(f"the run was refused as well (HTTP {reply.status})", "see account")
     if reply.status in _REFUSED:
-        return _refusal(situation, reply)
+        known = situation.account is not None and situation.account.reply.status in _REFUSED
+        again = error(f"the run was refused as well (HTTP {reply.status})", "see account")
+        return again if known else _refusal(situation, reply)
     trouble = _trouble(reply)
     if trouble is not None:
         return trouble

@@ -75,7 +75,7 @@ class Plugin(NamedTuple):
 class Exchange:
     """A reply and when it came: the middle of the exchange in UTC, and its length in seconds."""
 
-    reply: Reply
+    reply: Reply = field(repr=False)  # may quote what it was asked with
     at: datetime
     took_s: float
 
@@ -88,7 +88,7 @@ class Canary:
     """
 
     run_id: str
-    reply: Reply | None
+    reply: Reply | None = field(repr=False)
     ledger: Ledger
     read_back: Exchange | None = None
 
