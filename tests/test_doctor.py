@@ -139,6 +139,14 @@ def test_without_a_key_nothing_is_asked_that_needs_one(langsmith: Receiver) -> N
     assert (seen["account"]["verdict"], seen["canary"]["verdict"]) == ("skipped", "skipped")
 
 
+def test_a_key_of_another_vendors_is_not_sent_to_langsmith(langsmith: Receiver) -> None:
+    before = len(langsmith.store.requests())
+    seen = findings(doctor("--json", **of(langsmith, LANGSMITH_API_KEY="sk-ant-api03-secret")))
+    assert "Anthropic" in seen["key"]["found"]
+    assert seen["account"]["verdict"] == "skipped"
+    assert [made.path for made in langsmith.store.requests()[before:]] == ["/info"]
+
+
 def test_a_key_in_a_header_is_a_key(langsmith: Receiver) -> None:
     headers = f"x-api-key={KEY},x-gateway={GATEWAY_SECRET}"
     done = doctor("--json", **of(langsmith, LANGSMITH_API_KEY="", LANGSMITH_HEADERS=headers))

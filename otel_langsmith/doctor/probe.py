@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from otel_langsmith.delivery.sender import USER_AGENT, SystemClock, headers_of
 from otel_langsmith.delivery.transport import HttpTransport, Request, Transport
-from otel_langsmith.doctor.account import KEY_HEADERS
+from otel_langsmith.doctor.account import KEY_HEADERS, key
 from otel_langsmith.doctor.server import answers, document
 from otel_langsmith.doctor.situation import Canary, Distribution, Exchange, Plugin, Situation
 from otel_langsmith.feedback import run_id
@@ -116,7 +116,10 @@ class Line:
         self._transport.close()
 
     def asked(self, situation: Situation, *, send: bool) -> Situation:
-        """The situation with what was answered; the key is shown only to who may be LangSmith."""
+        """The situation with what was answered.
+
+        The key is shown only to who may be LangSmith, and not if it seems to be another's.
+        """
         endpoint = self._settings.endpoint
         if endpoint is None:
             return situation
@@ -124,7 +127,8 @@ class Line:
         situation = replace(situation, info=info)
         if document(info.reply) is None and info.reply.status is not None:
             situation = replace(situation, elsewhere=self._elsewhere(endpoint))
-        if not answers(info.reply) or situation.elsewhere or not _has_credentials(self._settings):
+        usable = all(seen.verdict != "error" for seen in key(situation))
+        if not answers(info.reply) or situation.elsewhere or not usable:
             return situation
         account = self._get(f"{endpoint}/sessions?limit=1", headers_of(self._settings))
         situation = replace(situation, account=account)
@@ -212,10 +216,6 @@ def _neighbours(endpoint: str) -> list[str]:
     paths = dict.fromkeys([*shorter, "/api", "/api/v1"])
     addresses = [f"{parts.scheme}://{parts.netloc}{path}" for path in paths]
     return [address for address in addresses[-_MOST_NEIGHBOURS:] if address != endpoint]
-
-
-def _has_credentials(settings: Settings) -> bool:
-    return bool(settings.api_key or KEY_HEADERS & {name.lower() for name in settings.headers})
 
 
 def _is_langsmith(reply: Reply) -> bool:

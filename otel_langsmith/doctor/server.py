@@ -213,7 +213,7 @@ def _why_not_asked(situation: Situation) -> str:
     reached = situation.info is not None and answers(situation.info.reply)
     if situation.settings.endpoint and (situation.elsewhere or not reached):
         return "no LangSmith answered, so nobody was shown the key"
-    return "there is no key to ask with" if situation.settings.endpoint else _NO_ENDPOINT
+    return "there is no usable key to ask with" if situation.settings.endpoint else _NO_ENDPOINT
 
 
 def _refusal(situation: Situation, reply: Reply) -> Observation:

@@ -311,7 +311,7 @@ NEEDS_WORKSPACE = exchange(403, {"error": "org_scoped_key_requires_workspace"})
         (exchange(418, {}), {}, "warning", ["HTTP 418"]),
         (exchange(500, {}), {}, "error", ["HTTP 500"]),
         (exchange(200, "<html>", headers=HTML), {}, "error", ["web page"]),
-        (None, {}, "skipped", ["no key"]),
+        (None, {}, "skipped", ["no usable key"]),
     ],
 )
 def test_whether_the_key_is_taken(
@@ -354,7 +354,7 @@ LOST = Ledger(received=1, dropped={"http_403": 1})
     [
         (DELIVERED, UP, "ok", [RUN, "'default'"]),
         (None, UP, "skipped", ["--no-canary"]),
-        (None, None, "skipped", ["no key"]),
+        (None, None, "skipped", ["no usable key"]),
         (Canary("", None, Ledger()), UP, "error", ["OTEL_SDK_DISABLED"]),
         (Canary(RUN, Reply(403), LOST), UP, "error", ["the key is refused (HTTP 403)"]),
         (Canary(RUN, Reply(403), LOST), FORBIDDEN, "error", ["as well", "see account"]),
