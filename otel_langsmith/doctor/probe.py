@@ -79,9 +79,9 @@ def _installed() -> Mapping[str, Distribution]:
     """What is installed, by name; what lies earlier on the path shadows what lies later."""
     found: dict[str, Distribution] = {}
     for one in distributions():
-        if name := one.metadata["Name"]:  # broken metadata has none
-            told = Distribution(_normal(name), one.version, tuple(one.requires or ()))
-            found.setdefault(told.name, told)
+        if "Name" in one.metadata and "Version" in one.metadata:  # a broken one lacks them
+            name = _normal(one.metadata["Name"])
+            found.setdefault(name, Distribution(name, one.version, tuple(one.requires or ())))
     return found
 
 
