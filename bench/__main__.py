@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench import application, exporting, footprint, report, sink
 from bench.measure import FULL, QUICK, Effort, Result, pin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
 EXPERIMENTS: Final[Mapping[str, Callable[[sink.Sink, Effort], Iterable[Result]]]] = {
     "export": exporting.exporting,
@@ -29,8 +32,8 @@ EXPERIMENTS: Final[Mapping[str, Callable[[sink.Sink, Effort], Iterable[Result]]]
 def main() -> None:
     """Measure, print, and write what was asked for."""
     arguments = _arguments()
-    # that zstd is off is our wish
-    logging.getLogger("langsmith").setLevel(logging.ERROR)
+    logging.getLogger("langsmith").setLevel(logging.ERROR)  # that zstd is off is our wish
+    gc.freeze()  # what is loaded by now is nobody's to traverse
     results = list(_measured(arguments.experiments, QUICK if arguments.quick else FULL))
     found = {result.key: result for result in results}
     tables = {

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-
-from bench.contenders import API_KEY, MOST_SPANS, OPENINGS, RUN_TREE, LostSpansError
-from bench.measure import MICROSECONDS, Result, Work, compare, cpu_s, rotated
-from bench.workloads import LLM, WEB, Planned, Trace, Workload, finished, replay, tracer
-from otel_langsmith import LangSmithSpanProcessor
+from bench.contenders import OPENINGS, RUN_TREE
+from bench.exporters import prepared
+from bench.measure import MICROSECONDS, Prepare, Result, Work, compare, cpu_s, rotated
+from bench.pipelines import NOBODY, OTLP_PIPELINE, PIPELINES, Pipeline
+from bench.workloads import LLM, WEB, Planned, Trace, Workload, replay
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from opentelemetry.trace import Tracer
 
     from bench.measure import Effort
     from bench.sink import Sink
-
-NOBODY: Final = "no processor"
-IDLE: Final = "SDK's batch processor, no-op exporter"
-OTLP_PIPELINE: Final = "SDK's batch processor, OTLP/HTTP"
-OURS_PIPELINE: Final = "LangSmithSpanProcessor"
 
 CPU: Final = "µs CPU/span"
 APPLICATION_CPU: Final = "µs CPU/span on the application's thread"
@@ -40,82 +32,9 @@ THREADS: Final = (1, 4, 16)
 _BLOCK: Final = 400
 """Spans that start and end while the worker sleeps: the processors wake theirs at 512."""
 
-_NEVER_MS: Final = 3_600_000
-
 _REQUESTS_A_SECOND: Final = 400
 _SPANS_A_REQUEST: Final = 5
 _LATE_S: Final = 0.002
-
-
-class NoOpExporter(SpanExporter):
-    """Takes everything and does nothing."""
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:  # noqa: ARG002
-        """SUCCESS."""
-        return SpanExportResult.SUCCESS
-
-
-@dataclass(frozen=True, slots=True)
-class Pipeline:
-    """A tracer, and how to wait until all its spans are delivered."""
-
-    tracer: Tracer
-    flush: Work
-
-
-@contextmanager
-def nobody(url: str, *, asleep: bool = False) -> Iterator[Pipeline]:  # noqa: ARG001
-    """The SDK alone."""
-    yield Pipeline(tracer(), lambda: None)
-
-
-@contextmanager
-def batched(
-    url: str, *, exporter: Callable[[str], SpanExporter], asleep: bool = False
-) -> Iterator[Pipeline]:
-    """The SDK's batch processor; ``asleep``, its worker wakes only for a flush."""
-    processor = (
-        BatchSpanProcessor(exporter(url), MOST_SPANS, _NEVER_MS, MOST_SPANS)
-        if asleep
-        else BatchSpanProcessor(exporter(url))
-    )
-
-    def flush() -> None:
-        if not processor.force_flush():
-            raise LostSpansError("the batch processor lost spans")
-
-    yield Pipeline(tracer(processor), flush)
-    processor.shutdown()
-
-
-@contextmanager
-def ours(url: str, *, asleep: bool = False) -> Iterator[Pipeline]:
-    """Our processor; ``asleep``, its worker wakes only for a flush or 512 spans."""
-    delay = _NEVER_MS if asleep else None
-    processor = LangSmithSpanProcessor(endpoint=url, api_key=API_KEY, schedule_delay_millis=delay)
-
-    def flush() -> None:
-        if not processor.force_flush():
-            raise LostSpansError(f"ours: {processor.ledger()}")
-
-    yield Pipeline(tracer(processor), flush)
-    processor.shutdown()
-
-
-def _otlp_exporter(url: str) -> SpanExporter:
-    return OTLPSpanExporter(f"{url}/v1/traces")
-
-
-def _no_op_exporter(url: str) -> SpanExporter:  # noqa: ARG001
-    return NoOpExporter()
-
-
-PIPELINES: Final[Mapping[str, Callable[..., AbstractContextManager[Pipeline]]]] = {
-    NOBODY: nobody,
-    IDLE: partial(batched, exporter=_no_op_exporter),
-    OTLP_PIPELINE: partial(batched, exporter=_otlp_exporter),
-    OURS_PIPELINE: ours,
-}
 
 
 def starting_and_ending(sink: Sink, effort: Effort) -> Iterable[Result]:
@@ -147,22 +66,24 @@ def _block(pipeline: Pipeline, block: Callable[[], Sequence[Trace]]) -> Work:
 
 def whole(sink: Sink, effort: Effort) -> Iterable[Result]:
     """Start, end and deliver, on 1, 4 and 16 threads: all the CPU that the process spends."""
-    spans = min(effort.spans, MOST_SPANS * 9 // 10)
     for workload in (LLM, WEB):
-        for threads in THREADS:
+        for threads in THREADS if effort.thorough else THREADS[::2]:
             with ExitStack() as stack:
-                contenders = {
+                contenders: dict[str, Prepare] = {
                     name: partial(
-                        _delivery, stack.enter_context(opening(sink.url)), workload, spans, threads
+                        _delivery,
+                        stack.enter_context(opening(sink.url)),
+                        workload,
+                        effort.spans,
+                        threads,
                     )
                     for name, opening in PIPELINES.items()
                 }
                 if threads == 1:
                     run_tree = stack.enter_context(OPENINGS[RUN_TREE](sink.url))
-                    contenders[RUN_TREE] = lambda workload=workload, run_tree=run_tree: run_tree(
-                        finished(workload.traces(spans))
-                    )
-                series = compare(contenders, rounds=effort.rounds, per=MICROSECONDS / spans)
+                    contenders[RUN_TREE] = partial(prepared, run_tree, workload, effort.spans)
+                per = MICROSECONDS / effort.spans
+                series = compare(contenders, rounds=effort.rounds, per=per)
             title = f"start, end, deliver: {workload.title}, {threads} thread(s)"
             yield Result(f"{workload.key} x{threads}", title, CPU, series)
 
@@ -174,7 +95,9 @@ def _delivery(pipeline: Pipeline, workload: Workload, spans: int, threads: int) 
         if threads == 1:
             replay(pipeline.tracer, traces)
         else:
-            _in_threads([partial(replay, pipeline.tracer, traces[i::threads]) for i in range(threads)])
+            _in_threads(
+                [partial(replay, pipeline.tracer, traces[i::threads]) for i in range(threads)]
+            )
         pipeline.flush()
 
     return work

@@ -10,18 +10,22 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from bench import workloads
-from bench.application import PIPELINES
 from bench.contenders import OPENINGS
 from bench.footprint import OPEN_SPANS
 from bench.measure import MICROSECONDS
+from bench.pipelines import PIPELINES
 from bench.workloads import LARGE, WEB, finished, replay
 
-_BLOCKS: Final = 30
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.trace import Span, Tracer
+
+_BLOCKS: Final = 15
 _BLOCK: Final = 200
 _STATUS: Final = Path("/proc/self/status")
 _FORGET_PEAK: Final = "5"
@@ -30,7 +34,7 @@ _FORGET_PEAK: Final = "5"
 def open_spans(url: str, name: str, most: str) -> Mapping[int, tuple[float, float]]:
     """Microseconds to start and end a span, and KB per open span, by the number of open ones."""
     found: dict[int, tuple[float, float]] = {}
-    held = []
+    held: list[Span] = []
     with PIPELINES[name](url, asleep=True) as pipeline:
         _block_s(pipeline.tracer, pipeline.flush)
         gc.collect()
@@ -46,7 +50,7 @@ def open_spans(url: str, name: str, most: str) -> Mapping[int, tuple[float, floa
     return found
 
 
-def _block_s(tracer: Any, flush: Callable[[], None]) -> float:
+def _block_s(tracer: Tracer, flush: Callable[[], None]) -> float:
     traces = WEB.traces(_BLOCK)
     began = time.thread_time()
     replay(tracer, traces)

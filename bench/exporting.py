@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -17,13 +16,14 @@ from bench.contenders import (
     OTLP_GZIP,
     OURS,
     OURS_ZSTD,
-    Contender,
-    LostSpansError,
 )
-from bench.measure import MICROSECONDS, Result, Work, compare
-from bench.workloads import LARGE, LLM, WEB, Workload, finished
+from bench.exporters import Contender, LostSpansError, prepared
+from bench.measure import MICROSECONDS, Result, compare
+from bench.workloads import LARGE, LLM, WEB, Workload
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from bench.measure import Effort
     from bench.sink import Sink
 
@@ -41,7 +41,9 @@ _FEW: Final = (
 
 def exporting(sink: Sink, effort: Effort) -> Iterable[Result]:
     """LLM and web spans by everybody, large contents by a few."""
-    for workload, names in ((LLM, tuple(OPENINGS)), (WEB, tuple(OPENINGS)), (LARGE, _FEW)):
+    everybody = tuple(OPENINGS)
+    plan = ((LLM, everybody), (WEB, everybody if effort.thorough else _FEW), (LARGE, _FEW))
+    for workload, names in plan:
         spans = workload.spans // effort.divisor
         yield from _measured(sink, workload, names, spans, effort.rounds)
 
@@ -49,7 +51,7 @@ def exporting(sink: Sink, effort: Effort) -> Iterable[Result]:
 def depths(sink: Sink, effort: Effort) -> Iterable[Result]:
     """One chain of spans after another; a dotted order names every ancestor."""
     names = (OURS, OURS_ZSTD, OTLP, OTLP_GZIP, FLOOR)
-    for depth in DEPTHS:
+    for depth in DEPTHS if effort.thorough else DEPTHS[2::2]:
         workload = workloads.chain(depth)
         yield from _measured(sink, workload, names, max(depth, effort.spans), effort.rounds)
 
@@ -64,11 +66,11 @@ def sizes(sink: Sink, effort: Effort) -> Iterable[Result]:
     spans = max(chosen)
     for name in (OURS, OTLP):
         with OPENINGS[name](sink.url) as contender:
-            prepared = {
-                f"{size:,} a trace": partial(_prepared, contender, workloads.broad(size), spans)
+            preparations = {
+                f"{size:,} a trace": partial(prepared, contender, workloads.broad(size), spans)
                 for size in chosen
             }
-            series = compare(prepared, rounds=effort.rounds, per=MICROSECONDS / spans)
+            series = compare(preparations, rounds=effort.rounds, per=MICROSECONDS / spans)
         yield Result(f"sizes {name}", f"export: spans in a trace, {name}", CPU, series)
 
 
@@ -80,7 +82,7 @@ def _measured(
         count = sum(map(len, workload.traces(spans)))
         arrived = {name: _bytes(sink, name, opened[name], workload, spans) for name in names}
         contenders = {
-            name: partial(_prepared, contender, workload, spans)
+            name: partial(prepared, contender, workload, spans)
             for name, contender in opened.items()
         }
         series = compare(contenders, rounds=rounds, per=MICROSECONDS / count)
@@ -89,14 +91,10 @@ def _measured(
     yield Result(f"{workload.key} bytes", f"on the wire: {workload.title}", BYTES, sizes)
 
 
-def _prepared(contender: Contender, workload: Workload, spans: int) -> Work:
-    return contender(finished(workload.traces(spans)))
-
-
 def _bytes(sink: Sink, name: str, contender: Contender, workload: Workload, spans: int) -> int:
     """What arrives at the sink, as proof that something does."""
     before = sink.tally()
-    _prepared(contender, workload, spans)()
+    prepared(contender, workload, spans)()
     arrived = sink.tally() - before
     if not arrived.requests and name != FLOOR:
         raise LostSpansError(f"{name} sent nothing")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.application import IDLE, NOBODY, OURS_PIPELINE
 from bench.contenders import LANGSMITH_CREATE, OTLP, OTLP_GZIP, OURS, OURS_ZSTD
 from bench.measure import Result, rotated
+from bench.pipelines import IDLE, NOBODY, OURS_PIPELINE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from bench.measure import Effort
     from bench.sink import Sink
 
@@ -57,9 +58,7 @@ def imports(sink: Sink, effort: Effort) -> Iterable[Result]:  # noqa: ARG001 - s
     taken: dict[str, list[list[float]]] = {name: [] for name in _IMPORTS}
     for turn in range(effort.processes):
         for name in rotated(list(_IMPORTS), turn):
-            program = _PROGRAM.format(
-                sdk=_SDK, statement=_IMPORTS[name], unwanted=set(_UNWANTED)
-            )
+            program = _PROGRAM.format(sdk=_SDK, statement=_IMPORTS[name], unwanted=set(_UNWANTED))
             taken[name].append(_answer("-c", program))
     for place, (key, unit) in enumerate(
         (("import", CPU_MS), ("modules", MODULES), ("unwanted", UNWANTED_MODULES))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench import application, contenders
+from bench import contenders, pipelines
 from bench.footprint import beside
 from bench.measure import Result
 
@@ -75,8 +75,8 @@ def _zstd(what: str, key: str, goals: Mapping[str, float] | None = None) -> Row:
 
 
 def _whole(what: str, key: str) -> Row:
-    over = {"OTLP": application.OTLP_PIPELINE, "langsmith": contenders.RUN_TREE}
-    return Row(f"start, end, deliver, {what}", key, application.OURS_PIPELINE, over)
+    over = {"OTLP": pipelines.OTLP_PIPELINE, "langsmith": contenders.RUN_TREE}
+    return Row(f"start, end, deliver, {what}", key, pipelines.OURS_PIPELINE, over)
 
 
 def _within(title: str, key: str, ours: str, other: str, most: float) -> Row:
@@ -102,15 +102,15 @@ ROWS: Final = (
     _within(
         "start and end ÷ with the SDK's idle batch processor",
         "start-end",
-        application.OURS_PIPELINE,
-        application.IDLE,
+        pipelines.OURS_PIPELINE,
+        pipelines.IDLE,
         1.05,
     ),
     Row(
         "late requests",
         "late",
-        application.OURS_PIPELINE,
-        {"OTLP": application.OTLP_PIPELINE},
+        pipelines.OURS_PIPELINE,
+        {"OTLP": pipelines.OTLP_PIPELINE},
         {"OTLP": 0.30},
     ),
     Row("import, ms beyond the OTel SDK", "import", f"{contenders.OURS}, names", most=10.0),
@@ -119,8 +119,8 @@ ROWS: Final = (
         _within(
             f"{count:,} open spans ÷ 1,000",
             "open",
-            beside(application.OURS_PIPELINE, count),
-            beside(application.OURS_PIPELINE, 1_000),
+            beside(pipelines.OURS_PIPELINE, count),
+            beside(pipelines.OURS_PIPELINE, 1_000),
             1.05,
         )
         for count in (100_000, 1_000_000)

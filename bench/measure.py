@@ -1,8 +1,8 @@
 """How numbers are taken: interleaved, on fresh input, compared round by round.
 
 An absolute time drifts by a fifth in an hour on a shared machine; the ratio of two that were taken
-one after the other does not. So the contenders take turns, another one first in every round, and what
-is reported of two of them is the median of the ratios of the rounds.
+one after the other does not. So the contenders take turns, another one first in every round, and
+what is reported of two of them is the median of the ratios of the rounds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Work: TypeAlias = Callable[[], None]
 """What is timed, once."""
 
 Prepare: TypeAlias = Callable[[], Work]
-"""What is not: it makes fresh input, for a span that was exported before is cheaper than a new one."""
+"""What is not: it makes fresh input, for a span that was exported before is cheaper."""
 
 Series: TypeAlias = Mapping[str, Sequence[float]]
 """Per contender one number a round."""
@@ -59,6 +59,8 @@ class Result:
 class Effort:
     """How much is done to be sure of the numbers."""
 
+    thorough: bool
+    """Whether everything is measured that there is."""
     rounds: int
     spans: int
     """In one measurement."""
@@ -75,6 +77,7 @@ class Effort:
 
 
 FULL: Final = Effort(
+    thorough=True,
     rounds=9,
     spans=1_800,
     divisor=1,
@@ -84,6 +87,7 @@ FULL: Final = Effort(
     processes=11,
 )
 QUICK: Final = Effort(
+    thorough=False,
     rounds=2,
     spans=400,
     divisor=5,
@@ -95,7 +99,7 @@ QUICK: Final = Effort(
 
 
 def cpu_s(work: Work, clock: Callable[[], float] = time.process_time) -> float:
-    """Seconds of CPU that ``work`` takes, on all threads of this process unless ``clock`` differs."""
+    """Seconds of CPU that ``work`` takes: on all threads, unless another clock is given."""
     gc.collect()
     started = clock()
     work()
@@ -126,7 +130,7 @@ def rotated(names: list[str], turn: int) -> list[str]:
 
 
 def pin() -> int | None:
-    """Keep this process on one processor; another one for the sink, if there is one."""
+    """Keep this process on one processor, and find another for the sink, if there is one."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     mine, *others = sorted(os.sched_getaffinity(0))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bench.goals import COLUMNS, ROWS, Results, Row
-from bench.measure import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bench.measure import Result
 
 PACKAGES: Final = (
     "opentelemetry-sdk",
@@ -104,9 +107,7 @@ def as_json(results: Iterable[Result]) -> str:
                 {
                     "title": row.title,
                     "ours": row.value(found),
-                    "ratios": {
-                        column: row.ratio(found, column) for column in row.over
-                    },
+                    "ratios": {column: row.ratio(found, column) for column in row.over},
                     "goals": dict(row.verdicts(found)),
                 }
                 for row in ROWS

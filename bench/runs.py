@@ -1,14 +1,14 @@
 """Finished spans → run dicts as an application of LangSmith's SDK would hold them, ready to send.
 
-They are the floor's input (`orjson.dumps` of them is the least that can be done) and what the SDK is
-given: neither pays for any translation, which our exporter does.
+They are the floor's input (`orjson.dumps` of them is the least that can be done) and what the SDK
+is given: neither pays for any translation, which our exporter does.
 """
 
 from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from bench.contenders import RunType
+
+RunType: TypeAlias = Literal["chain", "llm", "tool"]
 
 
 class Run(TypedDict):
@@ -84,5 +85,7 @@ def _instant(time_ns: int | None) -> datetime:
 def _content(attributes: dict[str, Any], fields: dict[str, str]) -> dict[str, Any]:
     """The content among the attributes, which leaves them."""
     return {
-        field: json.loads(attributes.pop(name)) for name, field in fields.items() if name in attributes
+        field: json.loads(attributes.pop(name))
+        for name, field in fields.items()
+        if name in attributes
     }

@@ -1,8 +1,8 @@
 """A server in a process of its own that answers 202 to whatever it is sent, and counts.
 
-It parses nothing but a request's head, so that it costs as little as may be of the machine it shares
-with what is measured. ``python -m bench.sink`` prints its port and serves until its standard input
-closes.
+It parses nothing but a request's head, so that it costs as little as may be of the machine it
+shares with what is measured. ``python -m bench.sink`` prints its port and serves until its standard
+input closes.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -80,9 +80,10 @@ class Text:
     def prose(self, least: int, most: int) -> str:
         """So many characters, in a third of all cases not all of them ASCII."""
         length = self.random.randint(least, most)
-        start = self.random.randrange(len(_CORPUS) - length)
+        corpus = _corpus()
+        start = self.random.randrange(len(corpus) - length)
         foreign = self.random.choice(_FOREIGN) if self.random.random() < _FOREIGN_SHARE else ""
-        return foreign + _CORPUS[start : start + length - len(foreign)]
+        return foreign + corpus[start : start + length - len(foreign)]
 
     def number(self, most: int) -> int:
         """From 0 to ``most``."""
@@ -93,8 +94,9 @@ class Text:
         return f"{self.random.getrandbits(4 * digits):0{digits}x}"
 
 
-def _standard_library() -> str:
-    """Eight megabytes of code and documentation that are on every machine.
+@cache
+def _corpus() -> str:
+    """Python's standard library: eight megabytes of code and documentation, on every machine.
 
     Less would repeat itself within the window of a compressor, which flatters zstd's.
     """
@@ -104,7 +106,6 @@ def _standard_library() -> str:
     return b"".join(path.read_bytes() for path in paths).decode("ascii", "ignore")
 
 
-_CORPUS: Final = _standard_library()
 _FOREIGN_SHARE: Final = 0.32
 _FOREIGN: Final = (
     "Die Rückgabe ist möglich, solange die Lampe unbenutzt ist; für Größe XL gilt eine Frist. ",
@@ -262,12 +263,16 @@ def _large(text: Text) -> Trace:
 def _chat_of_many(text: Text, least: int) -> Planned:
     call = _chat(text, 0)
     history = [_message("user", text.prose(2_000, 6_000)) for _ in range(2 * least // 4_000)]
-    return call._replace(attributes={**call.attributes, "gen_ai.input.messages": _json(history)})
+    attributes = {**call.attributes, "gen_ai.input.messages": _json(history)}
+    return call._replace(attributes=attributes)
 
 
 def _chain(text: Text, *, depth: int) -> Trace:
     """Each span the child of the one before it."""
-    attributes = {"code.function.name": "descend", "code.line.number": text.number(400)}
+    attributes: dict[str, AttributeValue] = {
+        "code.function.name": "descend",
+        "code.line.number": text.number(400),
+    }
     return [Planned("descend", at - 1 if at else None, attributes) for at in range(depth)]
 
 
