@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import logging
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bench import application, exporting, footprint, report, sink
-from bench.measure import FULL, QUICK, Effort, Result, pin
+from bench.measure import FULL, QUICK, TINY, Effort, Result, pin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,9 +31,8 @@ EXPERIMENTS: Final[Mapping[str, Callable[[sink.Sink, Effort], Iterable[Result]]]
 def main() -> None:
     """Measure, print, and write what was asked for."""
     arguments = _arguments()
-    logging.getLogger("langsmith").setLevel(logging.ERROR)  # that zstd is off is our wish
     gc.freeze()  # what is loaded by now is nobody's to traverse
-    results = list(_measured(arguments.experiments, QUICK if arguments.quick else FULL))
+    results = list(_measured(arguments.experiments, arguments.effort))
     found = {result.key: result for result in results}
     tables = {
         "environment": ", ".join(f"{name} {value}" for name, value in report.environment().items()),
@@ -61,9 +59,14 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     names = list(EXPERIMENTS)
     parser.add_argument("experiments", nargs="*", default=names, metavar="|".join(names))
-    parser.add_argument("--quick", action="store_true", help="few rounds of few spans")
+    for flag, effort, what in (
+        ("--quick", QUICK, "few rounds of few spans: a minute, for a first look"),
+        ("--tiny", TINY, "one round of next to nothing: whether everything runs"),
+    ):
+        parser.add_argument(flag, dest="effort", action="store_const", const=effort, help=what)
     parser.add_argument("--json", type=Path, help="write every round of everything to this file")
     parser.add_argument("--document", type=Path, help="fill the tables of this Markdown file")
+    parser.set_defaults(effort=FULL)
     arguments = parser.parse_args()
     if unknown := set(arguments.experiments) - set(names):
         parser.error(f"no experiment {', '.join(unknown)}; there are {', '.join(names)}")

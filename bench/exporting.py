@@ -44,7 +44,7 @@ def exporting(sink: Sink, effort: Effort) -> Iterable[Result]:
     everybody = tuple(OPENINGS)
     plan = ((LLM, everybody), (WEB, everybody if effort.thorough else _FEW), (LARGE, _FEW))
     for workload, names in plan:
-        spans = workload.spans // effort.divisor
+        spans = max(1, workload.spans // effort.divisor)
         yield from _measured(sink, workload, names, spans, effort.rounds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -83,6 +84,7 @@ def langsmith_otel(url: str) -> Iterator[Contender]:
 
 
 def _client(url: str, *, zstd: bool = False, **options: Any) -> langsmith.Client:
+    logging.getLogger("langsmith").setLevel(logging.ERROR)  # it warns that zstd is off, as we wish
     info = {
         "batch_ingest_config": _INGEST,
         "instance_flags": {"zstd_compression_enabled": zstd},

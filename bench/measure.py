@@ -96,6 +96,16 @@ QUICK: Final = Effort(
     seconds=1.0,
     processes=3,
 )
+TINY: Final = Effort(
+    thorough=False,
+    rounds=1,
+    spans=40,
+    divisor=50,
+    most_in_trace=200,
+    most_open=1_000,
+    seconds=0.1,
+    processes=1,
+)
 
 
 def cpu_s(work: Work, clock: Callable[[], float] = time.process_time) -> float:

@@ -51,18 +51,18 @@ Trace: TypeAlias = Sequence[Planned]
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A kind of trace, and how many such spans make one measurement."""
+    """A kind of trace, and how many of its spans make one measurement when there is time."""
 
     key: str
     title: str
     plan: Callable[[Text], Trace]
     spans: int
 
-    def traces(self, spans: int | None = None) -> list[Trace]:
+    def traces(self, spans: int) -> list[Trace]:
         """New traces of together at least so many spans."""
         traces: list[Trace] = []
         planned = 0
-        while planned < (spans or self.spans):
+        while planned < spans:
             traces.append(self.plan(Text(next(_seeds))))
             planned += len(traces[-1])
         return traces
