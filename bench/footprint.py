@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CPU_MS: Final = "ms CPU beyond the OTel SDK"
 MODULES: Final = "modules beyond the OTel SDK"
-UNWANTED_MODULES: Final = "of HTTP, `local` and langsmith"
+UNWANTED_MODULES: Final = "modules of HTTP, `local` and langsmith"
 PEAK: Final = "MB of peak memory growth"
 OPEN_CPU: Final = "µs CPU/span"
 OPEN_KB: Final = "KB per open span"

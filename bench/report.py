@@ -48,7 +48,7 @@ def _cells(row: Row, results: Results) -> list[str]:
     verdicts = row.verdicts(results)
     return [
         row.title,
-        f"{row.value(results):,.1f}",
+        f"{row.value(results):,.1f} {results[row.result].unit}",
         *(_number(row.ratio(results, column)) for column in COLUMNS),
         ", ".join(text for text, _ in verdicts),
         ", ".join("met" if met else "NOT MET" for _, met in verdicts),
