@@ -2,7 +2,7 @@
 
 PYTHON ?= python
 
-.PHONY: check format lint types test demo
+.PHONY: check format lint types test demo bench bench-quick bench-baseline
 
 check: lint types test
 
@@ -22,3 +22,12 @@ test:
 
 demo:
 	$(PYTHON) -m otel_langsmith.cli demo
+
+bench:
+	$(PYTHON) -m bench --document docs/performance.md
+
+bench-quick:
+	$(PYTHON) -m bench --quick
+
+bench-baseline:
+	$(PYTHON) -m bench.instructions --write

@@ -1,0 +1,1 @@
+"""What exporting costs, measured against what people would use instead: ``python -m bench``."""
