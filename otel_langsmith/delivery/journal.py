@@ -42,7 +42,8 @@ class Journal:
         self._size = self._open_bytes = 0
         self._wills: dict[str, _Will] = {}
 
-    def __len__(self) -> int:
+    @property
+    def open(self) -> int:
         """How many runs are open."""
         return len(self._wills)
 

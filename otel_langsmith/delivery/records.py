@@ -24,12 +24,11 @@ from otel_langsmith.wire.parts import Part
 Verb: TypeAlias = Literal["post", "patch"]
 
 MARKER_BYTES: Final = 8
-MAX_SPANS: Final = 2**16 - 1
 
 MAX_RUN_BYTES: Final = 2**28
 """The most a record may inflate to: far above what LangSmith takes, far below what hurts."""
 
-_HEAD: Final = struct.Struct("<8sIBBHQI")
+_HEAD: Final = struct.Struct("<8sIBBHqI")
 _SUMMED_FROM: Final = 12
 _PLAIN, _DEFLATED = 0, 1
 _WORTH_DEFLATING: Final = 256
@@ -143,17 +142,17 @@ def ending(record: Record, time_ns: int) -> Record:
     return replace(record, parts=(replace(main, body=body), *others))
 
 
-def content(frame: Frame) -> bytes:
+def content(frame: Frame, max_bytes: int = MAX_RUN_BYTES) -> bytes:
     """The payload as it was given to `frame`.
 
     Raises:
-        ValueError: It does not inflate, or to more than `MAX_RUN_BYTES`.
+        ValueError: It does not inflate, or to more than ``max_bytes``.
     """
     if frame.codec == _PLAIN:
         return frame.payload
     inflater = zlib.decompressobj()
     try:
-        payload = inflater.decompress(frame.payload, MAX_RUN_BYTES)
+        payload = inflater.decompress(frame.payload, max_bytes)
     except zlib.error as error:
         raise ValueError(f"the payload at offset {frame.offset} does not inflate") from error
     if not inflater.eof:

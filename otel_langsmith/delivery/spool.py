@@ -130,7 +130,10 @@ class Spool:
         """Whether the records are on disk now, all of them; if not, they are the caller's still."""
         records = tuple(records)
         with self._lock:
-            return self._attempt(partial(self._append, records))
+            added = self._attempt(partial(self._append, records))
+            if added:
+                self._trouble.over()
+        return added
 
     def take(self, max_runs: int, max_bytes: int) -> list[Entry]:
         """The oldest runs that wait, for the caller to settle or to give back; none: nothing waits.
@@ -187,15 +190,12 @@ class Spool:
     def close(self) -> None:
         """Leave what waits to whoever comes next."""
         with self._lock:
-            if self._active:
+            if self._active is not None:
                 self._active.seal()
-            if self._journal:
+            if self._journal is not None:
                 self._attempt(self._journal.close)
-            for lease in (self._lease, *self._adopted.values()):
-                if lease is not None:
-                    kept = any(shelf.name.writer == lease.writer for shelf in self._shelves)
-                    kept = kept or (lease is self._lease and bool(self._journal))
-                    self._attempt(partial(give_up, self._disk, lease, remove=not kept))
+            for lease in self._leases():
+                self._attempt(partial(give_up, self._disk, lease, remove=not self._left_by(lease)))
             self._begin()
 
     def _append(self, records: Sequence[Record]) -> None:
@@ -314,7 +314,7 @@ class Spool:
     def _adopt(self) -> None:
         names = self._disk.sizes()
         writers = {*lease_writers(names), *(name.writer for name in segment_names(names))}
-        for writer in writers - {*self._adopted, *([self._lease.writer] if self._lease else [])}:
+        for writer in writers - {lease.writer for lease in self._leases()}:
             if lease := take_over(self._disk, writer):
                 self._inherit(lease)
         self._shelves.sort(key=lambda shelf: shelf.name.order)
@@ -329,6 +329,14 @@ class Spool:
         else:
             give_up(self._disk, lease, remove=True)
 
+    def _leases(self) -> list[Lease]:
+        return [*([self._lease] if self._lease else []), *self._adopted.values()]
+
+    def _left_by(self, lease: Lease) -> bool:
+        """Whether files of the lease's writer are left."""
+        noted = lease is self._lease and self._journal is not None and self._journal.open
+        return bool(noted) or any(shelf.name.writer == lease.writer for shelf in self._shelves)
+
     def _attempt(self, act: Callable[[], object]) -> bool:
         """Whether the disk took it; if not, one line in the log, and the next attempt may work."""
         try:
@@ -336,18 +344,16 @@ class Spool:
         except OSError as error:
             self._trouble.began(error)
             return False
-        self._trouble.over()
         return True
 
     def _disown(self) -> None:
         """In a forked child: what is open here is the parent's, and its locks must go with it."""
-        if self._active:
+        if self._active is not None:
             self._active.seal()
-        if self._journal:
+        if self._journal is not None:
             self._journal.disown()
-        for lease in (self._lease, *self._adopted.values()):
-            if lease is not None:
-                self._disk.close(lease.descriptor)
+        for lease in self._leases():
+            self._disk.close(lease.descriptor)
         self._begin()
 
 
