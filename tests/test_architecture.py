@@ -57,6 +57,7 @@ ORDER = (
     "delivery.shelf",
     "delivery.spool",
     "delivery.destination",
+    "delivery.dead_letters",
     "delivery.sender",
     # faces
     "pipeline",
@@ -88,6 +89,10 @@ ORDER = (
     "demo.agent",
     "demo.program",
     "tree",
+    "envelopes",
+    "spooling",
+    "replaying",
+    "spool_commands",
     "commands",
     "cli",
 )
