@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from support.rude_server import rude_server
 from support.spools import record, run_id, spool_in, will
 
@@ -180,7 +181,10 @@ def test_damage_is_told_and_costs_nothing_else(tmp_path: Path) -> None:
 
 @pytest.fixture(params=["zstd", "plain"])
 def envelopes(
-    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """A directory into which the real SDK put the runs that a server would not take."""
     langsmith = pytest.importorskip("langsmith")
@@ -189,9 +193,7 @@ def envelopes(
     if request.param == "plain":
         monkeypatch.setenv("LANGSMITH_DISABLE_RUN_COMPRESSION", "true")
     utils.get_env_var.cache_clear()
-    info = {"batch_ingest_config": {"use_multipart_endpoint": True}, "instance_flags": {}}
-    if request.param == "zstd":
-        info["instance_flags"] = {"zstd_compression_enabled": True}
+    info = requests.get(f"{receiver.url}/info", timeout=5).json()
     with rude_server([b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"]) as server:
         client = langsmith.Client(api_url=server.url, api_key=KEY, info=info)
         tree = langsmith.RunTree(name="root", inputs={"a": 1}, client=client)
@@ -222,9 +224,7 @@ def test_what_the_sdk_failed_to_upload_is_shown_and_sent(
     assert (runs["root"].inputs, runs["root"].outputs) == ({"a": 1}, {"d": 4})
     assert (runs["child"].inputs, runs["child"].outputs) == ({"b": 2}, {"c": 3})
     assert runs["child"].parent_run_id == runs["root"].id
-    assert [(each.name, each.data) for each in runs["root"].attachments] == [
-        ("note", b"\xffnot text")
-    ]
+    assert runs["root"].attachments == {"note": ("text/plain", b"\xffnot text")}
     assert list(envelopes.iterdir()) == []
 
 
