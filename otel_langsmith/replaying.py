@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from secrets import token_hex
@@ -17,7 +17,7 @@ from otel_langsmith.delivery.spool import Bounds, Spool
 from otel_langsmith.delivery.transport import Request
 from otel_langsmith.version import __version__
 from otel_langsmith.wire.multipart import encode
-from otel_langsmith.wire.reply import Accepted, Split, judge
+from otel_langsmith.wire.reply import Accepted, Reply, Split, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from otel_langsmith.delivery.transport import Transport
     from otel_langsmith.settings import Settings
     from otel_langsmith.spooling import Directory, Place
-    from otel_langsmith.wire.reply import Reply
 
 FOR_EVER: Final = Bounds(max_bytes=2**50, max_age_s=1e9)
 """Whoever replays by hand wants it all, however old."""
@@ -37,6 +36,8 @@ MAX_REFUSED_BYTES: Final = 2**30
 _AT_ONCE: Final = 1000
 _AT_ONCE_BYTES: Final = 2**24
 _SHOWN: Final = 300
+_CONFLICT: Final = 409
+_ALONE: Final = Reply(None, error="it is to be sent as plain REST, by the application itself")
 
 _OF_THE_RUN: Final = frozenset({400, 413, 422})
 """Refusals that are said of a run, and not of the request, the key or the hour."""
@@ -103,11 +104,15 @@ class Courier:
     def _sent(self, records: Sequence[Record]) -> list[Fate]:
         if self._failure is not None:
             return [Fate(settled=False, reply=self._failure)] * len(records)
+        if records[0].alone:
+            return [Fate(settled=False, reply=_ALONE)]
         reply = self._transport.send(self._request(records), self._settings.timeout)
         verdict = judge(reply, datetime.now(timezone.utc), runs=len(records))
         if isinstance(verdict, Split):
             middle = len(records) // 2
             return [*self._sent(records[:middle]), *self._sent(records[middle:])]
+        if reply.status == _CONFLICT and records[0].doubtful:
+            return self._sent([_as_patch(records[0])])
         fate = Fate(isinstance(verdict, Accepted), reply)
         if not (fate.settled or fate.refused):
             self._failure = reply
@@ -120,6 +125,7 @@ class Courier:
         for record in records:
             full = len(few) >= self._settings.max_batch_runs
             full = full or size + record.size > self._settings.max_batch_bytes
+            full = full or record.alone or any(other.alone for other in few)
             if few and (full or any(record.run_id == other.run_id for other in few)):
                 yield few
                 few, size = [], 0
@@ -213,6 +219,16 @@ def _replay_envelopes(directory: Directory, courier: Courier, outcome: Outcome) 
 
 def _tell_lost(directory: Directory, place: Place, reason: str, spans: int, _: bool) -> None:
     directory.problems.append(f"{place.folder.path}: {spans} lost ({reason})")
+
+
+def _as_patch(record: Record) -> Record:
+    """The post as a patch; attachments have one name for both."""
+    named = (part.name.partition(".") for part in record.parts)
+    parts = tuple(
+        replace(part, name=f"patch.{rest}") if event == "post" else part
+        for part, (event, _, rest) in zip(record.parts, named, strict=True)
+    )
+    return replace(record, verb="patch", parts=parts, doubtful=False)
 
 
 def _whole(entry: Entry) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,6 +101,26 @@ def test_a_run_that_is_refused_is_set_apart_and_can_be_mended(
     assert done.stdout == "1 delivered, 0 refused, 0 left\n"
     assert len(receiver.store.runs()) == 59
     assert listed(tmp_path) == []
+
+
+def test_an_end_of_which_nobody_knows_whether_its_opening_arrived(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """It is a post; where the opening did arrive, LangSmith has a conflict with it."""
+    body = record(1, name="opening").parts[0].body
+    requests.post(f"{receiver.url}/runs", data=body, headers={"x-api-key": KEY}, timeout=5)
+    left = spool_for(tmp_path, receiver.url)
+    left.add([replace(record(number, outputs={"n": number}), doubtful=True) for number in (1, 2)])
+    left.add([replace(record(3), alone=True)])
+    left.close()
+    done = cli("replay", "--dir", tmp_path, LANGSMITH_ENDPOINT=receiver.url)
+    assert done.stdout == "2 delivered, 0 refused, 1 left\n"
+    assert {run.name: run.outputs for run in receiver.store.runs()} == {
+        "run 1": {"n": 1},
+        "run 2": {"n": 2},
+    }
+    assert "sent as plain REST" in done.stderr
+    assert [row["run"] for row in listed(tmp_path)] == [run_id(3)]
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "404 Not Found", "429 Slow", "503 Busy"])

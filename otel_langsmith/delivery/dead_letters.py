@@ -84,6 +84,8 @@ def written(letter: DeadLetter) -> bytes:
         "destination": letter.destination,
         "run_id": record.run_id,
         "verb": record.verb,
+        "alone": record.alone,
+        "place": record.place,
         "parts": [_shown(part) for part in record.parts],
     }
     return orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -101,7 +103,8 @@ def read_letter(data: bytes) -> DeadLetter:
         verb = told["verb"]
         if verb not in ("post", "patch") or not parts:
             raise ValueError("verb must be post or patch, and parts must not be empty")
-        record = Record(str(told["run_id"]), verb, parts)
+        alone, place = bool(told.get("alone")), dict(told.get("place", {}))
+        record = Record(str(told["run_id"]), verb, parts, alone=alone, place=place)
         status, said = told.get("status"), str(told.get("said", ""))
     except KeyError as error:
         raise ValueError(f"{error} is missing") from None

@@ -12,13 +12,14 @@ library, at 0.9 µs for 2 KB against 330 µs for a table in Python.
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 
 from otel_langsmith.identity import iso_time
+from otel_langsmith.run import JsonObject
 from otel_langsmith.wire.parts import Part
 
 Verb: TypeAlias = Literal["post", "patch"]
@@ -55,12 +56,17 @@ class Record:
     """A run as it goes to LangSmith, in either mode: the parts are ready-made and masked.
 
     ``spans`` is how many spans of the ledger it settles: 0 for the post of a run that still runs.
+    ``doubtful``: should LangSmith have the run already, this post is to be sent as a patch.
+    ``alone``: it is to be sent as plain REST, and ``place`` is then what tells its place in a tree.
     """
 
     run_id: str
     verb: Verb
     parts: Sequence[Part]
     spans: int = 1
+    doubtful: bool = False
+    alone: bool = False
+    place: JsonObject = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -108,7 +114,8 @@ def scan(data: bytes, marker: bytes) -> tuple[list[Frame], int]:
 def pack(record: Record) -> bytes:
     """The record as a payload."""
     named = [[part.name, part.content_type, len(part.body)] for part in record.parts]
-    names = orjson.dumps([record.run_id, record.verb, named])
+    flags = [record.doubtful, record.alone, record.place]
+    names = orjson.dumps([record.run_id, record.verb, named, *flags])
     return b"".join((_NAMES_LENGTH.pack(len(names)), names, *(part.body for part in record.parts)))
 
 
@@ -121,11 +128,11 @@ def unpack(frame: Frame) -> Record:
     payload = content(frame)
     try:
         (length,) = _NAMES_LENGTH.unpack_from(payload)
-        run_id, verb, named = orjson.loads(payload[_NAMES_LENGTH.size :][:length])
+        run_id, verb, named, *flags = orjson.loads(payload[_NAMES_LENGTH.size :][:length])
         parts = tuple(_parts(payload, _NAMES_LENGTH.size + length, named))
+        return Record(run_id, verb, parts, frame.spans, *flags)
     except (struct.error, TypeError, ValueError) as error:
         raise ValueError(f"no record at offset {frame.offset}") from error
-    return Record(run_id, verb, parts, frame.spans)
 
 
 def ending(record: Record, time_ns: int) -> Record:

@@ -51,6 +51,9 @@ records = st.builds(
     st.sampled_from(("post", "patch")),
     st.lists(parts, max_size=4).map(tuple),
     st.integers(0, 1),
+    st.booleans(),
+    st.booleans(),
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
 )
 
 
