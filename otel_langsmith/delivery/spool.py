@@ -84,7 +84,8 @@ class Spool:
     Args:
         disk: The folder of one destination.
         bounds: How much may wait there.
-        lost: Told how many spans are lost, why, and whether another process had put them there.
+        lost: Told how many spans are lost, why, and whether another process had put them there; in
+            the middle of things, so it must not call the spool.
         now_ns: Unix time; a run's age is measured by it.
     """
 
@@ -315,15 +316,17 @@ class Spool:
         names = self._disk.sizes()
         writers = {*lease_writers(names), *(name.writer for name in segment_names(names))}
         for writer in writers - {lease.writer for lease in self._leases()}:
-            if lease := take_over(self._disk, writer):
-                self._inherit(lease)
+            self._attempt(partial(self._inherit, writer))
         self._shelves.sort(key=lambda shelf: shelf.name.order)
 
-    def _inherit(self, lease: Lease) -> None:
+    def _inherit(self, writer: str) -> None:
+        lease = take_over(self._disk, writer)
+        if lease is None:
+            return
         sizes = self._disk.sizes()  # asked again: nobody adds to them or removes any from now on
-        left = [name for name in segment_names(sizes) if name.writer == lease.writer]
+        left = [name for name in segment_names(sizes) if name.writer == writer]
         if left:
-            self._adopted[lease.writer] = lease
+            self._adopted[writer] = lease
             new = (name for name in left if name not in self._stuck)
             self._shelves += (Shelf(self._disk, name, sizes[str(name)]) for name in new)
         else:

@@ -359,6 +359,17 @@ def test_a_segment_without_a_lease_belongs_to_nobody_alive(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_lease_that_cannot_be_opened_hides_no_other(tmp_path: Path) -> None:
+    for number in range(6):
+        abandoned(tmp_path, [number])
+    for lease in sorted(tmp_path.glob("*.lease"))[::2]:
+        lease.unlink()
+        lease.symlink_to(tmp_path / "elsewhere")
+    heir = spool_in(tmp_path)
+    assert heir.adopt() == 3
+    assert len(drain(heir)) == 3
+
+
 def test_a_cleaned_away_lease_is_renewed(tmp_path: Path) -> None:
     spool = spool_in(tmp_path)
     spool.add([record(1)])
