@@ -1,4 +1,4 @@
-"""The commands of ``otel-langsmith``: serve, demo, show, doctor."""
+"""The commands of ``otel-langsmith``: serve, demo, show, doctor, spool."""
 
 import base64
 import contextlib
@@ -28,6 +28,7 @@ from otel_langsmith.doctor import diagnose, examine, report
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.receiver import Receiver, Store, StoredRun, TraceSummary
 from otel_langsmith.receiver.instants import duration
+from otel_langsmith.spool_commands import spool
 from otel_langsmith.tree import printable, trace_tree
 from otel_langsmith.version import __version__
 
@@ -71,6 +72,9 @@ def command_line() -> None:
     # A console that cannot encode a character of a run shows "?" instead of failing.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+
+
+command_line.add_command(spool)
 
 
 @command_line.command()

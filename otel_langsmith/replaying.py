@@ -1,0 +1,236 @@
+"""What waits on disk, sent again by hand: each run is delivered, refused for good, or stays."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from functools import partial
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from otel_langsmith.delivery.dead_letters import REFUSED, DeadLetter, DeadLetters
+from otel_langsmith.delivery.disk import Folder
+from otel_langsmith.delivery.records import ending
+from otel_langsmith.delivery.spool import Bounds, Spool
+from otel_langsmith.delivery.transport import Request
+from otel_langsmith.version import __version__
+from otel_langsmith.wire.multipart import encode
+from otel_langsmith.wire.reply import Accepted, Reply, Split, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from otel_langsmith.delivery.records import Record
+    from otel_langsmith.delivery.shelf import Entry
+    from otel_langsmith.delivery.transport import Transport
+    from otel_langsmith.settings import Settings
+    from otel_langsmith.spooling import Directory, Place
+
+FOR_EVER: Final = Bounds(max_bytes=2**50, max_age_s=1e9)
+"""Whoever replays by hand wants it all, however old."""
+
+MAX_REFUSED_BYTES: Final = 2**30
+
+_AT_ONCE: Final = 1000
+_AT_ONCE_BYTES: Final = 2**24
+_SHOWN: Final = 300
+_CONFLICT: Final = 409
+_ALONE: Final = Reply(None, error="it is to be sent as plain REST, by the application itself")
+
+_OF_THE_RUN: Final = frozenset({400, 413, 422})
+"""Refusals that are said of a run, and not of the request, the key or the hour."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the runs; those ``left`` are where they were, and ``why`` says for what."""
+
+    delivered: int = 0
+    refused: int = 0
+    left: int = 0
+    why: list[str] = field(default_factory=list)
+
+    def leave(self, runs: int, why: str) -> None:
+        """So many runs stay."""
+        self.left += runs
+        if why not in self.why:
+            self.why.append(why)
+
+
+class Fate(NamedTuple):
+    """What LangSmith said of one run; ``settled``: it need not be sent again."""
+
+    settled: bool
+    reply: Reply
+
+    @property
+    def refused(self) -> bool:
+        """Whether the run will never be taken."""
+        return not self.settled and self.reply.status in _OF_THE_RUN
+
+
+class Courier:
+    """Sends runs to the one LangSmith of the settings; after the first failure, none any more."""
+
+    def __init__(self, settings: Settings, transport: Transport) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._failure: Reply | None = None
+
+    def send(self, records: Sequence[Record]) -> list[Fate]:
+        """What became of each, in order.
+
+        A request that is refused for one of its runs is halved until that run is alone.
+        """
+        return [fate for few in self._requests(records) for fate in self._sent(few)]
+
+    def why(self, fate: Fate | None) -> str:
+        """Why a run stays, in the server's words."""
+        return self.scrubbed(str(fate.reply))[:_SHOWN] if fate else "not sent"
+
+    def scrubbed(self, text: str) -> str:
+        """A server's words without what it may quote of our headers."""
+        for secret in filter(None, (self._settings.api_key, *self._settings.headers.values())):
+            text = text.replace(secret, "[secret]")
+        return text
+
+    def letter(self, record: Record, fate: Fate, place: Place) -> DeadLetter:
+        """The refused run, to be kept."""
+        said, where = self.scrubbed(fate.reply.text), place.folder.path.name
+        return DeadLetter(record, time.time_ns(), fate.reply.status, said, where)
+
+    def _sent(self, records: Sequence[Record]) -> list[Fate]:
+        if self._failure is not None:
+            return [Fate(settled=False, reply=self._failure)] * len(records)
+        if records[0].alone:
+            return [Fate(settled=False, reply=_ALONE)]
+        reply = self._transport.send(self._request(records), self._settings.timeout)
+        verdict = judge(reply, datetime.now(timezone.utc), runs=len(records))
+        if isinstance(verdict, Split):
+            middle = len(records) // 2
+            return [*self._sent(records[:middle]), *self._sent(records[middle:])]
+        if reply.status == _CONFLICT and records[0].doubtful:
+            return self._sent([_as_patch(records[0])])
+        fate = Fate(isinstance(verdict, Accepted), reply)
+        if not (fate.settled or fate.refused):
+            self._failure = reply
+        return [fate] * len(records)
+
+    def _requests(self, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+        """The records in order, cut so that no request is too large or has a run twice."""
+        few: list[Record] = []
+        size = 0
+        for record in records:
+            full = len(few) >= self._settings.max_batch_runs
+            full = full or size + record.size > self._settings.max_batch_bytes
+            full = full or record.alone or any(other.alone for other in few)
+            if few and (full or any(record.run_id == other.run_id for other in few)):
+                yield few
+                few, size = [], 0
+            few.append(record)
+            size += record.size
+        if few:
+            yield few
+
+    def _request(self, records: Sequence[Record]) -> Request:
+        settings = self._settings
+        body = encode([part for record in records for part in record.parts], token_hex(16))
+        headers = {
+            "User-Agent": f"otel-langsmith/{__version__}",
+            **settings.headers,
+            "x-api-key": settings.api_key,
+            "x-tenant-id": settings.workspace_id,
+            "Content-Type": body.content_type,
+        }
+        told = {name: value for name, value in headers.items() if value}
+        return Request("POST", f"{settings.endpoint}/runs/multipart", told, body.data)
+
+
+def replay(
+    directory: Directory, settings: Settings, transport: Transport, *, refused: bool = False
+) -> Outcome:
+    """Send again what waits for the LangSmith of the settings, and what its SDKs failed to upload.
+
+    With ``refused``, what was refused before as well. Nothing goes to another endpoint or workspace
+    than it was meant for, and what a running process is at work on is left to it.
+    """
+    outcome, courier = Outcome(), Courier(settings, transport)
+    meant = (settings.endpoint, settings.workspace_id)
+    for place in directory.places:
+        if (place.destination.endpoint, place.destination.workspace_id) == meant:
+            _replay_spool(directory, place, courier, outcome)
+            if refused:
+                _replay_letters(directory, place, courier, outcome)
+        else:
+            others = sum(found.destination == place.title for found in directory.look())
+            outcome.leave(
+                others, f"{place.title}: not what LANGSMITH_ENDPOINT and _WORKSPACE_ID say"
+            )
+    _replay_envelopes(directory, courier, outcome)
+    return outcome
+
+
+def _replay_spool(directory: Directory, place: Place, courier: Courier, outcome: Outcome) -> None:
+    letters = DeadLetters(partial(Folder, REFUSED, place.folder), MAX_REFUSED_BYTES)
+    lost = partial(_tell_lost, directory, place)
+    with closing(Spool(place.folder, FOR_EVER, lost)) as spool:
+        spool.adopt()
+        failed: Fate | None = None
+        while failed is None and (entries := spool.take(_AT_ONCE, _AT_ONCE_BYTES)):
+            records = [_whole(entry) for entry in entries]
+            fates = courier.send(records)
+            for entry, record, fate in zip(entries, records, fates, strict=True):
+                if fate.settled or (
+                    fate.refused and letters.keep(courier.letter(record, fate, place))
+                ):
+                    spool.settle([entry])
+                    outcome.delivered += fate.settled
+                    outcome.refused += fate.refused
+                else:
+                    spool.give_back([entry])
+                    failed = fate
+    for found in directory.waiting(place):
+        why = "a running process will send them" if found.in_use else courier.why(failed)
+        outcome.leave(1, why)
+
+
+def _replay_letters(directory: Directory, place: Place, courier: Courier, outcome: Outcome) -> None:
+    for file, letter in directory.letters(place):
+        (fate,) = courier.send([letter.record])
+        if fate.settled:
+            outcome.delivered += 1
+            file.unlink(missing_ok=True)
+        else:
+            outcome.leave(1, courier.why(fate))
+
+
+def _replay_envelopes(directory: Directory, courier: Courier, outcome: Outcome) -> None:
+    for file, records in directory.envelopes():
+        fates = courier.send(records)
+        outcome.delivered += sum(fate.settled for fate in fates)
+        for fate in fates:
+            if not fate.settled:
+                outcome.leave(1, f"{file.name}: {courier.why(fate)}")
+        if all(fate.settled for fate in fates):
+            file.unlink(missing_ok=True)
+
+
+def _tell_lost(directory: Directory, place: Place, reason: str, spans: int, _: bool) -> None:
+    directory.problems.append(f"{place.folder.path}: {spans} lost ({reason})")
+
+
+def _as_patch(record: Record) -> Record:
+    """The post as a patch; attachments have one name for both."""
+    named = (part.name.partition(".") for part in record.parts)
+    parts = tuple(
+        replace(part, name=f"patch.{rest}") if event == "post" else part
+        for part, (event, _, rest) in zip(record.parts, named, strict=True)
+    )
+    return replace(record, verb="patch", parts=parts, doubtful=False)
+
+
+def _whole(entry: Entry) -> Record:
+    """The run as it is sent: one that a dead process left open ends with its last sign of life."""
+    return ending(entry.record, entry.last_ns) if entry.ends_run else entry.record
