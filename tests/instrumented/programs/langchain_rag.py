@@ -38,5 +38,5 @@ chain = (
 )
 chain.with_config(run_name="almanac").invoke(
     "How warm is Paris?",
-    config={"tags": ["beta"], "metadata": {"thread_id": "thread-1", "user_id": "user-1"}},
+    config={"max_concurrency": 1, "metadata": {"thread_id": "thread-1", "user_id": "user-1"}},
 )

@@ -44,5 +44,5 @@ graph.add_conditional_edges("think", tools_condition)
 graph.add_edge("tools", "think")
 graph.compile(name="weather").invoke(
     {"messages": [("user", "How warm is Paris?")]},
-    config={"configurable": {"thread_id": "thread-1"}, "metadata": {"thread_id": "thread-1"}},
+    config={"configurable": {"thread_id": "thread-1"}, "max_concurrency": 1},
 )
