@@ -11,6 +11,7 @@ from support.programs import Traced, trace
 def traced() -> Iterator[Callable[..., Traced]]:
     """``traced(program, **settings)``: the runs of a program with these environment variables."""
     from instrumented import fake_model  # noqa: PLC0415 - Flask may not be here
+
     from otel_langsmith.demo.serving import serving  # noqa: PLC0415
 
     with serving(fake_model.app) as model_url:

@@ -13,18 +13,20 @@ from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 from flask import Flask, Response, jsonify, request
+from instrumented.script import (
+    ANSWER,
+    ARGUMENTS,
+    CACHED,
+    INPUT,
+    OUTPUT,
+    QUOTA,
+    REASONING,
+    THOUGHT,
+)
 
 Json: TypeAlias = Any
 
-ANSWER: Final = "It is 21 degrees in Paris."
-THOUGHT: Final = "The tools know."
-QUOTA: Final = "You exceeded your current quota."
 VECTOR: Final = [0.6, 0.8, 0.0]
-
-INPUT, CACHED, OUTPUT, REASONING = 120, 64, 30, 11
-
-# What the model passes for a parameter of this name.
-ARGUMENTS: Final = {"answer": ANSWER, "city": "Paris", "unit": "celsius", "a": 2, "b": 3}
 
 app = Flask("fake-model")
 

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.programs import Traced, needs
+from instrumented.script import ANSWER, USAGE
+from support.programs import Traced, cases, gap, needs
 
 needs(
     "flask",
@@ -20,22 +21,12 @@ needs(
     "uvicorn",
 )
 
-from instrumented.fake_model import ANSWER
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from otel_langsmith.receiver import StoredRun
 
 QUESTION = "How warm is Paris?"
-
-USAGE = {
-    "input_tokens": 120,
-    "output_tokens": 30,
-    "total_tokens": 150,
-    "input_token_details": {"cache_read": 64},
-    "output_token_details": {"reasoning": 11},
-}
 
 # The spans that are model calls, in each program.
 MODELS = {
@@ -49,19 +40,9 @@ NO_TABLE = "there is no OpenInference table yet"
 NO_ROWS = "there are no rows for Pydantic AI's own attributes yet"
 
 
-def gap(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
-
-
 def each(**gaps: str) -> pytest.MarkDecorator:
     """Once for each program; those named fall short today, for the reason given."""
-    return pytest.mark.parametrize(
-        "program",
-        [
-            pytest.param(program, marks=[gap(gaps[program])] if program in gaps else [])
-            for program in MODELS
-        ],
-    )
+    return pytest.mark.parametrize("program", cases(MODELS, gaps))
 
 
 OPENINFERENCE = dict.fromkeys(("langchain_rag", "langgraph_agent", "smolagents_agent"), NO_TABLE)

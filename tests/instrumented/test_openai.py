@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.programs import Traced, needs, span_of
+from instrumented.script import ANSWER, QUOTA, THOUGHT, USAGE
+from support.programs import Traced, cases, needs, span_of
 
 needs(
     "flask",
@@ -20,10 +21,8 @@ needs(
     "uvicorn",
 )
 
-from instrumented.fake_model import ANSWER, QUOTA, THOUGHT
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from otel_langsmith.receiver import StoredRun
 
@@ -31,26 +30,10 @@ DIALECTS = ("openinference", "official", "traceloop")
 
 NO_TABLE = "there is no OpenInference table yet"
 
-SPANS = {
-    "openinference": ("ChatCompletion", "CreateEmbeddings", "Response"),
-    "official": ("chat", "embeddings", "chat"),
-    "traceloop": ("openai.chat", "openai.embeddings", "openai.response"),
-}
-
 
 def under(**gaps: str) -> pytest.MarkDecorator:
     """Once under each instrumentation; those named fall short today, for the reason given."""
-    return pytest.mark.parametrize(
-        "dialect",
-        [
-            pytest.param(dialect, marks=[gap(gaps[dialect])] if dialect in gaps else [])
-            for dialect in DIALECTS
-        ],
-    )
-
-
-def gap(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
+    return pytest.mark.parametrize("dialect", cases(DIALECTS, gaps))
 
 
 @pytest.fixture
@@ -95,12 +78,16 @@ THOUGHTS_OF = {"official": []}
 
 
 def messages(content: Any) -> Any:
-    """The messages without what an instrumentation has to say about each; roles and blocks stay."""
-    found = (content or {}).get("messages", [])
-    return [{name: value for name, value in m.items() if name in SHOWN} for m in found]
+    """The messages without what one instrumentation knows of them and another does not."""
+    return without(("extras", "name", "response_metadata"), (content or {}).get("messages", []))
 
 
-SHOWN = ("role", "content", "tool_call_id")
+def without(names: tuple[str, ...], value: Any) -> Any:
+    if isinstance(value, list):
+        return [without(names, item) for item in value]
+    if isinstance(value, dict) and "args" not in value:
+        return {key: without(names, item) for key, item in value.items() if key not in names}
+    return value
 
 
 @under(openinference=NO_TABLE)
@@ -157,13 +144,6 @@ def test_what_was_said_is_nowhere_but_in_inputs_and_outputs(calls: list[StoredRu
 
 # ── What it was asked with, and what it cost ─────────────────────────────────────────────────────
 
-USAGE = {
-    "input_tokens": 120,
-    "output_tokens": 30,
-    "total_tokens": 150,
-    "input_token_details": {"cache_read": 64},
-    "output_token_details": {"reasoning": 11},
-}
 # Traceloop does not count thoughts in a stream.
 STREAMED_OF = {
     "traceloop": {name: n for name, n in USAGE.items() if name != "output_token_details"}
@@ -216,9 +196,7 @@ def test_a_call_shows_its_parameters(calls: list[StoredRun], dialect: str) -> No
 
 
 @under(openinference=NO_TABLE, traceloop="no row for gen_ai.request.reasoning_effort yet")
-def test_a_call_shows_how_hard_the_model_had_to_think(
-    calls: list[StoredRun], dialect: str
-) -> None:
+def test_a_call_shows_how_hard_the_model_had_to_think(calls: list[StoredRun], dialect: str) -> None:
     """The official instrumentation does not record it."""
     params = calls[3].extra.get("invocation_params", {})
     if dialect == "openinference":
@@ -292,8 +270,7 @@ def test_hidden_content_does_not_leave_the_process(
 
 
 @pytest.fixture(autouse=True)
-def _six_calls(request: pytest.FixtureRequest) -> Iterator[None]:
+def _six_calls(request: pytest.FixtureRequest) -> None:
     """A program that made another number of calls would make the numbers above mean nothing."""
     if "calls" in request.fixturenames:
         assert len(request.getfixturevalue("calls")) == 6
-    yield

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from support.programs import Traced, named_of, needs, span_of
+from support.programs import Traced, cases, named_of, needs, span_of
 
 needs(
     "fastapi",
@@ -160,17 +160,6 @@ def span_name(line: str) -> str:
     return indent + (span or name)
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        pytest.param(
-            program,
-            marks=[pytest.mark.xfail(strict=True, raises=AssertionError, reason=GAPS[program])]
-            if program in GAPS
-            else [],
-        )
-        for program in TREES
-    ],
-)
+@pytest.mark.parametrize("program", cases(TREES, GAPS))
 def test_every_run_has_its_type_and_name(program: str, traced: Callable[..., Traced]) -> None:
     assert traced(program).drawn(named_of) == "\n".join(lines(program))

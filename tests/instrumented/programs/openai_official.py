@@ -1,7 +1,7 @@
 """OpenAI's package under OpenTelemetry's own instrumentation."""
 
-from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 from opentelemetry import trace
+from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from trip import plan_a_trip
 

@@ -41,8 +41,8 @@ async def order(order_id: int) -> dict[str, object]:
     if found is None:
         raise HTTPException(404, "no such order")
     async with httpx.AsyncClient(base_url=url) as client:
-        price = await client.get("/prices", params={"item": found, "api_key": "hunter2"})
-    return {"item": found, "price": price.json()}
+        found_price = await client.get("/prices", params={"item": found, "api_key": "hunter2"})
+    return {"item": found, "price": found_price.json()}
 
 
 @app.get("/prices")
@@ -57,7 +57,7 @@ thread = threading.Thread(target=server.run)
 thread.start()
 while not server.started:
     time.sleep(0.01)
-url = "http://127.0.0.1:{}".format(server.servers[0].sockets[0].getsockname()[1])
+url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
 
 with trace.get_tracer("shop").start_as_current_span("checkout"), httpx.Client(base_url=url) as http:
     assert http.get("/orders/7").json() == {"item": "lamp", "price": 42}
