@@ -12,7 +12,8 @@ from typing import Final, NamedTuple, TypeAlias
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
-from otel_langsmith.lineage import ORPHANED, Lineage, find, hang, of_span
+from otel_langsmith.lineage import ORPHANED, Lineage, of_span
+from otel_langsmith.tracking import find, hang
 
 SpanKey: TypeAlias = tuple[int, int]
 """A span's trace id and span id; contexts themselves cannot be hashed."""

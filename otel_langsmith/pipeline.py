@@ -17,9 +17,10 @@ from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
 from otel_langsmith.delivery.sender import Clock, Sender, SystemClock
 from otel_langsmith.delivery.transport import HttpTransport
-from otel_langsmith.lineage import Fate, Lineage
+from otel_langsmith.lineage import Lineage
 from otel_langsmith.redact import Hiding, hide
 from otel_langsmith.settings import resolve
+from otel_langsmith.tracking import Fate
 from otel_langsmith.translate import translate
 from otel_langsmith.wire.batch import EncodedRun
 from otel_langsmith.wire.parts import fault_of, parts_of

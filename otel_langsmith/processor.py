@@ -22,9 +22,9 @@ from opentelemetry.trace import TraceFlags
 
 from otel_langsmith.assembly import content_bytes
 from otel_langsmith.delivery.sender import UNDELIVERED
-from otel_langsmith.lineage import Tracker
 from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
 from otel_langsmith.selection import selector
+from otel_langsmith.tracking import Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -43,17 +43,10 @@ from otel_langsmith.headers import (
     with_otel_trace_id,
 )
 from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, span_id_of
-from otel_langsmith.lineage import (
-    Lineage,
-    find,
-    hang,
-    in_context,
-    is_followed,
-    of_span,
-    put_in_context,
-)
+from otel_langsmith.lineage import Lineage, of_span
 from otel_langsmith.run import EMPTY
 from otel_langsmith.settings import resolve
+from otel_langsmith.tracking import find, hang, in_context, is_followed, put_in_context
 from otel_langsmith.w3c import BAGGAGE, STATE_KEY, TRACESTATE
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ ORDER = (
     "version",
     "errors",
     "run",
+    "presence",
     # the rules, pure
     "identity",
     "headers",
@@ -25,6 +26,7 @@ ORDER = (
     "selection",
     "settings",
     "lineage",
+    "tracking",
     "assembly",
     "redact",
     "conventions.readers",
@@ -53,6 +55,7 @@ ORDER = (
     # faces
     "pipeline",
     "exporter",
+    "live",
     "processor",
     "propagator",
     "feedback",

@@ -20,11 +20,10 @@ from otel_langsmith.lineage import (
     TOO_DEEP,
     Lineage,
     child,
-    find,
-    hang,
     of_span,
     root,
 )
+from otel_langsmith.tracking import find, hang
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 SDK_ROOT = "019b7cbc-f1ae-7000-8000-000000000001"

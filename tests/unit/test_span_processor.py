@@ -32,21 +32,11 @@ from support.spans import START, context, span
 
 from otel_langsmith import ConfigurationError, pipeline
 from otel_langsmith.identity import run_id_of
-from otel_langsmith.lineage import (
-    ORPHANED,
-    Fate,
-    Lineage,
-    Tracker,
-    child,
-    find,
-    hang,
-    in_context,
-    put_in_context,
-    root,
-)
+from otel_langsmith.lineage import ORPHANED, Lineage, child, root
 from otel_langsmith.processor import LangSmithSpanProcessor
 from otel_langsmith.selection import is_genai, selector
 from otel_langsmith.settings import SETTINGS, resolve
+from otel_langsmith.tracking import Fate, Tracker, find, hang, in_context, put_in_context
 from otel_langsmith.wire.reply import Reply
 
 NEVER = 3_600_000
