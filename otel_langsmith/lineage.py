@@ -23,6 +23,8 @@ from otel_langsmith.run import EMPTY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from opentelemetry.sdk.trace import ReadableSpan
+
     from otel_langsmith.run import JsonObject
 
 SPAN_ID: Final = "langsmith.span.id"
@@ -47,6 +49,10 @@ ORPHANED: Final = "orphaned"
 TOO_DEEP: Final = "too_deep"
 """The run hangs deeper than `MAX_DEPTH` and became the root of a trace of its own."""
 
+CALLER_TRACE_ID: Final = "otel_langsmith.caller_trace_id"
+CALLER_RUN_ID: Final = "otel_langsmith.caller_run_id"
+"""Metadata of a trace that was linked to its caller's instead of continuing it."""
+
 MAX_DEPTH: Final = 1_000
 """A dotted order grows with depth, so a chain's bytes grow with its square: 30 MB at this depth."""
 
@@ -64,6 +70,9 @@ class Lineage:
     to be bent for this run; they do not pass on to children. ``project``, ``tags`` and ``metadata``
     ride along to every run beneath. A lineage without a ``dotted_order`` is no run's: it only says
     what rides along with the trace whose root hangs under it.
+
+    ``claimed``: an ancestor is known by its id only, so nobody here knows the true ``trace_id`` and
+    ``dotted_order``; these begin with that ancestor then, are good for sorting and are not sent.
     """
 
     trace_id: str
@@ -75,6 +84,12 @@ class Lineage:
     notes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     metadata: JsonObject = field(default_factory=lambda: EMPTY, hash=False)
+    claimed: bool = False
+
+    @property
+    def can_be_named(self) -> bool:
+        """Whether a header can tell others of this run."""
+        return bool(self.dotted_order) and not self.claimed
 
     @property
     def stamp(self) -> str:
@@ -85,6 +100,20 @@ class Lineage:
 def root(run_id: str, start_ns: int) -> Lineage:
     """The lineage of a trace's first run, whose id is the trace's."""
     return Lineage(run_id, run_id, None, stamp(start_ns) + run_id)
+
+
+def claimed(span: ReadableSpan, riding: Lineage | None) -> Lineage | None:
+    """The lineage that stands for the remote parent of a span, of which only the id is known.
+
+    That is ``riding`` itself where there is no such parent, where its lineage is known after all,
+    and in a trace that was only linked to its caller's.
+    """
+    remote = span.parent
+    placed = riding is not None and (riding.dotted_order or CALLER_TRACE_ID in riding.metadata)
+    if remote is None or not remote.is_remote or placed:
+        return riding
+    top = root(run_id_of(remote.span_id), writable_ns(span.start_time or 0))
+    return replace(top if riding is None else _beside(riding, top), claimed=True)
 
 
 def child(parent: Lineage, run_id: str, start_ns: int) -> Lineage:
@@ -106,6 +135,7 @@ def child(parent: Lineage, run_id: str, start_ns: int) -> Lineage:
         () if late_enough else (START_CLAMPED,),
         parent.tags,
         parent.metadata,
+        parent.claimed,
     )
 
 
@@ -186,7 +216,7 @@ def _stated(attributes: Mapping[str, object]) -> Lineage | None:
 
 
 def _contradicted(lineage: Lineage, attributes: Mapping[str, object]) -> bool:
-    """Whether an identity attribute says something else than the lineage that goes out."""
+    """Whether an identity attribute says something else than the lineage has."""
     order = attributes.get(DOTTED_ORDER, lineage.dotted_order)
     stated = (
         (SPAN_ID, lineage.run_id),

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import count
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from opentelemetry.context import create_key, get_value, set_value
 
-from otel_langsmith.lineage import ORPHANED, Lineage, of_span
+from otel_langsmith.lineage import ORPHANED, Lineage, claimed, of_span
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -81,20 +81,28 @@ class Tracker:
 
     What `start` hangs on a span's context is three references; nothing is computed before someone
     asks. Whether a span is ``wanted`` as a run is decided when its place is first needed: when it
-    ends, or earlier because a child has ended or a header names it. A yes is final. A no is asked
-    again at the end, and if the span is wanted only then, it is a run beside the children that went
-    on without it. Safe from any thread without a lock: who computes twice computes the same.
+    ends, or earlier because a child has ended, a header names it or it is shown while it is open. A
+    yes is final. A no is asked again at the end, and if the span is wanted only then, it is a run
+    beside the children that went on without it. Safe from any thread without a lock: who computes
+    twice computes the same.
 
     Args:
         wanted: Asked of spans that are still open, too; None wants them all.
         before: The tracker whose spans this one continues after a fork.
         project: Where a trace goes that nothing sends elsewhere.
+        claims: Whether a remote parent that nothing is known of is claimed by its id.
     """
 
     def __init__(
-        self, wanted: Wanted | None, before: Tracker | None = None, *, project: str | None = None
+        self,
+        wanted: Wanted | None,
+        before: Tracker | None = None,
+        *,
+        project: str | None = None,
+        claims: bool = False,
     ) -> None:
         self._wanted = wanted
+        self._claims: bool = before._claims if before else claims  # noqa: SLF001
         self._project: str | None = before._project if before else project  # noqa: SLF001
         self._slot: str = before._slot if before else f"{_TRACKED}{next(_serial)}"  # noqa: SLF001
 
@@ -125,6 +133,27 @@ class Tracker:
             object.__setattr__(context, self._slot, place)
         return place.lineage if place.kept and place.lineage else Fate.FILTERED
 
+    def open(self, span: ReadableSpan) -> Lineage | None:
+        """Where a span that is still open is a run, if it is wanted as it looks now.
+
+        A yes settles its ancestors' places, too; a no settles nothing.
+        """
+        undecided, above = _climbed(span.context, self._slot)
+        decided: list[tuple[_Undecided, _Place]] = []
+        for one in reversed(undecided):
+            place = one.seen[0].place(one.seen[1], above)
+            decided.append((one, place))
+            above = place.lineage
+        if decided and decided[-1][1].kept:
+            for one, place in decided:
+                one.settle(place)
+        return self.settled(span)
+
+    def settled(self, span: ReadableSpan) -> Lineage | None:
+        """Where a span is a run, if that was decided already."""
+        place = getattr(span.context, self._slot, None)
+        return place.lineage if isinstance(place, _Place) and place.kept else None
+
     def forget(self, span: ReadableSpan) -> None:
         """Let the children of a span that will be no run hang under its nearest ancestor's."""
         seen: _Open | _Place | None = getattr(span.context, self._slot, None)
@@ -133,6 +162,8 @@ class Tracker:
 
     def place(self, span: ReadableSpan | None, above: Lineage | None) -> _Place:
         """Where a span goes under ``above``, as far as is known of it now."""
+        if span is not None and self._claims:
+            above = claimed(span, above)
         if span is None or not self._wants(span, above):
             return _Place(self, above, kept=False)
         lineage = _tracked(span, above)
@@ -156,31 +187,47 @@ class _Place:
     kept: bool
 
 
-def _nearest(context: SpanContext | None, slot: str) -> Lineage | None:
-    """The lineage of the nearest run at ``context`` or above it, deciding all that is undecided.
+class _Undecided(NamedTuple):
+    """A span whose place nobody needed yet, and where its place will hang."""
 
-    Climbs and descends without recursion: live ancestors may be thousands.
+    values: dict[str, object]
+    name: str
+    seen: _Open
+
+    def settle(self, place: _Place) -> _Place:
+        """The place that stands: this one, unless another thread was faster."""
+        now = self.values.get(self.name)
+        if isinstance(now, _Place):
+            return now
+        self.values[self.name] = place
+        return place
+
+
+def _nearest(context: SpanContext | None, slot: str) -> Lineage | None:
+    """The lineage of the nearest run at ``context`` or above it, deciding all that is undecided."""
+    undecided, above = _climbed(context, slot)
+    for one in reversed(undecided):
+        above = one.settle(one.seen[0].place(one.seen[1], above)).lineage
+    return above
+
+
+def _climbed(context: SpanContext | None, slot: str) -> tuple[list[_Undecided], Lineage | None]:
+    """What is undecided from ``context`` upwards, and the lineage above all that.
+
+    Without recursion: live ancestors may be thousands.
     """
-    undecided: list[tuple[dict[str, object], str, _Open]] = []
+    undecided: list[_Undecided] = []
     above: SpanContext | Lineage | None = context
     while above is not None and not isinstance(above, Lineage):
         held = _held(above, slot)
         if held is None:
             above = None
         elif isinstance(held[2], tuple):
-            undecided.append((held[0], held[1], held[2]))
+            undecided.append(_Undecided(held[0], held[1], held[2]))
             above = held[2][2]
         else:
             above = held[2].lineage if isinstance(held[2], _Place) else held[2]
-    for values, name, seen in reversed(undecided):
-        place = seen[0].place(seen[1], above)
-        now = values.get(name)
-        if isinstance(now, _Place):  # another thread was faster
-            place = now
-        else:
-            values[name] = place
-        above = place.lineage
-    return above
+    return undecided, above
 
 
 def _held(

@@ -28,6 +28,7 @@ ORDER = (
     "lineage",
     "tracking",
     "assembly",
+    "live",
     "redact",
     "conventions.readers",
     "conventions.messages",
@@ -44,8 +45,10 @@ ORDER = (
     "wire.parts",
     "wire.multipart",
     "wire.compress",
+    "wire.basic",
     "wire.batch",
     "wire.reply",
+    "encoder",
     # the shell, with clock, threads and sockets
     "delivery",
     "delivery.transport",
@@ -55,7 +58,6 @@ ORDER = (
     # faces
     "pipeline",
     "exporter",
-    "live",
     "processor",
     "propagator",
     "feedback",
