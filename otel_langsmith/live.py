@@ -88,18 +88,19 @@ class LiveRuns:
         return sorted(found, key=_order)
 
     def ancestors_of(self, placed: Sequence[Placed]) -> list[Placed]:
-        """The same for those that runs to be sent hang under, and that were not shown yet."""
+        """The same for those that runs to be sent hang under; they are sent with them, surely."""
         needed = {
             segment[STAMP_LENGTH:]
             for one in placed
             for segment in one.lineage.dotted_order.split(".")[:-1]
         }
         found: list[Placed] = []
-        for held in self._waiting.values():
+        for key, held in [*self._waiting.items()]:
             span = held()
             lineage = None if span is None else self._tracker.settled(span)
             if span is not None and lineage is not None and lineage.run_id in needed:
                 found += self._picture(span, lineage)
+                del self._waiting[key]
         return sorted(found, key=_order)
 
     def opening(self, placed: Placed, run: Run) -> None:

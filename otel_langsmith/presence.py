@@ -14,6 +14,7 @@ class State(Enum):
     OPENED = "its opening was accepted"
     DENIED = "its opening was accepted, yet the end as a patch found no run"
     PROVEN = "a post was refused because the run is there"
+    LAGGING = "it is there, and was not found all the same"
 
 
 _CONFLICT: Final = 409
@@ -23,6 +24,7 @@ _TURNS: Final = {
     (State.UNSURE, _CONFLICT): State.PROVEN,
     (State.OPENED, _NOT_FOUND): State.DENIED,
     (State.DENIED, _CONFLICT): State.PROVEN,
+    (State.PROVEN, _NOT_FOUND): State.LAGGING,
 }
 
 
@@ -32,15 +34,16 @@ class Presence:
     The end always carries the whole run, so this is decided as late as the request is built, and
     again when the reply tells us better:
 
-        ======  ============  ===============  ===========================
-        state   the end is a  409 then means   404 then means
-        ======  ============  ===============  ===========================
-        ABSENT  post          it is delivered  it is refused
-        UNSURE  post          PROVEN, again    it is refused
-        OPENED  patch         it is delivered  DENIED, again
-        DENIED  post          PROVEN, again    it is refused
-        PROVEN  patch         it is delivered  it is refused
-        ======  ============  ===============  ===========================
+        =======  ============  ===============  ==============
+        state    the end is a  409 then means   404 then means
+        =======  ============  ===============  ==============
+        ABSENT   post          it is delivered  it is refused
+        UNSURE   post          PROVEN, again    it is refused
+        OPENED   patch         it is delivered  DENIED, again
+        DENIED   post          PROVEN, again    it is refused
+        PROVEN   patch         it is delivered  LAGGING, again
+        LAGGING  patch         it is delivered  it is refused
+        =======  ============  ===============  ==============
 
     Any 2xx delivers it. A post where nothing is known is the careful choice: if the opening did
     arrive, the conflict says so, and a patch of a run that does not exist would never be seen. No
@@ -59,7 +62,8 @@ class Presence:
     @property
     def operation(self) -> Operation:
         """How the end of the run is to be sent now."""
-        return "patch" if self.state in (State.OPENED, State.PROVEN) else "post"
+        there = (State.OPENED, State.PROVEN, State.LAGGING)
+        return "patch" if self.state in there else "post"
 
     @property
     def doubtful(self) -> bool:

@@ -138,8 +138,10 @@ class Sender:
         verdict, reply = self._post(batch, deadline_s, interrupt)
         if isinstance(verdict, Accepted):
             self._accepted(batch)
-        elif self._changed(batch, reply):
+        elif not isinstance(verdict, RetryLater) and self._changed(batch, reply):
             return self._announced(batch, deadline_s, interrupt)
+        elif isinstance(verdict, Rejected):
+            self._refused(verdict, reply)
         return verdict
 
     def _batches(self, runs: Iterable[EncodedRun]) -> Iterator[Batch]:
@@ -197,6 +199,7 @@ class Sender:
             self._accepted(batch)
             self._book.delivered(batch.ends)
         elif isinstance(verdict, Rejected):
+            self._refused(verdict, reply)
             self._book.dropped(verdict.reason, batch.ends)
         return answered
 
@@ -302,8 +305,12 @@ class Sender:
             self._outage.over(self._clock.now_s())
         elif isinstance(verdict, RetryLater):
             self._outage.began(self._clock.now_s(), why)
-        elif isinstance(verdict, Rejected) and verdict.reason not in self._refusals:
+
+    def _refused(self, verdict: Rejected, reply: Reply) -> None:
+        """Say once for each reason that runs are refused."""
+        if verdict.reason not in self._refusals:
             self._refusals.add(verdict.reason)
+            why = f"{self._settings.endpoint}: {reply.summary}"
             _log.warning("LangSmith refuses runs: %s%s", why, _REMEDIES.get(reply.status or 0, ""))
 
     def _scrubbed(self, text: str) -> str:
