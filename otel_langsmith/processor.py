@@ -10,12 +10,12 @@ import logging
 import math
 import os
 import threading
-import weakref
 from collections import deque
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import TraceFlags
@@ -24,7 +24,7 @@ from otel_langsmith.assembly import Placed, content_bytes
 from otel_langsmith.delivery.sender import UNDELIVERED
 from otel_langsmith.live import LiveRuns
 from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
-from otel_langsmith.selection import selector
+from otel_langsmith.selection import forgiving, selector
 from otel_langsmith.tracking import Fate, Tracker
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from otel_langsmith.delivery.ledger import Ledger
     from otel_langsmith.live import Weak
-    from otel_langsmith.selection import SpanFilter, Wanted
+    from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Mode, RemoteParent
 
 QUEUE_FULL: Final = "queue_full"
@@ -150,7 +150,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._delay_s = settings.schedule_delay_millis / 1000
         self._most_spans = settings.max_queue_size
         self._wake_at = min(WAKE_AT, settings.max_queue_size // 2)
-        self._wanted = _forgiving(selector(settings.span_filter))
+        self._wanted = forgiving(selector(settings.span_filter), _complain)
         self._tracker = Tracker(
             self._wanted,
             project=settings.project,
@@ -158,7 +158,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         )
         self._begin()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(_begin_anew, weakref.ref(self)))
+            os.register_at_fork(after_in_child=partial(_begin_anew, ref(self)))
 
     def _begin(self) -> None:
         """Everything that a forked child needs anew."""
@@ -182,9 +182,11 @@ class LangSmithSpanProcessor(SpanProcessor):
         """Remember whose child the span is; never raises, never waits."""
         try:
             self._tracker.start(span, parent_context)
-            if len(self._started) < self._watched:
-                self._started.append(weakref.ref(span))
-                if self._worker is None:
+            started = self._started
+            waiting = len(started)
+            if waiting < self._watched:
+                started.append(ref(span))
+                if not waiting:
                     self._at_work()
         except Exception:  # noqa: BLE001 - then it waits for its ancestors, as in the exporter
             _log.debug("nothing can be hung on a span's context", exc_info=True)
@@ -376,23 +378,11 @@ _strides: Final = cycle((61, 83, 47, 71, 53, 67))
 """How far apart spans are weighed: so irregular that no rhythm of the application's fits it."""
 
 
-def _forgiving(wanted: Wanted | None) -> Wanted | None:
-    """The filter, but that a span on which it fails is kept: it is not there to hide anything."""
-    said: list[bool] = []
-
-    def forgiving(span: ReadableSpan, is_root: bool) -> bool:
-        try:
-            return True if wanted is None else wanted(span, is_root)
-        except Exception as error:  # noqa: BLE001 - the user's own code, on the application's thread
-            if not said:
-                said.append(True)
-                _log.warning("span_filter failed and spans are kept: %s", type(error).__name__)
-            return True
-
-    return wanted and forgiving
+def _complain(error: Exception) -> None:
+    _log.warning("span_filter failed and spans are kept: %s", type(error).__name__)
 
 
-def _begin_anew(processor: weakref.ref[LangSmithSpanProcessor]) -> None:
+def _begin_anew(processor: ref[LangSmithSpanProcessor]) -> None:
     """In a forked child: locks may be held by threads that are gone, the queue is the parent's."""
     alive = processor()
     if alive is not None:
