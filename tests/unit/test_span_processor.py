@@ -542,12 +542,13 @@ def test_a_span_goes_out_within_the_schedule_delay(make: Any) -> None:
     assert processor.ledger().delivered == 1
 
 
-def test_no_thread_is_started_before_a_span_has_ended(make: Any) -> None:
+def test_no_thread_is_started_before_a_span_has_started(make: Any) -> None:
     processor, tracer = make()
     assert processor._worker is None
     assert processor.force_flush(1_000) is True
-    under(tracer, None).end()
+    one = under(tracer, None)
     assert processor._worker is not None
+    one.end()
 
 
 def test_the_ledger_balances_at_every_moment(make: Any) -> None:
