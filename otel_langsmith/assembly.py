@@ -12,7 +12,9 @@ from typing import Final, NamedTuple, TypeAlias
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
-from otel_langsmith.lineage import ORPHANED, Lineage, find, hang, of_span
+from otel_langsmith.lineage import ORPHANED, Lineage, claimed, of_span
+from otel_langsmith.presence import Presence
+from otel_langsmith.tracking import find, hang
 
 SpanKey: TypeAlias = tuple[int, int]
 """A span's trace id and span id; contexts themselves cannot be hashed."""
@@ -32,6 +34,7 @@ class Placed(NamedTuple):
 
     span: ReadableSpan
     lineage: Lineage
+    presence: Presence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,12 @@ class Assembly:
 
     A remote parent never comes here, so its child is decided at once. Beyond a bound the oldest
     waiting tree is given up as orphaned: its topmost span becomes the root of a trace of its own.
+    With ``claims``, a remote parent that nothing is known of is claimed by its id.
     """
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, *, claims: bool = False) -> None:
         self._bounds = bounds
+        self._claims = claims
         # ordered by hand: the front of a plain dict that loses its front is found in linear time
         self._held: OrderedDict[int, _Held] = OrderedDict()
         self._held_bytes = 0
@@ -104,7 +109,8 @@ class Assembly:
         """The span, then whatever waited for it, level by level without recursion."""
         ready = [(span, parent, notes)]
         for span_, parent_, notes_ in ready:
-            lineage = _lineage_of(span_, parent_, notes_)
+            above = claimed(span_, parent_) if self._claims else parent_
+            lineage = _lineage_of(span_, above, notes_)
             yield Placed(span_, lineage)
             if span_.context is None:
                 continue

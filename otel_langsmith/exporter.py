@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from otel_langsmith.delivery.ledger import Ledger
-    from otel_langsmith.settings import Compression
+    from otel_langsmith.settings import Compression, Mode, RemoteParent
 
 
 class LangSmithSpanExporter(SpanExporter):
@@ -36,6 +36,8 @@ class LangSmithSpanExporter(SpanExporter):
         api_key: LangSmith API key. Without one, runs are dropped and counted.
         workspace_id: UUID of the workspace, for keys that span several.
         project: The LangSmith project; created when unknown. Default: ``default``.
+        mode: ``multipart`` (default), or ``basic``: one plain ``POST /runs`` for each run,
+            uncompressed and without attachments, parents before children.
         compression: ``none`` (default), ``gzip`` or ``zstd`` (extra ``zstd``).
         timeout: Seconds one ``export`` may take in all, retries included. Default: 10.
         headers: Extra request headers.
@@ -50,6 +52,10 @@ class LangSmithSpanExporter(SpanExporter):
         max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
         max_held_seconds: Longest wait; then the span becomes the root of a trace of its own.
             Default: one hour.
+        remote_parent: What becomes of a span with a remote parent of which no header tells the
+            LangSmith run: ``root`` of a trace of its own (default), or ``parent``: its run claims
+            the run that LangSmith makes of that span when it gets it by OTLP. Such traces go as in
+            ``mode="basic"``; what LangSmith then refuses becomes a root after all.
 
     Raises:
         ConfigurationError: An argument cannot be used. An unusable environment variable is warned
@@ -63,6 +69,7 @@ class LangSmithSpanExporter(SpanExporter):
         api_key: str | None = None,
         workspace_id: str | None = None,
         project: str | None = None,
+        mode: Mode | None = None,
         compression: Compression | None = None,
         timeout: float | None = None,
         headers: Mapping[str, str] | str | None = None,
@@ -76,6 +83,7 @@ class LangSmithSpanExporter(SpanExporter):
         max_held_spans: int | None = None,
         max_held_bytes: int | None = None,
         max_held_seconds: float | None = None,
+        remote_parent: RemoteParent | None = None,
     ) -> None:
         arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
         self._pipeline = open_pipeline(arguments)

@@ -5,7 +5,7 @@ from uuid import UUID
 from opentelemetry.trace import Span, SpanContext
 
 from otel_langsmith.identity import run_id_of
-from otel_langsmith.lineage import find
+from otel_langsmith.tracking import find
 
 
 def run_id(span: Span | SpanContext) -> UUID:

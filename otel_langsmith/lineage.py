@@ -1,17 +1,13 @@
-"""Whose child a run is, and where that is kept while its span lives.
+"""Whose child a run is.
 
 A dotted order needs the start times of all ancestors, which a finished child span does not carry;
-a `Lineage` carries them. Pure: no clock, no lock.
+a `Lineage` carries them. Where it is kept while a span lives is the matter of `tracking`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import Enum
-from itertools import count
-from typing import TYPE_CHECKING, Final, TypeAlias
-
-from opentelemetry.context import create_key, get_value, set_value
+from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.identity import (
     SEGMENT_LENGTH,
@@ -27,15 +23,9 @@ from otel_langsmith.run import EMPTY
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import SpanContext
 
     from otel_langsmith.run import JsonObject
-    from otel_langsmith.selection import Wanted
-
-    _Open: TypeAlias = tuple["Tracker", ReadableSpan | None, SpanContext | "Lineage" | None]
-    # A span whose place nobody needed yet: who follows it, itself, and what is above it.
 
 SPAN_ID: Final = "langsmith.span.id"
 TRACE_ID: Final = "langsmith.trace.id"
@@ -59,16 +49,15 @@ ORPHANED: Final = "orphaned"
 TOO_DEEP: Final = "too_deep"
 """The run hangs deeper than `MAX_DEPTH` and became the root of a trace of its own."""
 
+CALLER_TRACE_ID: Final = "otel_langsmith.caller_trace_id"
+CALLER_RUN_ID: Final = "otel_langsmith.caller_run_id"
+"""Metadata of a trace that was linked to its caller's instead of continuing it."""
+
 MAX_DEPTH: Final = 1_000
 """A dotted order grows with depth, so a chain's bytes grow with its square: 30 MB at this depth."""
 
 _DEEPEST_ORDER: Final = MAX_DEPTH * (SEGMENT_LENGTH + 1) - 1
 _AMENDING: Final = frozenset((SPAN_ID, TRACE_ID, PARENT_ID, DOTTED_ORDER, PROJECT, PROJECT_ID))
-
-_SLOT: Final = "_otel_langsmith_lineage"
-_TRACKED: Final = "_otel_langsmith_tracked_"
-_KEY: Final = create_key("otel-langsmith-lineage")
-_serial: Final = count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +70,9 @@ class Lineage:
     to be bent for this run; they do not pass on to children. ``project``, ``tags`` and ``metadata``
     ride along to every run beneath. A lineage without a ``dotted_order`` is no run's: it only says
     what rides along with the trace whose root hangs under it.
+
+    ``claimed``: an ancestor is known by its id only, so nobody here knows the true ``trace_id`` and
+    ``dotted_order``; these begin with that ancestor then, are good for sorting and are not sent.
     """
 
     trace_id: str
@@ -92,6 +84,12 @@ class Lineage:
     notes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     metadata: JsonObject = field(default_factory=lambda: EMPTY, hash=False)
+    claimed: bool = False
+
+    @property
+    def can_be_named(self) -> bool:
+        """Whether a header can tell others of this run."""
+        return bool(self.dotted_order) and not self.claimed
 
     @property
     def stamp(self) -> str:
@@ -102,6 +100,20 @@ class Lineage:
 def root(run_id: str, start_ns: int) -> Lineage:
     """The lineage of a trace's first run, whose id is the trace's."""
     return Lineage(run_id, run_id, None, stamp(start_ns) + run_id)
+
+
+def claimed(span: ReadableSpan, riding: Lineage | None) -> Lineage | None:
+    """The lineage that stands for the remote parent of a span, of which only the id is known.
+
+    That is ``riding`` itself where there is no such parent, where its lineage is known after all,
+    and in a trace that was only linked to its caller's.
+    """
+    remote = span.parent
+    placed = riding is not None and (riding.dotted_order or CALLER_TRACE_ID in riding.metadata)
+    if remote is None or not remote.is_remote or placed:
+        return riding
+    top = root(run_id_of(remote.span_id), writable_ns(span.start_time or 0))
+    return replace(top if riding is None else _beside(riding, top), claimed=True)
 
 
 def child(parent: Lineage, run_id: str, start_ns: int) -> Lineage:
@@ -123,6 +135,7 @@ def child(parent: Lineage, run_id: str, start_ns: int) -> Lineage:
         () if late_enough else (START_CLAMPED,),
         parent.tags,
         parent.metadata,
+        parent.claimed,
     )
 
 
@@ -203,7 +216,7 @@ def _stated(attributes: Mapping[str, object]) -> Lineage | None:
 
 
 def _contradicted(lineage: Lineage, attributes: Mapping[str, object]) -> bool:
-    """Whether an identity attribute says something else than the lineage that goes out."""
+    """Whether an identity attribute says something else than the lineage has."""
     order = attributes.get(DOTTED_ORDER, lineage.dotted_order)
     stated = (
         (SPAN_ID, lineage.run_id),
@@ -213,180 +226,3 @@ def _contradicted(lineage: Lineage, attributes: Mapping[str, object]) -> bool:
     return not (isinstance(order, str) and order.lower() == lineage.dotted_order.lower()) or any(
         key in attributes and uuid_text(attributes[key]) != held for key, held in stated
     )
-
-
-def hang(context: SpanContext, lineage: Lineage) -> None:
-    """Keep ``lineage`` on the very object that every child sees as ``span.parent``.
-
-    It then lives exactly as long as it can be asked for: no map, no lock, no eviction.
-    ``SpanContext`` swallows plain assignment, so it is set through ``object``; a runtime whose
-    contexts have no ``__dict__`` refuses, and `find` then answers None (opentelemetry.md §2).
-    """
-    try:
-        object.__setattr__(context, _SLOT, lineage)
-    except AttributeError:
-        return
-
-
-def find(context: SpanContext | None) -> Lineage | None:
-    """The lineage of the nearest run: the span's own, or that of an ancestor if it is left out.
-
-    It was hung there by an extracting propagator or an assembling exporter, or follows from what a
-    `Tracker` hung there when the span started.
-    """
-    return _nearest(context, "")
-
-
-def is_followed(context: SpanContext) -> bool:
-    """Whether a `Tracker` saw the span start, so that `find` has the last word on it."""
-    return any(name.startswith(_TRACKED) for name in getattr(context, "__dict__", ()))
-
-
-def put_in_context(lineage: Lineage, context: Context | None = None) -> Context:
-    """A context whose spans hang under ``lineage`` if their own parent tells of none."""
-    return set_value(_KEY, lineage, context)
-
-
-def in_context(context: Context | None = None) -> Lineage | None:
-    """The lineage that `put_in_context` put there; None stands for the current context."""
-    lineage = get_value(_KEY, context)
-    return lineage if isinstance(lineage, Lineage) else None
-
-
-class Fate(Enum):
-    """Why a finished span is no run, or none yet."""
-
-    FILTERED = "left out as asked"
-    UNTRACKED = "started before anyone looked, or where nothing can be hung on a context"
-    INHERITED = "started before a fork, hence the parent process's to send"
-
-
-class Tracker:
-    """Follows spans from their start, so that each one's lineage can be told at any time.
-
-    What `start` hangs on a span's context is three references; nothing is computed before someone
-    asks. Whether a span is ``wanted`` as a run is decided when its place is first needed: when it
-    ends, or earlier because a child has ended or a header names it. A yes is final. A no is asked
-    again at the end, and if the span is wanted only then, it is a run beside the children that went
-    on without it. Safe from any thread without a lock: who computes twice computes the same.
-
-    Args:
-        wanted: Asked of spans that are still open, too; None wants them all.
-        before: The tracker whose spans this one continues after a fork.
-        project: Where a trace goes that nothing sends elsewhere.
-    """
-
-    def __init__(
-        self, wanted: Wanted | None, before: Tracker | None = None, *, project: str | None = None
-    ) -> None:
-        self._wanted = wanted
-        self._project: str | None = before._project if before else project  # noqa: SLF001
-        self._slot: str = before._slot if before else f"{_TRACKED}{next(_serial)}"  # noqa: SLF001
-
-    def start(self, span: ReadableSpan, parent_context: Context | None) -> None:
-        """Follow a span that starts now.
-
-        Raises:
-            AttributeError: Nothing can be hung on its context.
-        """
-        parent: SpanContext | Lineage | None = span.parent
-        known = parent is not None and (hasattr(parent, self._slot) or _held(span.parent, _SLOT))
-        if not known:
-            parent = in_context(parent_context)
-        object.__setattr__(span.context, self._slot, (self, span, parent))
-
-    def end(self, span: ReadableSpan) -> Lineage | Fate:
-        """What a finished span becomes, now that all is known of it."""
-        context = span.context
-        seen: _Open | _Place | None = getattr(context, self._slot, None)
-        if context is None or seen is None:
-            return Fate.UNTRACKED
-        if (seen.tracker if isinstance(seen, _Place) else seen[0]) is not self:
-            return Fate.INHERITED
-        lineage = _nearest(context, self._slot)
-        place: _Place = getattr(context, self._slot)
-        if not place.kept:
-            place = self.place(span, lineage)
-            object.__setattr__(context, self._slot, place)
-        return place.lineage if place.kept and place.lineage else Fate.FILTERED
-
-    def forget(self, span: ReadableSpan) -> None:
-        """Let the children of a span that will be no run hang under its nearest ancestor's."""
-        seen: _Open | _Place | None = getattr(span.context, self._slot, None)
-        if isinstance(seen, tuple):
-            object.__setattr__(span.context, self._slot, (self, None, seen[2]))
-
-    def place(self, span: ReadableSpan | None, above: Lineage | None) -> _Place:
-        """Where a span goes under ``above``, as far as is known of it now."""
-        if span is None or not self._wants(span, above):
-            return _Place(self, above, kept=False)
-        lineage = _tracked(span, above)
-        if self._project and not (lineage.project or lineage.project_id):
-            lineage = replace(lineage, project=self._project)  # for the headers of its children
-        return _Place(self, lineage, kept=True)
-
-    def _wants(self, span: ReadableSpan, above: Lineage | None) -> bool:
-        """Whether a span becomes a run. One not sampled is never sent."""
-        if span.context is None or not span.context.trace_flags.sampled:
-            return False
-        return self._wanted is None or self._wanted(span, not (above and above.dotted_order))
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A decision: the span's own lineage if it is kept, else that of the nearest run above it."""
-
-    tracker: Tracker
-    lineage: Lineage | None
-    kept: bool
-
-
-def _nearest(context: SpanContext | None, slot: str) -> Lineage | None:
-    """The lineage of the nearest run at ``context`` or above it, deciding all that is undecided.
-
-    Climbs and descends without recursion: live ancestors may be thousands.
-    """
-    undecided: list[tuple[dict[str, object], str, _Open]] = []
-    above: SpanContext | Lineage | None = context
-    while above is not None and not isinstance(above, Lineage):
-        held = _held(above, slot)
-        if held is None:
-            above = None
-        elif isinstance(held[2], tuple):
-            undecided.append((held[0], held[1], held[2]))
-            above = held[2][2]
-        else:
-            above = held[2].lineage if isinstance(held[2], _Place) else held[2]
-    for values, name, seen in reversed(undecided):
-        place = seen[0].place(seen[1], above)
-        now = values.get(name)
-        if isinstance(now, _Place):  # another thread was faster
-            place = now
-        else:
-            values[name] = place
-        above = place.lineage
-    return above
-
-
-def _held(
-    context: SpanContext | None, slot: str
-) -> tuple[dict[str, object], str, _Open | _Place | Lineage] | None:
-    """What hangs on a context, and where: the tracker's own, else another's, else a lineage."""
-    values: dict[str, object] | None = getattr(context, "__dict__", None)
-    if not values:
-        return None
-    names = [slot, *(name for name in values if name.startswith(_TRACKED)), _SLOT]
-    for name in names:
-        value = values.get(name)
-        if isinstance(value, (tuple, _Place, Lineage)):
-            return values, name, value
-    return None
-
-
-def _tracked(span: ReadableSpan, above: Lineage | None) -> Lineage:
-    """The lineage of a span whose ancestors are known; a local parent we never saw is noted."""
-    context, parent = span.context, span.parent
-    lost = above is None and parent is not None and not parent.is_remote
-    notes = (ORPHANED,) if lost and _held(parent, _SLOT) is None else ()
-    span_id = context.span_id if context is not None else 0
-    return of_span(span_id, span.start_time or 0, above, span.attributes or {}, notes)

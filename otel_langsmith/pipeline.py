@@ -10,6 +10,7 @@ import os
 import threading
 import weakref
 from functools import partial
+from itertools import chain
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Final
 
@@ -17,12 +18,11 @@ from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
 from otel_langsmith.delivery.sender import Clock, Sender, SystemClock
 from otel_langsmith.delivery.transport import HttpTransport
-from otel_langsmith.lineage import Fate, Lineage
-from otel_langsmith.redact import Hiding, hide
+from otel_langsmith.encoder import Encoder
+from otel_langsmith.live import OPENING_FAILED, UNENDED
 from otel_langsmith.settings import resolve
-from otel_langsmith.translate import translate
-from otel_langsmith.wire.batch import EncodedRun
-from otel_langsmith.wire.parts import fault_of, parts_of
+from otel_langsmith.tracking import Fate
+from otel_langsmith.wire.reply import RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from otel_langsmith.delivery.transport import Transport
+    from otel_langsmith.live import LiveRuns
     from otel_langsmith.settings import Settings
+    from otel_langsmith.wire.batch import EncodedRun
 
 NO_API_KEY: Final = "no_api_key"
 NO_ENDPOINT: Final = "no_endpoint"
@@ -43,6 +45,9 @@ INVALID: Final = "invalid"
 
 DUPLICATE: Final = "duplicate"
 """The span came before, from another processor: LangSmith takes a run once."""
+
+OPENING_TIMEOUT_S: Final = 5.0
+"""Longest that runs which have ended may wait for one request that shows others."""
 
 _KEY_HEADERS: Final = frozenset({"x-api-key", "authorization", "x-service-key", "cookie"})
 
@@ -77,7 +82,7 @@ class Pipeline:
         self.settings = settings
         self.clock = clock
         self._open_transport = transport
-        self._hiding = Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata)
+        self._encoder = Encoder(settings)
         self._undeliverable = _undeliverable(settings)
         self._begin()
         if hasattr(os, "register_at_fork"):
@@ -94,7 +99,8 @@ class Pipeline:
         self._lost_at_flush = 0
         self._said: set[str] = set()
         self._assembly = Assembly(
-            Bounds(settings.max_held_spans, settings.max_held_bytes, settings.max_held_seconds)
+            Bounds(settings.max_held_spans, settings.max_held_bytes, settings.max_held_seconds),
+            claims=settings.remote_parent == "parent",
         )
         self._transport = self._open_transport()
         self._sender = Sender(settings, self._transport, self.clock, self._book)
@@ -129,12 +135,14 @@ class Pipeline:
     def send(
         self,
         spans: Sequence[ReadableSpan],
-        place: Callable[[ReadableSpan], Lineage | Fate],
+        place: Callable[[ReadableSpan], Placed | Fate],
         timeout_s: float,
+        live: LiveRuns,
     ) -> None:
         """Deliver accepted spans, each at its place; those nobody followed wait as in `export`.
 
-        Whatever is not settled when it returns is in the backlog.
+        Whatever is not settled when it returns is in the backlog. What LangSmith must have before
+        it can place a run goes first, although its span is ``live``.
         """
         deadline_s = self.clock.now_s() + timeout_s
         with self._book.consign(len(spans), queued=len(spans)) as consignment:
@@ -145,7 +153,22 @@ class Pipeline:
         if untracked:
             with self._lock:
                 found = self._assembled(untracked)
-        self._deliver([*placed, *found], deadline_s, self._closing, queued=len(placed))
+        both = [*placed, *found]
+        self._deliver(both, deadline_s, self._closing, queued=len(placed), live=live)
+
+    def show(self, live: LiveRuns) -> float:
+        """Show runs whose spans are still open, unless ended ones wait to be delivered.
+
+        Seconds for which LangSmith wants to see no more of them.
+        """
+        if self._undeliverable:
+            return 0.0
+        deadline_s = self.clock.now_s() + min(self.settings.timeout, OPENING_TIMEOUT_S)
+        openings = self._openings(live.to_open(), live)
+        verdict = self._sender.announce(openings, deadline_s, _AT_ONCE)
+        wait_s = verdict.after_s if isinstance(verdict, RetryLater) else None
+        live.settle(again=wait_s is not None)
+        return wait_s or 0.0
 
     def interrupt(self) -> None:
         """Wait no more before another attempt."""
@@ -174,8 +197,11 @@ class Pipeline:
         lost, self._lost_at_flush = ledger.lost - self._lost_at_flush, ledger.lost
         return idle and not lost and not ledger.held
 
-    def close(self, timeout_s: float) -> None:
-        """Send what is held and what waits, then stop. A second call does nothing."""
+    def close(self, timeout_s: float, live: LiveRuns | None = None) -> None:
+        """Send what is held and what waits, then stop. A second call does nothing.
+
+        Runs that were shown ``live`` and whose spans did not end are closed as failed.
+        """
         timeout_s = _bounded(timeout_s)
         deadline_s = self.clock.now_s() + timeout_s
         with self._lock:
@@ -188,6 +214,8 @@ class Pipeline:
             self._at_rest.wait_for(lambda: self._deliveries == 0, timeout_s)
         try:
             self._deliver(placed, deadline_s, threading.Event())
+            if live is not None:
+                self._sender.announce(self._closings(live), deadline_s, threading.Event())
         finally:
             self.abandon()
 
@@ -216,7 +244,7 @@ class Pipeline:
     def _sorted(
         self,
         spans: Iterable[ReadableSpan],
-        place: Callable[[ReadableSpan], Lineage | Fate],
+        place: Callable[[ReadableSpan], Placed | Fate],
         consignment: Consignment,
     ) -> tuple[list[Placed], list[ReadableSpan]]:
         """Which spans are to be delivered, and which nobody followed; the others are settled."""
@@ -229,8 +257,8 @@ class Pipeline:
                 self._say_once("a span cannot be placed and is counted as lost", error)
                 consignment.dropped(UNTRANSLATABLE)
                 continue
-            if isinstance(found, Lineage):
-                placed.append(Placed(span, found))
+            if isinstance(found, Placed):
+                placed.append(found)
             elif found is Fate.UNTRACKED:
                 untracked.append(span)
             else:
@@ -244,6 +272,7 @@ class Pipeline:
         interrupt: threading.Event,
         *,
         queued: int = 0,
+        live: LiveRuns | None = None,
     ) -> bool:
         if self._undeliverable:
             return self._refuse(len(placed), self._undeliverable, queued=queued)
@@ -253,6 +282,9 @@ class Pipeline:
         try:
             with self._book.consign(len(placed), queued=queued) as consignment:
                 runs = self._encoded(placed, consignment)
+                alone = [one for one in placed if self._encoder.travels_alone(one.lineage)]
+                if alone and live is not None:
+                    runs = chain(self._openings(live.ancestors_of(alone), live), runs)
                 clear = self._sender.deliver(runs, consignment, deadline_s, interrupt)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the application
             self._say_once("a delivery broke off, its spans are counted as lost", error)
@@ -267,11 +299,9 @@ class Pipeline:
 
     def _encoded(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[EncodedRun]:
         """The runs as they will be sent; those that cannot be are settled here."""
-        for span, lineage in placed:
+        for one in self._encoder.in_order(placed):
             try:
-                run = hide(translate(span, lineage, project=self.settings.project), self._hiding)
-                fault = fault_of(run)
-                encoded = EncodedRun(run.id, tuple(parts_of(run)))
+                run, sent, fault = self._encoder.end(one)
             except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
                 self._say_once("a span cannot be translated and is counted as lost", error)
                 consignment.dropped(UNTRANSLATABLE)
@@ -280,9 +310,28 @@ class Pipeline:
                 _log.warning("run %s is not sent: %s", run.id, fault)
                 consignment.dropped(INVALID)
                 continue
+            if sent.doubtful:
+                self._book.note((OPENING_FAILED,))
             if run.notes:
                 self._book.note(run.notes)
-            yield encoded
+            yield sent
+
+    def _openings(self, placed: Iterable[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
+        """What shows these runs; one that cannot be shown is left to its end."""
+        for one in placed:
+            try:
+                run, sent, fault = self._encoder.opening(one)
+            except Exception as error:  # noqa: BLE001 - the end of the run tries again
+                self._say_once("an open span cannot be shown", error)
+                continue
+            if fault is None:
+                live.opening(one, run)
+                yield sent
+
+    def _closings(self, live: LiveRuns) -> Iterator[EncodedRun]:
+        for opened in live.unended(int(self.clock.utc().timestamp() * 1e9)):
+            self._book.note((UNENDED,))
+            yield self._encoder.closing(opened)
 
     def _say_once(self, what: str, error: Exception) -> None:
         """Log a bug of ours by its place; an exception's own words may hold hidden content."""
@@ -305,6 +354,11 @@ def _begin_anew(pipeline: weakref.ref[Pipeline]) -> None:
     alive = pipeline()
     if alive is not None:
         alive._begin()  # noqa: SLF001 - its own module
+
+
+_AT_ONCE: Final = threading.Event()
+"""An interrupt that is there from the start: one attempt, and no wait for another."""
+_AT_ONCE.set()
 
 
 def _undeliverable(settings: Settings) -> str | None:

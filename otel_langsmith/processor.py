@@ -10,21 +10,22 @@ import logging
 import math
 import os
 import threading
-import weakref
 from collections import deque
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import TraceFlags
 
-from otel_langsmith.assembly import content_bytes
+from otel_langsmith.assembly import Placed, content_bytes
 from otel_langsmith.delivery.sender import UNDELIVERED
-from otel_langsmith.lineage import Tracker
+from otel_langsmith.live import LiveRuns
 from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
-from otel_langsmith.selection import selector
+from otel_langsmith.selection import forgiving, selector
+from otel_langsmith.tracking import Fate, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
     from otel_langsmith.delivery.ledger import Ledger
-    from otel_langsmith.selection import SpanFilter, Wanted
-    from otel_langsmith.settings import Compression
+    from otel_langsmith.live import Weak
+    from otel_langsmith.selection import SpanFilter
+    from otel_langsmith.settings import Compression, Mode, RemoteParent
 
 QUEUE_FULL: Final = "queue_full"
 """Spans ended faster than they could be sent, and this one came when no more could wait."""
@@ -63,9 +65,14 @@ class LangSmithSpanProcessor(SpanProcessor):
     reason. Safe from any thread. A forked child has a queue and a worker of its own; spans that
     were open at the fork are the parent process's to send.
 
-    A callable ``span_filter`` is asked when a span ends, or while it is still open if one of its
-    children has ended or a header names it: then it sees the name, kind, scope and the attributes
-    of that moment. If it raises, the span is kept.
+    A span that is still open when the worker comes by is posted as a pending run and patched when
+    it ends; one that started and ended in between is one post. Showing runs is a courtesy: it is
+    left out while ended spans wait, no flush waits for it and no ledger counts it, but for its
+    failures among ``noted``. A run whose span has not ended at shutdown is closed as failed.
+
+    A callable ``span_filter`` is asked when a span ends, or while it is still open if it is to be
+    shown, one of its children has ended or a header names it: then it sees the name, kind, scope
+    and the attributes of that moment. If it raises, the span is kept.
 
     Every keyword is optional: argument → ``OTEL_EXPORTER_LANGSMITH_*`` → ``LANGSMITH_*`` →
     ``LANGCHAIN_*`` → default.
@@ -75,6 +82,9 @@ class LangSmithSpanProcessor(SpanProcessor):
         api_key: LangSmith API key. Without one, runs are dropped and counted.
         workspace_id: UUID of the workspace, for keys that span several.
         project: The LangSmith project; created when unknown. Default: ``default``.
+        mode: ``multipart`` (default), or ``basic``: one plain ``POST`` or ``PATCH /runs`` for each
+            run, uncompressed and without attachments, parents before children. A run whose child is
+            sent before it ended is then shown as if ``live``.
         compression: ``none`` (default), ``gzip`` or ``zstd`` (extra ``zstd``).
         timeout: Seconds one delivery may take in all, retries included. Default: 10.
         headers: Extra request headers.
@@ -90,9 +100,15 @@ class LangSmithSpanProcessor(SpanProcessor):
         max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
         max_held_seconds: Longest wait; then the span becomes the root of a trace of its own.
             Default: one hour.
+        remote_parent: What becomes of a span with a remote parent of which no header tells the
+            LangSmith run: ``root`` of a trace of its own (default), or ``parent``: its run claims
+            the run that LangSmith makes of that span when it gets it by OTLP. Such traces go as in
+            ``mode="basic"``; what LangSmith then refuses becomes a root after all.
         span_filter: Which spans become runs: ``all`` (default), ``genai`` (model, agent, tool,
             retrieval, MCP and chain spans), ``genai+root`` (and each trace's root), or a callable.
-        schedule_delay_millis: Longest wait of an ended span before it is sent. Default: 1000.
+        live: Show runs while their spans are still open. Default: true.
+        schedule_delay_millis: Longest wait of an ended span before it is sent, and of an open one
+            before it is shown. Default: 1000.
         max_queue_size: Most ended spans that wait to be sent. Default: 16,384.
 
     Raises:
@@ -107,6 +123,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         api_key: str | None = None,
         workspace_id: str | None = None,
         project: str | None = None,
+        mode: Mode | None = None,
         compression: Compression | None = None,
         timeout: float | None = None,
         headers: Mapping[str, str] | str | None = None,
@@ -120,7 +137,9 @@ class LangSmithSpanProcessor(SpanProcessor):
         max_held_spans: int | None = None,
         max_held_bytes: int | None = None,
         max_held_seconds: float | None = None,
+        remote_parent: RemoteParent | None = None,
         span_filter: SpanFilter | None = None,
+        live: bool | None = None,
         schedule_delay_millis: float | None = None,
         max_queue_size: int | None = None,
     ) -> None:
@@ -131,27 +150,44 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._delay_s = settings.schedule_delay_millis / 1000
         self._most_spans = settings.max_queue_size
         self._wake_at = min(WAKE_AT, settings.max_queue_size // 2)
-        self._wanted = _forgiving(selector(settings.span_filter))
-        self._tracker = Tracker(self._wanted, project=settings.project)
+        self._wanted = forgiving(selector(settings.span_filter), _complain)
+        self._tracker = Tracker(
+            self._wanted,
+            project=settings.project,
+            claims=settings.remote_parent == "parent",
+        )
         self._begin()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(_begin_anew, weakref.ref(self)))
+            os.register_at_fork(after_in_child=partial(_begin_anew, ref(self)))
 
     def _begin(self) -> None:
         """Everything that a forked child needs anew."""
+        settings = self._pipeline.settings
+        by_parent = settings.mode == "basic" or settings.remote_parent == "parent"
+        self._started: deque[Weak] = deque()
+        self._watched = self._most_spans if settings.live or by_parent else 0
+        self._live = LiveRuns(self._tracker, self._most_spans)
+        self._show_at_s = self._clock.now_s() + self._delay_s
         self._ended: deque[ReadableSpan] = deque()
         self._ended_bytes = self._look_at = self._looked_at = 0
         self._full = self._closed = self._finished = False
         self._deadline_s = math.inf
         self._taken = self._settled = self._lost_at_flush = 0
         self._changed = threading.Condition()
+        self._turn = threading.Lock()
         self._bell, self._closing = threading.Event(), threading.Event()
         self._worker: threading.Thread | None = None
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Remember whose child the span is; never raises."""
+        """Remember whose child the span is; never raises, never waits."""
         try:
             self._tracker.start(span, parent_context)
+            started = self._started
+            waiting = len(started)
+            if waiting < self._watched:
+                started.append(ref(span))
+                if not waiting:
+                    self._at_work()
         except Exception:  # noqa: BLE001 - then it waits for its ancestors, as in the exporter
             _log.debug("nothing can be hung on a span's context", exc_info=True)
 
@@ -199,7 +235,7 @@ class LangSmithSpanProcessor(SpanProcessor):
             if self._closed:
                 return
             self._deadline_s = self._clock.now_s() + timeout_s
-            self._closed, self._look_at = True, 0
+            self._closed, self._look_at, self._watched = True, 0, 0
         self._closing.set()
         self._pipeline.interrupt()
         self._bell.set()
@@ -270,16 +306,29 @@ class LangSmithSpanProcessor(SpanProcessor):
     def _work(self) -> None:
         """The worker's life: a delivery each delay, sooner when many wait or a flush asks."""
         while not self._closing.is_set():
-            self._bell.wait(self._delay_s)
+            self._bell.wait(self._rest_s())
             self._bell.clear()
             if not self._cycle(self._pipeline.settings.timeout):
                 self._closing.wait(min(self._delay_s, PAUSE_S))
+            elif self._pipeline.settings.live:
+                self._show()
         self._finish()
+
+    def _rest_s(self) -> float:
+        """How long the worker may sleep."""
+        due_s = self._show_at_s - self._clock.now_s()
+        return min(due_s, self._delay_s) if due_s > 0 else self._delay_s
+
+    def _show(self) -> None:
+        """Show what is open, once each delay; many ended spans, or a flush, are no reason to."""
+        now_s = self._clock.now_s()
+        if now_s >= self._show_at_s and not self._closing.is_set():
+            self._show_at_s = now_s + max(self._delay_s, self._pipeline.show(self._live))
 
     def _finish(self) -> None:
         """The last delivery; the queue takes no more."""
         self._cycle(max(0.0, self._deadline_s - self._clock.now_s()))
-        self._pipeline.close(max(0.0, self._deadline_s - self._clock.now_s()))
+        self._pipeline.close(max(0.0, self._deadline_s - self._clock.now_s()), self._live)
         with self._changed:
             self._settled = self._taken
             self._finished = True
@@ -287,14 +336,26 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     def _cycle(self, timeout_s: float) -> bool:
         """Deliver what waits now; whether all that was ever taken is settled."""
-        spans = self._take(self._pipeline.accept)
-        self._pipeline.send(spans, self._tracker.end, timeout_s)
+        if not self._turn.acquire(timeout=timeout_s):
+            return False
+        try:
+            self._live.look(self._started)
+            spans = self._take(self._pipeline.accept)
+            self._pipeline.send(spans, self._place, timeout_s, self._live)
+        finally:
+            self._turn.release()
         with self._changed:
             clear = self._pipeline.ledger().queued == 0
             if clear:
                 self._settled = self._taken
                 self._changed.notify_all()
         return clear
+
+    def _place(self, span: ReadableSpan) -> Placed | Fate:
+        """Where the run of an ended span hangs, and what LangSmith has of it already."""
+        presence = self._live.ended(span)
+        found = self._tracker.end(span)
+        return found if isinstance(found, Fate) else Placed(span, found, presence)
 
     def _take(self, book: Callable[[int], None]) -> list[ReadableSpan]:
         """What waits, counted in the book as it leaves the queue."""
@@ -317,23 +378,11 @@ _strides: Final = cycle((61, 83, 47, 71, 53, 67))
 """How far apart spans are weighed: so irregular that no rhythm of the application's fits it."""
 
 
-def _forgiving(wanted: Wanted | None) -> Wanted | None:
-    """The filter, but that a span on which it fails is kept: it is not there to hide anything."""
-    said: list[bool] = []
-
-    def forgiving(span: ReadableSpan, is_root: bool) -> bool:
-        try:
-            return True if wanted is None else wanted(span, is_root)
-        except Exception as error:  # noqa: BLE001 - the user's own code, on the application's thread
-            if not said:
-                said.append(True)
-                _log.warning("span_filter failed and spans are kept: %s", type(error).__name__)
-            return True
-
-    return wanted and forgiving
+def _complain(error: Exception) -> None:
+    _log.warning("span_filter failed and spans are kept: %s", type(error).__name__)
 
 
-def _begin_anew(processor: weakref.ref[LangSmithSpanProcessor]) -> None:
+def _begin_anew(processor: ref[LangSmithSpanProcessor]) -> None:
     """In a forked child: locks may be held by threads that are gone, the queue is the parent's."""
     alive = processor()
     if alive is not None:

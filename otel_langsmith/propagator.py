@@ -43,17 +43,10 @@ from otel_langsmith.headers import (
     with_otel_trace_id,
 )
 from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, span_id_of
-from otel_langsmith.lineage import (
-    Lineage,
-    find,
-    hang,
-    in_context,
-    is_followed,
-    of_span,
-    put_in_context,
-)
+from otel_langsmith.lineage import CALLER_RUN_ID, CALLER_TRACE_ID, Lineage, claimed, of_span
 from otel_langsmith.run import EMPTY
 from otel_langsmith.settings import resolve
+from otel_langsmith.tracking import find, hang, in_context, is_followed, put_in_context
 from otel_langsmith.w3c import BAGGAGE, STATE_KEY, TRACESTATE
 
 if TYPE_CHECKING:
@@ -62,7 +55,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from otel_langsmith.run import Json, JsonObject
-    from otel_langsmith.settings import Inbound
+    from otel_langsmith.settings import Inbound, RemoteParent
 
 TRACE: Final = "langsmith-trace"
 FIELDS: Final = (TRACE, BAGGAGE, w3c.TRACEPARENT, w3c.TRACESTATE)
@@ -80,10 +73,6 @@ The official SDKs send all of a run's metadata to whoever is called (peers.md §
 """
 
 _SENT: Final = frozenset(SENT_METADATA.values())
-
-CALLER_TRACE_ID: Final = "otel_langsmith.caller_trace_id"
-CALLER_RUN_ID: Final = "otel_langsmith.caller_run_id"
-"""Metadata of a trace that was linked to its caller's instead of continuing it."""
 
 _LONGEST_ORDER: Final = MAX_SEGMENTS * (SEGMENT_LENGTH + 1) - 1
 _OF_THE_CALLERS_RUN: Final = ("ls_", "usage_metadata", "aggregated_usage", OTEL_TRACE_ID)
@@ -110,6 +99,8 @@ class LangSmithPropagator(TextMapPropagator):
     Args:
         project: The LangSmith project to name to called services unless the trace has its own; as
             the processor's. Default: ``default``.
+        remote_parent: As the exporter's: with ``parent`` no header names a run whose own place
+            LangSmith is yet to find. Default: ``root``.
         inbound: What a caller's ``langsmith-trace`` is good for: ``continue`` its trace (default),
             ``link`` to it (a new trace, the caller's ids in metadata), or ``ignore`` it.
         accept_project: Take the project that a caller names. Default: true.
@@ -121,10 +112,11 @@ class LangSmithPropagator(TextMapPropagator):
             about instead, and the careful choice is taken.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the settings are the signature
         self,
         *,
         project: str | None = None,
+        remote_parent: RemoteParent | None = None,
         inbound: Inbound | None = None,
         accept_project: bool | None = None,
         accept_metadata: bool | None = None,
@@ -288,7 +280,7 @@ class LangSmithPropagator(TextMapPropagator):
         lineage = find(current)
         if lineage is None and not is_followed(current):
             lineage = self._unfollowed(span, context)
-        return lineage if lineage is not None and lineage.dotted_order else None
+        return lineage if lineage is not None and lineage.can_be_named else None
 
     def _unfollowed(self, span: Span, context: Context | None) -> Lineage | None:
         """What is known without our processor: of a span that has no local parent, all."""
@@ -306,6 +298,8 @@ class LangSmithPropagator(TextMapPropagator):
         if parent is not None and not parent.is_remote and above is None:
             self._ask_for_the_processor()
             return caller
+        if self._settings.remote_parent == "parent":
+            above = claimed(span, above)
         return of_span(current.span_id, span.start_time or 0, above, span.attributes or EMPTY)
 
     def _ask_for_the_processor(self) -> None:

@@ -1,6 +1,6 @@
 """Which spans become runs: the presets of `span_filter`, as data.
 
-Pure, and total for the presets; a callable of the user's may raise, which is its caller's concern.
+Pure, and total for the presets; a callable of the user's may raise, hence `forgiving`.
 """
 
 from collections.abc import Callable
@@ -77,6 +77,25 @@ def selector(span_filter: SpanFilter) -> Wanted | None:
     if span_filter == "genai+root":
         return lambda span, is_root: is_root or is_genai(span)
     return lambda span, _: bool(span_filter(span))
+
+
+def forgiving(wanted: Wanted | None, complain: Callable[[Exception], None]) -> Wanted | None:
+    """The filter, but that a span on which it fails is kept: it is not there to hide anything.
+
+    Its first failure is handed to ``complain``.
+    """
+    failed: list[bool] = []
+
+    def asked(span: ReadableSpan, is_root: bool) -> bool:
+        try:
+            return wanted is None or wanted(span, is_root)
+        except Exception as error:  # noqa: BLE001 - the user's own code, on the application's thread
+            if not failed:
+                failed.append(True)
+                complain(error)
+            return True
+
+    return wanted and asked
 
 
 def is_genai(span: ReadableSpan) -> bool:

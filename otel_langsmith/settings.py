@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Compression: TypeAlias = Literal["none", "gzip", "zstd"]
 Face: TypeAlias = Literal["exporter", "processor", "propagator"]
 Inbound: TypeAlias = Literal["continue", "link", "ignore"]
+Mode: TypeAlias = Literal["multipart", "basic"]
+RemoteParent: TypeAlias = Literal["root", "parent"]
 
 PREFIXES: Final = ("OTEL_EXPORTER_LANGSMITH_", "LANGSMITH_", "LANGCHAIN_")
 """Where the environment says a setting, first match wins."""
@@ -48,6 +50,7 @@ class Settings:
     api_key: str | None = field(repr=False)
     workspace_id: str | None
     project: str
+    mode: Mode
     compression: Compression
     timeout: float
     headers: Mapping[str, str] = field(repr=False)
@@ -61,7 +64,9 @@ class Settings:
     max_held_spans: int
     max_held_bytes: int
     max_held_seconds: float
+    remote_parent: RemoteParent
     span_filter: SpanFilter
+    live: bool
     schedule_delay_millis: float
     max_queue_size: int
     inbound: Inbound
@@ -155,11 +160,14 @@ def _span_filter(value: object) -> object:
     return text
 
 
-def _inbound(value: object) -> str:
-    text = _text(value).lower()
-    if text not in ("continue", "link", "ignore"):
-        raise ValueError("it must be one of continue, link, ignore")
-    return text
+def _one_of(*words: str) -> Callable[[Any], object]:
+    def read(value: Any) -> object:
+        text = _text(value).lower()
+        if text not in words:
+            raise ValueError(f"it must be one of {', '.join(words)}")
+        return text
+
+    return read
 
 
 def _flag(value: object) -> bool:
@@ -229,6 +237,10 @@ SETTINGS: Final = (
         faces=("exporter", "processor", "propagator"),
     ),
     Setting(
+        "mode", _one_of("multipart", "basic"), "multipart",
+        "`multipart`, or `basic`: one plain `POST` or `PATCH /runs` for each run.", ("MODE",),
+    ),
+    Setting(
         "compression", _compression, "none",
         "`none`, `gzip` or `zstd`.", ("COMPRESSION",),
     ),
@@ -278,9 +290,18 @@ SETTINGS: Final = (
         "Longest that a span waits for its parents.", ("MAX_HELD_SECONDS",),
     ),
     Setting(
+        "remote_parent", _one_of("root", "parent"), "root",
+        "Of a span whose caller tells no run: begin a trace (`root`) or claim it (`parent`).",
+        ("REMOTE_PARENT",), faces=("exporter", "processor", "propagator"),
+    ),
+    Setting(
         "span_filter", _span_filter, "all",
         "Which spans become runs: `all`, `genai`, `genai+root`, or a callable on a span.",
         ("SPAN_FILTER",), faces=("processor",),
+    ),
+    Setting(
+        "live", _flag, True,
+        "Show runs while their spans are still open.", ("LIVE",), faces=("processor",),
     ),
     Setting(
         "schedule_delay_millis", _number(float, 1, 3_600_000), 1000.0,
@@ -293,7 +314,7 @@ SETTINGS: Final = (
         also=("OTEL_BSP_MAX_QUEUE_SIZE",), faces=("processor",),
     ),
     Setting(
-        "inbound", _inbound, "continue",
+        "inbound", _one_of("continue", "link", "ignore"), "continue",
         "What a caller's lineage is good for: `continue` its trace, `link` to it, or `ignore` it.",
         ("INBOUND",), fallback="ignore", faces=("propagator",),
     ),

@@ -303,7 +303,7 @@ def _about_span(span: ReadableSpan, lineage: Lineage) -> Metadata:
         about["OTEL_SPAN_ID"] = format_span_id(context.span_id)
         if context.trace_state:
             about["otel.trace_state"] = context.trace_state.to_header()
-    if span.parent is not None and lineage.parent_run_id is None:
+    if span.parent is not None and (lineage.parent_run_id is None or lineage.claimed):
         about["otel.parent_span_id"] = format_span_id(span.parent.span_id)
     if span.instrumentation_scope is not None:
         about.update(_scope(span.instrumentation_scope))

@@ -17,6 +17,7 @@ ORDER = (
     "version",
     "errors",
     "run",
+    "presence",
     # the rules, pure
     "identity",
     "headers",
@@ -25,7 +26,9 @@ ORDER = (
     "selection",
     "settings",
     "lineage",
+    "tracking",
     "assembly",
+    "live",
     "redact",
     "conventions.readers",
     "conventions.messages",
@@ -42,8 +45,10 @@ ORDER = (
     "wire.parts",
     "wire.multipart",
     "wire.compress",
+    "wire.basic",
     "wire.batch",
     "wire.reply",
+    "encoder",
     # the shell, with clock, threads and sockets
     "delivery",
     "delivery.transport",

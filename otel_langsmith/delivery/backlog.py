@@ -19,6 +19,10 @@ class Backlog:
         self._bytes = 0
         self._batches: deque[Batch] = deque()
 
+    def __len__(self) -> int:
+        """How many batches wait."""
+        return len(self._batches)
+
     def take(self) -> Batch | None:
         """The oldest batch, which is now the caller's to deliver or to give back."""
         with self._lock:
@@ -29,7 +33,7 @@ class Backlog:
             return batch
 
     def add(self, batch: Batch) -> int:
-        """How many runs, the oldest, had to go to keep the bound with ``batch`` at the end."""
+        """How many ends of runs, the oldest, had to go to keep the bound with ``batch`` added."""
         with self._lock:
             self._batches.append(batch)
             self._bytes += batch.size
@@ -47,5 +51,5 @@ class Backlog:
         while self._bytes > self._max_bytes:
             batch = self._batches.popleft()
             self._bytes -= batch.size
-            gone += len(batch)
+            gone += batch.ends
         return gone

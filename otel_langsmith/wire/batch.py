@@ -2,21 +2,50 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
-from otel_langsmith.wire.parts import Part
+from otel_langsmith.presence import Operation, Presence
+from otel_langsmith.run import EMPTY, JsonObject
+from otel_langsmith.wire.parts import Part, as_patch
+
+Moment: TypeAlias = Literal["opening", "end", "closing"]
+"""What an encoded run tells of: that it runs, how it ended, or that its end will not be known."""
 
 
 class EncodedRun(NamedTuple):
-    """A run as its parts; they are never split over two requests."""
+    """A run as its parts; they are never split over two requests.
+
+    ``alone``: it travels by itself as plain REST. ``place`` is then what the server needs to find
+    its place in a tree: the parent's id, and the rest if we know it.
+    """
 
     run_id: str
     parts: tuple[Part, ...]
+    presence: Presence | None = None
+    moment: Moment = "end"
+    alone: bool = False
+    place: JsonObject = EMPTY
 
     @property
     def size(self) -> int:
         """Bytes of all its parts, headers not counted, as LangSmith counts them."""
         return sum(len(part.body) for part in self.parts)
+
+    @property
+    def operation(self) -> Operation:
+        """What is to be done with it now, by what LangSmith has of it."""
+        if self.moment == "end":
+            return self.presence.operation if self.presence else "post"
+        return "post" if self.moment == "opening" else "patch"
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a conflict over it may mean that only its opening is there."""
+        return self.moment == "end" and self.presence is not None and self.presence.doubtful
+
+    def as_sent(self) -> Iterator[Part]:
+        """Its parts, named after what is to be done with it now."""
+        return map(as_patch, self.parts) if self.operation == "patch" else iter(self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +59,11 @@ class Batch:
     def __len__(self) -> int:
         """How many runs it has."""
         return len(self.runs)
+
+    @property
+    def ends(self) -> int:
+        """How many of them the ledger waits for: those whose span has ended."""
+        return sum(run.moment == "end" for run in self.runs)
 
     def halves(self) -> tuple["Batch", "Batch"]:
         """The same runs in two batches, of which neither was tried."""
@@ -51,9 +85,12 @@ def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Ite
     size = 0
     for run in runs:
         full = len(gathered) >= max_runs or size + run.size > max_bytes
-        if gathered and (full or run.run_id in gathered):
+        if gathered and (full or run.alone or run.run_id in gathered):
             yield Batch([*gathered.values()], size)
             gathered, size = {}, 0
+        if run.alone:
+            yield _batch([run])
+            continue
         gathered[run.run_id] = run
         size += run.size
     if gathered:

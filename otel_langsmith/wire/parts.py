@@ -1,13 +1,14 @@
 """A run → the parts of a multipart body that say it.
 
-Spec: LangSmith's OpenAPI, ``POST /runs/multipart``: parts are named ``post.<run id>[.<field>]``.
+Spec: LangSmith's OpenAPI, ``POST /runs/multipart``: parts are named ``post.<run id>[.<field>]``,
+those of an update ``patch.…``.
 """
 
 import platform
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, UUID_LENGTH, iso_time
@@ -64,10 +65,14 @@ def fault_of(run: Run) -> str | None:
     return next((fault for holds, fault in rules if not holds), None)
 
 
-def parts_of(run: Run) -> Iterator[Part]:
-    """The parts of a finished run: the main one first, as every known client sends them."""
+def parts_of(run: Run, *, placed: bool = True) -> Iterator[Part]:
+    """The parts of a run: the main one first, as every known client sends them.
+
+    Whatever a run that is shown while it is open may lack at its end is said even if empty, so that
+    the end replaces it. Unless ``placed``, its place in a tree is left out.
+    """
     name = f"post.{run.id}"
-    yield Part(name, _JSON, dumps(_main(run)))
+    yield Part(name, _JSON, dumps({**_main(run), **(place_of(run) if placed else {})}))
     yield Part(f"{name}.inputs", _JSON, dumps(run.inputs))
     if run.outputs is not None:
         yield Part(f"{name}.outputs", _JSON, dumps(run.outputs))
@@ -79,22 +84,37 @@ def parts_of(run: Run) -> Iterator[Part]:
     yield from _attachments(run)
 
 
+def parts_of_closing(run: Run, *, placed: bool = True) -> Iterator[Part]:
+    """The parts that end a run without its content: what was said of it before stays."""
+    main, *_, error = parts_of(run, placed=placed)
+    return iter((main, error))
+
+
+def as_patch(part: Part) -> Part:
+    """The same part of an update; attachments have one name for both."""
+    event, _, rest = part.name.partition(".")
+    return replace(part, name=f"patch.{rest}") if event == "post" else part
+
+
+def place_of(run: Run) -> dict[str, Json]:
+    """Where in its tree the run is."""
+    place = {"trace_id": run.trace_id, "dotted_order": run.dotted_order}
+    return {**place, "parent_run_id": run.parent_run_id} if run.parent_run_id else place
+
+
 def _main(run: Run) -> dict[str, Json]:
     fields: dict[str, Json] = {
         "id": run.id,
-        "trace_id": run.trace_id,
-        "dotted_order": run.dotted_order,
         "name": plain_text(run.name)[:MAX_NAME],
         "run_type": run.run_type,
         "start_time": iso_time(run.start_time_ns),
+        "tags": run.tags,
     }
     optional = {
-        "parent_run_id": run.parent_run_id,
         "end_time": None if run.end_time_ns is None else iso_time(run.end_time_ns),
         "session_id": run.session_id,
         "session_name": None if run.session_id else run.project,
         "reference_example_id": run.reference_example_id,
-        "tags": run.tags,
     }
     return fields | {field: value for field, value in optional.items() if value}
 

@@ -67,7 +67,9 @@ Verdict: TypeAlias = Accepted | RetryLater | Split | Rejected
 
 
 def judge(reply: Reply, now: datetime, *, runs: int = 1, tried: bool = False) -> Verdict:
-    """The verdict on the reply to a request of so many ``runs``, that was ``tried`` before or not.
+    """The verdict on the reply to a request of so many ``runs``.
+
+    ``tried``: it was sent before, and a conflict can only mean that it arrived then.
 
     A redirect is no success, its target never saw the body; nor is a web page, which LangSmith does
     not answer with. A conflict says that a run is there already: that is success for one run, and

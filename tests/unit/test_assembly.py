@@ -11,7 +11,8 @@ from support.spans import SECOND, START, context, span
 
 from otel_langsmith.assembly import ORPHANED, Assembly, Bounds, Placed
 from otel_langsmith.identity import run_id_of
-from otel_langsmith.lineage import Lineage, child, hang, root
+from otel_langsmith.lineage import Lineage, child, root
+from otel_langsmith.tracking import hang
 
 WIDE = Bounds(spans=1_000_000, bytes=2**40, age_s=1e9)
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langsmith.run_trees import RunTree
-from support.spans import START, context
+from support.spans import START, context, span
 
 from otel_langsmith.identity import parse_dotted_order, run_id_of
 from otel_langsmith.lineage import (
+    CALLER_TRACE_ID,
     MAX_DEPTH,
     OVERRIDE_IGNORED,
     START_CLAMPED,
@@ -20,11 +21,11 @@ from otel_langsmith.lineage import (
     TOO_DEEP,
     Lineage,
     child,
-    find,
-    hang,
+    claimed,
     of_span,
     root,
 )
+from otel_langsmith.tracking import find, hang
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 SDK_ROOT = "019b7cbc-f1ae-7000-8000-000000000001"
@@ -192,3 +193,21 @@ def test_a_context_that_takes_nothing_is_no_error() -> None:
     slotted: Any = Slotted()
     hang(slotted, root(run_id_of(1), START))
     assert find(slotted) is None
+
+
+def test_a_claim_is_only_laid_to_a_remote_parent_of_which_nothing_is_known() -> None:
+    served = span(1, 9, remote=True)
+    stands_for = claimed(served, None)
+    assert stands_for is not None
+    assert (stands_for.run_id, stands_for.claimed) == (run_id_of(9), True)
+    below = child(stands_for, run_id_of(1), START)
+    assert (below.parent_run_id, below.can_be_named) == (run_id_of(9), False)
+    known = root(run_id_of(9), START)
+    riding = Lineage("", "", None, "", project="p")
+    linked = Lineage("", "", None, "", metadata={CALLER_TRACE_ID: "x"})
+    assert claimed(served, known) is known
+    assert claimed(served, linked) is linked
+    assert claimed(span(1), None) is claimed(span(1, 2), None) is None
+    ridden = claimed(served, riding)
+    assert ridden is not None
+    assert (ridden.project, ridden.claimed) == ("p", True)

@@ -45,9 +45,10 @@ import otel_langsmith
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.headers import parse_baggage, unpack_state
 from otel_langsmith.identity import run_id_of
-from otel_langsmith.lineage import Lineage, Tracker, find, in_context, of_span, put_in_context
+from otel_langsmith.lineage import Lineage, of_span
 from otel_langsmith.propagator import LangSmithPropagator
 from otel_langsmith.settings import SETTINGS
+from otel_langsmith.tracking import Tracker, find, in_context, put_in_context
 from otel_langsmith.translate import translate
 
 WSGI: Any = None

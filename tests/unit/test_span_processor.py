@@ -32,21 +32,11 @@ from support.spans import START, context, span
 
 from otel_langsmith import ConfigurationError, pipeline
 from otel_langsmith.identity import run_id_of
-from otel_langsmith.lineage import (
-    ORPHANED,
-    Fate,
-    Lineage,
-    Tracker,
-    child,
-    find,
-    hang,
-    in_context,
-    put_in_context,
-    root,
-)
+from otel_langsmith.lineage import ORPHANED, Lineage, child, root
 from otel_langsmith.processor import LangSmithSpanProcessor
 from otel_langsmith.selection import is_genai, selector
 from otel_langsmith.settings import SETTINGS, resolve
+from otel_langsmith.tracking import Fate, Tracker, find, hang, in_context, put_in_context
 from otel_langsmith.wire.reply import Reply
 
 NEVER = 3_600_000
@@ -552,12 +542,13 @@ def test_a_span_goes_out_within_the_schedule_delay(make: Any) -> None:
     assert processor.ledger().delivered == 1
 
 
-def test_no_thread_is_started_before_a_span_has_ended(make: Any) -> None:
+def test_no_thread_is_started_before_a_span_has_started(make: Any) -> None:
     processor, tracer = make()
     assert processor._worker is None
     assert processor.force_flush(1_000) is True
-    under(tracer, None).end()
+    one = under(tracer, None)
     assert processor._worker is not None
+    one.end()
 
 
 def test_the_ledger_balances_at_every_moment(make: Any) -> None:

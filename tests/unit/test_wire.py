@@ -18,12 +18,14 @@ from requests_toolbelt import MultipartDecoder, MultipartEncoder
 
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import Lineage, child, root
+from otel_langsmith.presence import Presence, State
 from otel_langsmith.run import Attachment, Run
+from otel_langsmith.wire import basic
 from otel_langsmith.wire.batch import EncodedRun, batches
 from otel_langsmith.wire.compress import compress
 from otel_langsmith.wire.json import dumps
 from otel_langsmith.wire.multipart import encode
-from otel_langsmith.wire.parts import Part, fault_of, parts_of
+from otel_langsmith.wire.parts import Part, fault_of, parts_of, parts_of_closing, place_of
 from otel_langsmith.wire.reply import (
     Accepted,
     Rejected,
@@ -359,3 +361,47 @@ def test_a_reply_is_one_short_line() -> None:
 def test_a_dated_retry_after_in_another_zone() -> None:
     later = (NOW + timedelta(seconds=9)).strftime("%a, %d %b %Y %H:%M:%S +0000")
     assert retry_after_s(later, NOW.astimezone(timezone(timedelta(hours=2)))) == 9
+
+
+# Plain REST, and patches
+
+
+@given(st.dictionaries(st.text(), attribute_values, max_size=5))
+def test_plain_rest_says_in_one_object_what_multipart_says_in_parts(held: dict[str, Any]) -> None:
+    run = run_of(BELOW, inputs=held, outputs=held, events=[{"name": "e"}], error="e", tags=["t"])
+    parts = tuple(parts_of(run, placed=False))
+    message = basic.encode(run.id, parts, "post", place_of(run))
+    main, *fields = parts_of(run)
+    expected = json.loads(main.body)
+    expected |= {part.name.rpartition(".")[2]: json.loads(part.body) for part in fields}
+    assert json.loads(message.data) == expected
+    assert (message.method, message.path) == ("POST", "/runs")
+
+
+def test_a_plain_patch_names_its_run_and_may_leave_its_place_out() -> None:
+    run = run_of(BELOW)
+    message = basic.encode(run.id, tuple(parts_of(run, placed=False)), "patch", {})
+    assert (message.method, message.path) == ("PATCH", f"/runs/{run.id}")
+    assert {"trace_id", "dotted_order", "parent_run_id"}.isdisjoint(json.loads(message.data))
+
+
+def test_a_patch_has_the_parts_of_a_post_under_its_own_name() -> None:
+    run = run_of(attachments=[Attachment("note", "text/plain", b"hi")])
+    posted = tuple(parts_of(run))
+    opened = EncodedRun(run.id, posted, Presence(State.OPENED))
+    patched = [*opened.as_sent()]
+    assert [part.body for part in patched] == [part.body for part in posted]
+    assert {part.name.split(".")[0] for part in patched} == {"patch", "attachment"}
+    assert [*opened._replace(presence=None).as_sent()] == [*posted]
+
+
+def test_a_closing_ends_a_run_and_says_nothing_of_its_content() -> None:
+    run = run_of(error="gone", end_time_ns=START + 1)
+    assert [part.name.split(".", 2)[2:] for part in parts_of_closing(run)] == [[], ["error"]]
+
+
+def test_a_run_that_travels_alone_shares_no_batch() -> None:
+    one = EncodedRun("1", ())
+    alone = EncodedRun("2", (), alone=True)
+    found = batches([one, alone, alone, one], max_runs=9, max_bytes=9)
+    assert [[run.run_id for run in batch.runs] for batch in found] == [["1"], ["2"], ["2"], ["1"]]

@@ -1,0 +1,96 @@
+"""A span at its place → the encoded run that tells of it: translated, hidden, checked, in parts."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from otel_langsmith.assembly import Placed
+from otel_langsmith.lineage import Lineage
+from otel_langsmith.live import Opened, as_opening
+from otel_langsmith.presence import Presence
+from otel_langsmith.redact import Hiding, hide
+from otel_langsmith.run import EMPTY, JsonObject, Run
+from otel_langsmith.settings import Settings
+from otel_langsmith.translate import translate
+from otel_langsmith.wire.batch import EncodedRun, Moment
+from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
+
+ATTACHMENTS_LEFT_OUT: Final = "attachments_left_out"
+"""Plain REST has no place for a run's attachments; its metadata names them."""
+
+
+class Encoded(NamedTuple):
+    """A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
+
+    run: Run
+    sent: EncodedRun
+    fault: str | None
+
+
+class Encoder:
+    """Encodes runs as the settings want it.
+
+    Whatever a span says of itself raises nothing here, but for bugs of ours.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._basic = settings.mode == "basic"
+        self._project = settings.project
+        self._hiding = Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata)
+
+    def travels_alone(self, lineage: Lineage) -> bool:
+        """Whether a run goes as plain REST: all do, or only those whose place the server tells."""
+        return self._basic or lineage.claimed
+
+    def in_order(self, placed: Sequence[Placed]) -> Sequence[Placed]:
+        """The same runs, parents first if the server finds a run's place by its parent."""
+        if any(self.travels_alone(one.lineage) for one in placed):
+            return sorted(placed, key=lambda one: one.lineage.dotted_order)
+        return placed
+
+    def end(self, placed: Placed) -> Encoded:
+        """The whole run of a span that has ended."""
+        return self._encoded(self._run(placed), placed.lineage, placed.presence, "end")
+
+    def opening(self, placed: Placed) -> Encoded:
+        """The run of a span that is still open, as far as it can be told."""
+        run = as_opening(self._run(placed))
+        return self._encoded(run, placed.lineage, placed.presence, "opening")
+
+    def closing(self, opened: Opened) -> EncodedRun:
+        """What ends a run whose span will never end."""
+        return self._encoded(opened.run, opened.lineage, opened.presence, "closing").sent
+
+    def _run(self, placed: Placed) -> Run:
+        """The run without what is to be hidden, nor what cannot travel."""
+        run = translate(placed.span, placed.lineage, project=self._project)
+        run = hide(run, self._hiding)
+        bulky = run.attachments and self.travels_alone(placed.lineage)
+        return _without_attachments(run) if bulky else run
+
+    def _encoded(
+        self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment
+    ) -> Encoded:
+        alone = self.travels_alone(lineage)
+        parts = parts_of_closing if moment == "closing" else parts_of
+        sent = EncodedRun(
+            run.id,
+            tuple(parts(run, placed=not alone)),
+            Presence() if alone and presence is None else presence,
+            moment,
+            alone=alone,
+            place=_place(run, lineage) if alone else EMPTY,
+        )
+        return Encoded(run, sent, fault_of(run))
+
+
+def _place(run: Run, lineage: Lineage) -> JsonObject:
+    """All we know of a run's place that is true."""
+    return {"parent_run_id": run.parent_run_id} if lineage.claimed else place_of(run)
+
+
+def _without_attachments(run: Run) -> Run:
+    notes = (*run.notes, ATTACHMENTS_LEFT_OUT)
+    names = [attachment.name for attachment in run.attachments]
+    told = {"otel_langsmith.notes": list(notes), f"otel_langsmith.{ATTACHMENTS_LEFT_OUT}": names}
+    return replace(run, attachments=(), notes=notes, metadata={**run.metadata, **told})

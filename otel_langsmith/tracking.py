@@ -1,0 +1,254 @@
+"""Where a lineage is kept while its span lives, and how each span's own is told at any time.
+
+Pure: no clock, no lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import count
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from opentelemetry.context import create_key, get_value, set_value
+
+from otel_langsmith.lineage import ORPHANED, Lineage, claimed, of_span
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import SpanContext
+
+    from otel_langsmith.selection import Wanted
+
+    _Open: TypeAlias = tuple["Tracker", ReadableSpan | None, SpanContext | Lineage | None]
+    # A span whose place nobody needed yet: who follows it, itself, and what is above it.
+
+_SLOT: Final = "_otel_langsmith_lineage"
+_TRACKED: Final = "_otel_langsmith_tracked_"
+_KEY: Final = create_key("otel-langsmith-lineage")
+_serial: Final = count(1)
+
+
+def hang(context: SpanContext, lineage: Lineage) -> None:
+    """Keep ``lineage`` on the very object that every child sees as ``span.parent``.
+
+    It then lives exactly as long as it can be asked for: no map, no lock, no eviction.
+    ``SpanContext`` swallows plain assignment, so it is set through ``object``; a runtime whose
+    contexts have no ``__dict__`` refuses, and `find` then answers None (opentelemetry.md §2).
+    """
+    try:
+        object.__setattr__(context, _SLOT, lineage)
+    except AttributeError:
+        return
+
+
+def find(context: SpanContext | None) -> Lineage | None:
+    """The lineage of the nearest run: the span's own, or that of an ancestor if it is left out.
+
+    It was hung there by an extracting propagator or an assembling exporter, or follows from what a
+    `Tracker` hung there when the span started.
+    """
+    return _nearest(context, "")
+
+
+def is_followed(context: SpanContext) -> bool:
+    """Whether a `Tracker` saw the span start, so that `find` has the last word on it."""
+    return any(name.startswith(_TRACKED) for name in getattr(context, "__dict__", ()))
+
+
+def put_in_context(lineage: Lineage, context: Context | None = None) -> Context:
+    """A context whose spans hang under ``lineage`` if their own parent tells of none."""
+    return set_value(_KEY, lineage, context)
+
+
+def in_context(context: Context | None = None) -> Lineage | None:
+    """The lineage that `put_in_context` put there; None stands for the current context."""
+    lineage = get_value(_KEY, context)
+    return lineage if isinstance(lineage, Lineage) else None
+
+
+class Fate(Enum):
+    """Why a finished span is no run, or none yet."""
+
+    FILTERED = "left out as asked"
+    UNTRACKED = "started before anyone looked, or where nothing can be hung on a context"
+    INHERITED = "started before a fork, hence the parent process's to send"
+
+
+class Tracker:
+    """Follows spans from their start, so that each one's lineage can be told at any time.
+
+    What `start` hangs on a span's context is three references; nothing is computed before someone
+    asks. Whether a span is ``wanted`` as a run is decided when its place is first needed: when it
+    ends, or earlier because a child has ended, a header names it or it is shown while it is open. A
+    yes is final. A no is asked again at the end, and if the span is wanted only then, it is a run
+    beside the children that went on without it. Safe from any thread without a lock: who computes
+    twice computes the same.
+
+    Args:
+        wanted: Asked of spans that are still open, too; None wants them all.
+        before: The tracker whose spans this one continues after a fork.
+        project: Where a trace goes that nothing sends elsewhere.
+        claims: Whether a remote parent that nothing is known of is claimed by its id.
+    """
+
+    def __init__(
+        self,
+        wanted: Wanted | None,
+        before: Tracker | None = None,
+        *,
+        project: str | None = None,
+        claims: bool = False,
+    ) -> None:
+        self._wanted = wanted
+        self._claims: bool = before._claims if before else claims  # noqa: SLF001
+        self._project: str | None = before._project if before else project  # noqa: SLF001
+        self._slot: str = before._slot if before else f"{_TRACKED}{next(_serial)}"  # noqa: SLF001
+
+    def start(self, span: ReadableSpan, parent_context: Context | None) -> None:
+        """Follow a span that starts now.
+
+        Raises:
+            AttributeError: Nothing can be hung on its context.
+        """
+        parent: SpanContext | Lineage | None = span.parent
+        known = parent is not None and (hasattr(parent, self._slot) or _held(span.parent, _SLOT))
+        if not known:
+            parent = in_context(parent_context)
+        object.__setattr__(span.context, self._slot, (self, span, parent))
+
+    def end(self, span: ReadableSpan) -> Lineage | Fate:
+        """What a finished span becomes, now that all is known of it."""
+        context = span.context
+        seen: _Open | _Place | None = getattr(context, self._slot, None)
+        if context is None or seen is None:
+            return Fate.UNTRACKED
+        if (seen.tracker if isinstance(seen, _Place) else seen[0]) is not self:
+            return Fate.INHERITED
+        lineage = _nearest(context, self._slot)
+        place: _Place = getattr(context, self._slot)
+        if not place.kept:
+            place = self.place(span, lineage)
+            object.__setattr__(context, self._slot, place)
+        return place.lineage if place.kept and place.lineage else Fate.FILTERED
+
+    def open(self, span: ReadableSpan) -> Lineage | None:
+        """Where a span that is still open is a run, if it is wanted as it looks now.
+
+        A yes settles its ancestors' places, too; a no settles nothing.
+        """
+        undecided, above = _climbed(span.context, self._slot)
+        decided: list[tuple[_Undecided, _Place]] = []
+        for one in reversed(undecided):
+            place = one.seen[0].place(one.seen[1], above)
+            decided.append((one, place))
+            above = place.lineage
+        if decided and decided[-1][1].kept:
+            for one, place in decided:
+                one.settle(place)
+        return self.settled(span)
+
+    def settled(self, span: ReadableSpan) -> Lineage | None:
+        """Where a span is a run, if that was decided already."""
+        place = getattr(span.context, self._slot, None)
+        return place.lineage if isinstance(place, _Place) and place.kept else None
+
+    def forget(self, span: ReadableSpan) -> None:
+        """Let the children of a span that will be no run hang under its nearest ancestor's."""
+        seen: _Open | _Place | None = getattr(span.context, self._slot, None)
+        if isinstance(seen, tuple):
+            object.__setattr__(span.context, self._slot, (self, None, seen[2]))
+
+    def place(self, span: ReadableSpan | None, above: Lineage | None) -> _Place:
+        """Where a span goes under ``above``, as far as is known of it now."""
+        if span is not None and self._claims:
+            above = claimed(span, above)
+        if span is None or not self._wants(span, above):
+            return _Place(self, above, kept=False)
+        lineage = _tracked(span, above)
+        if self._project and not (lineage.project or lineage.project_id):
+            lineage = replace(lineage, project=self._project)  # for the headers of its children
+        return _Place(self, lineage, kept=True)
+
+    def _wants(self, span: ReadableSpan, above: Lineage | None) -> bool:
+        """Whether a span becomes a run. One not sampled is never sent."""
+        if span.context is None or not span.context.trace_flags.sampled:
+            return False
+        return self._wanted is None or self._wanted(span, not (above and above.dotted_order))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A decision: the span's own lineage if it is kept, else that of the nearest run above it."""
+
+    tracker: Tracker
+    lineage: Lineage | None
+    kept: bool
+
+
+class _Undecided(NamedTuple):
+    """A span whose place nobody needed yet, and where its place will hang."""
+
+    values: dict[str, object]
+    name: str
+    seen: _Open
+
+    def settle(self, place: _Place) -> _Place:
+        """The place that stands: this one, unless another thread was faster."""
+        now = self.values.get(self.name)
+        if isinstance(now, _Place):
+            return now
+        self.values[self.name] = place
+        return place
+
+
+def _nearest(context: SpanContext | None, slot: str) -> Lineage | None:
+    """The lineage of the nearest run at ``context`` or above it, deciding all that is undecided."""
+    undecided, above = _climbed(context, slot)
+    for one in reversed(undecided):
+        above = one.settle(one.seen[0].place(one.seen[1], above)).lineage
+    return above
+
+
+def _climbed(context: SpanContext | None, slot: str) -> tuple[list[_Undecided], Lineage | None]:
+    """What is undecided from ``context`` upwards, and the lineage above all that.
+
+    Without recursion: live ancestors may be thousands.
+    """
+    undecided: list[_Undecided] = []
+    above: SpanContext | Lineage | None = context
+    while above is not None and not isinstance(above, Lineage):
+        held = _held(above, slot)
+        if held is None:
+            above = None
+        elif isinstance(held[2], tuple):
+            undecided.append(_Undecided(held[0], held[1], held[2]))
+            above = held[2][2]
+        else:
+            above = held[2].lineage if isinstance(held[2], _Place) else held[2]
+    return undecided, above
+
+
+def _held(
+    context: SpanContext | None, slot: str
+) -> tuple[dict[str, object], str, _Open | _Place | Lineage] | None:
+    """What hangs on a context, and where: the tracker's own, else another's, else a lineage."""
+    values: dict[str, object] | None = getattr(context, "__dict__", None)
+    if not values:
+        return None
+    names = [slot, *(name for name in values if name.startswith(_TRACKED)), _SLOT]
+    for name in names:
+        value = values.get(name)
+        if isinstance(value, (tuple, _Place, Lineage)):
+            return values, name, value
+    return None
+
+
+def _tracked(span: ReadableSpan, above: Lineage | None) -> Lineage:
+    """The lineage of a span whose ancestors are known; a local parent we never saw is noted."""
+    context, parent = span.context, span.parent
+    lost = above is None and parent is not None and not parent.is_remote
+    notes = (ORPHANED,) if lost and _held(parent, _SLOT) is None else ()
+    span_id = context.span_id if context is not None else 0
+    return of_span(span_id, span.start_time or 0, above, span.attributes or {}, notes)
