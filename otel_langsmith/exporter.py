@@ -56,6 +56,12 @@ class LangSmithSpanExporter(SpanExporter):
             LangSmith run: ``root`` of a trace of its own (default), or ``parent``: its run claims
             the run that LangSmith makes of that span when it gets it by OTLP. Such traces go as in
             ``mode="basic"``; what LangSmith then refuses becomes a root after all.
+        spool_dir: Directory where runs wait that LangSmith does not take now, and where those it
+            refuses are kept; they outlive the process. Default: none, they wait in memory.
+        spool_max_bytes: Most bytes that wait there, oldest runs go first; as many more of refused
+            ones. Default: 512 MiB.
+        spool_max_age_seconds: Longest that a run waits there. Default: 7 days.
+        spool_fsync: Make what waits there outlive a power cut. Default: false.
 
     Raises:
         ConfigurationError: An argument cannot be used. An unusable environment variable is warned
@@ -84,6 +90,10 @@ class LangSmithSpanExporter(SpanExporter):
         max_held_bytes: int | None = None,
         max_held_seconds: float | None = None,
         remote_parent: RemoteParent | None = None,
+        spool_dir: str | None = None,
+        spool_max_bytes: int | None = None,
+        spool_max_age_seconds: float | None = None,
+        spool_fsync: bool | None = None,
     ) -> None:
         arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
         self._pipeline = open_pipeline(arguments)

@@ -15,8 +15,10 @@ from traceback import extract_tb
 from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.assembly import Assembly, Bounds, Placed
+from otel_langsmith.delivery.clock import Clock, SystemClock
 from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
-from otel_langsmith.delivery.sender import Clock, Sender, SystemClock
+from otel_langsmith.delivery.outbox import Outbox, open_storage
+from otel_langsmith.delivery.sender import Sender
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.encoder import Encoder
 from otel_langsmith.live import OPENING_FAILED, UNENDED
@@ -84,6 +86,7 @@ class Pipeline:
         self._open_transport = transport
         self._encoder = Encoder(settings)
         self._undeliverable = _undeliverable(settings)
+        self._storage = None if self._undeliverable else open_storage(settings, self._lost_on_disk)
         self._begin()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=partial(_begin_anew, weakref.ref(self)))
@@ -96,14 +99,15 @@ class Pipeline:
         self._closed = False
         self._closing, self._finished = threading.Event(), threading.Event()
         self._book = Book()
-        self._lost_at_flush = 0
+        self._missing_at_flush = 0
         self._said: set[str] = set()
         self._assembly = Assembly(
             Bounds(settings.max_held_spans, settings.max_held_bytes, settings.max_held_seconds),
             claims=settings.remote_parent == "parent",
         )
         self._transport = self._open_transport()
-        self._sender = Sender(settings, self._transport, self.clock, self._book)
+        outbox = Outbox(self._book, self.clock, self._storage, settings.spool_max_bytes)
+        self._sender = Sender(settings, self._transport, self.clock, self._book, outbox)
 
     def ledger(self) -> Ledger:
         """What became of every span so far."""
@@ -141,8 +145,8 @@ class Pipeline:
     ) -> None:
         """Deliver accepted spans, each at its place; those nobody followed wait as in `export`.
 
-        Whatever is not settled when it returns is in the backlog. What LangSmith must have before
-        it can place a run goes first, although its span is ``live``.
+        Whatever is not settled when it returns is on disk or in the backlog. What LangSmith must
+        have before it can place a run goes first, although its span is ``live``.
         """
         deadline_s = self.clock.now_s() + timeout_s
         with self._book.consign(len(spans), queued=len(spans)) as consignment:
@@ -175,7 +179,7 @@ class Pipeline:
         self._closing.set()
 
     def abandon(self) -> None:
-        """Count what waits as lost, and what comes back from a request that is under way."""
+        """Leave what waits on disk, or count it as lost; later, too, what comes back unanswered."""
         self._finished.set()
         self._sender.abandon()
         self._transport.close()
@@ -192,10 +196,11 @@ class Pipeline:
         with self._lock:
             overdue = [] if self._closed else self._assembled(())
         clear = self._finished.is_set() or self._deliver(overdue, deadline_s, self._closing)
+        clear = clear or self._sender.drain(deadline_s, self._closing)
         idle = clear and self._book.wait_idle(_bounded(deadline_s - self.clock.now_s()))
         ledger = self._book.read()
-        lost, self._lost_at_flush = ledger.lost - self._lost_at_flush, ledger.lost
-        return idle and not lost and not ledger.held
+        missing, self._missing_at_flush = ledger.missing - self._missing_at_flush, ledger.missing
+        return idle and not missing and not ledger.held
 
     def close(self, timeout_s: float, live: LiveRuns | None = None) -> None:
         """Send what is held and what waits, then stop. A second call does nothing.
@@ -214,6 +219,7 @@ class Pipeline:
             self._at_rest.wait_for(lambda: self._deliveries == 0, timeout_s)
         try:
             self._deliver(placed, deadline_s, threading.Event())
+            self._sender.drain(deadline_s, threading.Event())
             if live is not None:
                 self._sender.announce(self._closings(live), deadline_s, threading.Event())
         finally:
@@ -276,7 +282,7 @@ class Pipeline:
     ) -> bool:
         if self._undeliverable:
             return self._refuse(len(placed), self._undeliverable, queued=queued)
-        lost_before = self._book.read().lost
+        missing_before = self._book.read().missing
         with self._lock:
             self._deliveries += 1
         try:
@@ -295,7 +301,7 @@ class Pipeline:
                 self._at_rest.notify_all()
             if self._finished.is_set():
                 self._sender.abandon()
-        return clear and self._book.read().lost == lost_before
+        return clear and self._book.read().missing == missing_before
 
     def _encoded(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[EncodedRun]:
         """The runs as they will be sent; those that cannot be are settled here."""
@@ -332,6 +338,10 @@ class Pipeline:
         for opened in live.unended(int(self.clock.utc().timestamp() * 1e9)):
             self._book.note((UNENDED,))
             yield self._encoder.closing(opened)
+
+    def _lost_on_disk(self, reason: str, count: int, inherited: bool) -> None:
+        """Book what the spool, which a fork does not end, says is lost."""
+        self._book.spool_lost(reason, count, inherited)
 
     def _say_once(self, what: str, error: Exception) -> None:
         """Log a bug of ours by its place; an exception's own words may hold hidden content."""

@@ -104,6 +104,12 @@ class LangSmithSpanProcessor(SpanProcessor):
             LangSmith run: ``root`` of a trace of its own (default), or ``parent``: its run claims
             the run that LangSmith makes of that span when it gets it by OTLP. Such traces go as in
             ``mode="basic"``; what LangSmith then refuses becomes a root after all.
+        spool_dir: Directory where runs wait that LangSmith does not take now, and where those it
+            refuses are kept; they outlive the process. Default: none, they wait in memory.
+        spool_max_bytes: Most bytes that wait there, oldest runs go first; as many more of refused
+            ones. Default: 512 MiB.
+        spool_max_age_seconds: Longest that a run waits there. Default: 7 days.
+        spool_fsync: Make what waits there outlive a power cut. Default: false.
         span_filter: Which spans become runs: ``all`` (default), ``genai`` (model, agent, tool,
             retrieval, MCP and chain spans), ``genai+root`` (and each trace's root), or a callable.
         live: Show runs while their spans are still open. Default: true.
@@ -138,6 +144,10 @@ class LangSmithSpanProcessor(SpanProcessor):
         max_held_bytes: int | None = None,
         max_held_seconds: float | None = None,
         remote_parent: RemoteParent | None = None,
+        spool_dir: str | None = None,
+        spool_max_bytes: int | None = None,
+        spool_max_age_seconds: float | None = None,
+        spool_fsync: bool | None = None,
         span_filter: SpanFilter | None = None,
         live: bool | None = None,
         schedule_delay_millis: float | None = None,
@@ -172,7 +182,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._ended_bytes = self._look_at = self._looked_at = 0
         self._full = self._closed = self._finished = False
         self._deadline_s = math.inf
-        self._taken = self._settled = self._lost_at_flush = 0
+        self._taken = self._settled = self._missing_at_flush = 0
         self._changed = threading.Condition()
         self._turn = threading.Lock()
         self._bell, self._closing = threading.Event(), threading.Event()
@@ -222,8 +232,8 @@ class LangSmithSpanProcessor(SpanProcessor):
                 lambda: self._settled >= goal or self._finished, timeout_s
             )
         ledger = self.ledger()
-        lost, self._lost_at_flush = ledger.lost - self._lost_at_flush, ledger.lost
-        return settled and self._settled >= goal and not lost and not ledger.held
+        missing, self._missing_at_flush = ledger.missing - self._missing_at_flush, ledger.missing
+        return settled and self._settled >= goal and not missing and not ledger.held
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
         """Deliver what can be within ``timeout_millis``, count the rest, and refuse what comes.
@@ -345,7 +355,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         finally:
             self._turn.release()
         with self._changed:
-            clear = self._pipeline.ledger().queued == 0
+            clear = not self._pipeline.ledger().waiting
             if clear:
                 self._settled = self._taken
                 self._changed.notify_all()

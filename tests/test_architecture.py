@@ -24,6 +24,7 @@ ORDER = (
     "carrier",
     "w3c",
     "selection",
+    "values",
     "settings",
     "lineage",
     "tracking",
@@ -51,6 +52,7 @@ ORDER = (
     "encoder",
     # the shell, with clock, threads and sockets
     "delivery",
+    "delivery.clock",
     "delivery.transport",
     "delivery.ledger",
     "delivery.backlog",
@@ -63,6 +65,9 @@ ORDER = (
     "delivery.spool",
     "delivery.destination",
     "delivery.dead_letters",
+    "delivery.outbox",
+    "delivery.outage",
+    "delivery.parents",
     "delivery.sender",
     # faces
     "pipeline",

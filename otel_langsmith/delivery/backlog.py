@@ -32,24 +32,24 @@ class Backlog:
             self._bytes -= batch.size
             return batch
 
-    def add(self, batch: Batch) -> int:
-        """How many ends of runs, the oldest, had to go to keep the bound with ``batch`` added."""
+    def add(self, batch: Batch) -> list[Batch]:
+        """Which batches, the oldest, had to go to keep the bound with ``batch`` added."""
         with self._lock:
             self._batches.append(batch)
             self._bytes += batch.size
             return self._shrunk()
 
-    def give_back(self, batch: Batch) -> int:
+    def give_back(self, batch: Batch) -> list[Batch]:
         """The same for a batch that was taken: it stays the oldest, hence the first to go."""
         with self._lock:
             self._batches.appendleft(batch)
             self._bytes += batch.size
             return self._shrunk()
 
-    def _shrunk(self) -> int:
-        gone = 0
+    def _shrunk(self) -> list[Batch]:
+        gone = []
         while self._bytes > self._max_bytes:
             batch = self._batches.popleft()
             self._bytes -= batch.size
-            gone += batch.ends
+            gone.append(batch)
         return gone

@@ -39,6 +39,16 @@ class Ledger:
         return sum(self.dropped.values())
 
     @property
+    def waiting(self) -> int:
+        """How many spans are on their way, or will be once LangSmith takes them."""
+        return self.queued + self.spooled
+
+    @property
+    def missing(self) -> int:
+        """How many spans LangSmith will not have unless someone acts: lost, or refused and kept."""
+        return self.lost + self.dead_lettered
+
+    @property
     def balances(self) -> bool:
         """Whether the accounting identity holds; anything but True is a bug of this package."""
         known = self.delivered + self.held + self.queued + self.spooled + self.filtered
@@ -51,6 +61,7 @@ class Book:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._received = self._delivered = self._held = self._queued = self._filtered = 0
+        self._spooled = self._dead_lettered = 0
         self._dropped: Counter[str] = Counter()
         self._noted: Counter[str] = Counter()
 
@@ -62,7 +73,9 @@ class Book:
                 delivered=self._delivered,
                 held=self._held,
                 queued=self._queued,
+                spooled=self._spooled,
                 filtered=self._filtered,
+                dead_lettered=self._dead_lettered,
                 dropped=MappingProxyType(dict(self._dropped)),
                 noted=MappingProxyType(dict(self._noted)),
             )
@@ -128,15 +141,46 @@ class Book:
             self._held += count
             self._changed.notify_all()
 
+    def spooled(self, count: int) -> None:
+        """``count`` of those on their way wait on disk."""
+        with self._changed:
+            self._queued -= count
+            self._spooled += count
+
+    def unspooled(self, count: int) -> None:
+        """``count`` of those that waited on disk are on their way again."""
+        self.spooled(-count)
+
+    def inherit(self, count: int) -> None:
+        """``count`` spans that another process had received are on their way."""
+        self.enqueue(count)
+
+    def spool_lost(self, reason: str, count: int, inherited: bool) -> None:
+        """``count`` of those that waited on disk are lost; of ``inherited`` ones none was known."""
+        with self._changed:
+            if inherited:
+                self._received += count
+            else:
+                self._spooled -= count
+            self._dropped[reason] += count
+            self._changed.notify_all()
+
+    def dead_lettered(self, count: int) -> None:
+        """``count`` of those on their way were refused by LangSmith and are kept on disk."""
+        with self._changed:
+            self._queued -= count
+            self._dead_lettered += count
+            self._changed.notify_all()
+
     def note(self, notes: Iterable[str]) -> None:
         """Count what had to be bent."""
         with self._changed:
             self._noted.update(notes)
 
     def wait_idle(self, timeout_s: float) -> bool:
-        """Whether nothing is on its way, at the latest after ``timeout_s``."""
+        """Whether nothing is on its way or waits on disk, at the latest after ``timeout_s``."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._queued == 0, timeout_s)
+            return self._changed.wait_for(lambda: not (self._queued or self._spooled), timeout_s)
 
 
 INTERRUPTED: Final = "interrupted"

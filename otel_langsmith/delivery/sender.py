@@ -3,20 +3,21 @@
 import logging
 import random
 import threading
-import time
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
 from secrets import token_hex
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote
 
 from otel_langsmith.delivery.backlog import BACKLOG_FULL, Backlog
+from otel_langsmith.delivery.clock import Clock
 from otel_langsmith.delivery.ledger import Book, Consignment
+from otel_langsmith.delivery.outage import Outage
+from otel_langsmith.delivery.outbox import Outbox
+from otel_langsmith.delivery.parents import Parents
 from otel_langsmith.delivery.transport import Request, Transport
-from otel_langsmith.run import EMPTY, JsonObject
 from otel_langsmith.settings import Settings
 from otel_langsmith.version import __version__
 from otel_langsmith.wire import basic, multipart
@@ -32,13 +33,13 @@ UNDELIVERED: Final = "undelivered"
 PARENT_UNKNOWN: Final = "parent_unknown"
 """LangSmith knows no run of the id that this one claims as its parent, so it went without."""
 
-_PARENTS_KNOWN: Final = 65_536
-"""How many runs sent as plain REST are remembered to be there; of others it is taken for unsure."""
-
 _PARENT_MAY_BE_MISSING: Final = frozenset({400, 404, 422})
 
 _LEAST_SECRET: Final = 6
 """A shorter header value is no secret, and would be found in ordinary words."""
+
+REPLAY_S: Final = 0.5
+"""For so long a delivery goes on sending what waits on disk; new runs may be waiting behind it."""
 
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 30.0
@@ -46,54 +47,34 @@ _LONGEST_BACKOFF_S: Final = 30.0
 _log: Final = logging.getLogger("otel_langsmith")
 
 
-class Clock(Protocol):
-    """Time, as far as delivery needs it."""
-
-    def now_s(self) -> float:
-        """Seconds on a clock that never goes back."""
-
-    def utc(self) -> datetime:
-        """The time of day, for dates in replies."""
-
-    def wait(self, event: threading.Event, timeout_s: float) -> bool:
-        """Whether ``event`` was set, at the latest after ``timeout_s`` seconds."""
-
-
-class SystemClock:
-    """The machine's own `Clock`."""
-
-    def now_s(self) -> float:
-        """``time.monotonic``."""
-        return time.monotonic()
-
-    def utc(self) -> datetime:
-        """Now, in UTC."""
-        return datetime.now(timezone.utc)
-
-    def wait(self, event: threading.Event, timeout_s: float) -> bool:
-        """``event.wait``."""
-        return event.wait(timeout_s)
-
-
 class Sender:
     """Delivers runs to one LangSmith and settles each in the book; for use from many threads.
 
-    What cannot be delivered before a deadline waits in a backlog for the next delivery. Where the
-    server places runs by their parents, deliveries take turns, so that none overtakes its parent.
+    What cannot be delivered before a deadline waits for the next delivery: in the outbox, or if
+    that has no disk, in a backlog in memory. Where the server places runs by their parents,
+    deliveries take turns, so that none overtakes its parent.
     """
 
-    def __init__(self, settings: Settings, transport: Transport, clock: Clock, book: Book) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Transport,
+        clock: Clock,
+        book: Book,
+        outbox: Outbox | None = None,
+    ) -> None:
         self._settings = settings
         self._transport = transport
         self._clock = clock
         self._book = book
         self._backlog = Backlog(settings.max_backlog_bytes)
+        self._outbox = outbox or Outbox(book, clock)
         self._headers = headers_of(settings)
         self._outage = Outage()
         self._refusals: set[str] = set()
         self._in_order = settings.mode == "basic" or settings.remote_parent == "parent"
         self._turn = threading.Lock()
-        self._there: OrderedDict[str, None] = OrderedDict()
+        self._parents = Parents()
 
     def deliver(
         self,
@@ -102,22 +83,66 @@ class Sender:
         deadline_s: float,
         interrupt: threading.Event,
     ) -> bool:
-        """Send the backlog, then ``runs``; whether nothing of it is left waiting.
+        """Send the backlog, then ``runs``, then some of the outbox; whether nothing of it waits.
 
         ``deadline_s``, on the clock, is for all requests and waits together; nothing is tried for
         longer than the ``timeout`` setting in vain. Once ``interrupt`` is set, no wait for another
-        attempt is begun or finished.
+        attempt is begun or finished. With a disk to wait on there are none: see `drain`.
         """
         with self._my_turn(deadline_s) as mine:
-            clear = mine and self.resend(deadline_s, interrupt)
+            clear = mine and self.resend(deadline_s, interrupt) and not self._behind_others
             for batch in self._batches(runs):
                 consignment.pass_on(batch.ends)
                 if clear:
-                    clear = self._send(batch, deadline_s, interrupt)
-                    clear = clear and self.resend(deadline_s, interrupt)
+                    clear = self._sent(batch, deadline_s, interrupt)
                 else:
-                    self._kept(self._backlog.add(batch))
-        return clear
+                    self._wait(batch)
+            if mine:
+                self._replay(deadline_s, interrupt)
+        return clear and not self._outbox.waiting
+
+    def drain(self, deadline_s: float, interrupt: threading.Event) -> bool:
+        """Send what waits on disk; whether nothing that this process received is left of it.
+
+        Like `deliver`, it waits for nothing for longer than the ``timeout`` setting in vain.
+        """
+        outbox, early = self._outbox, True
+        vain_s = self._clock.now_s() + self._settings.timeout
+        while outbox.waiting:
+            with self._my_turn(deadline_s) as mine:
+                found = mine and self._replay(deadline_s, interrupt, early=early)
+            now_s, early = self._clock.now_s(), False
+            if found and not outbox.failing:
+                vain_s = now_s + self._settings.timeout
+                continue
+            until_s = now_s + (outbox.due_in_s or _FIRST_BACKOFF_S)
+            if until_s >= min(deadline_s, vain_s) or self._clock.wait(interrupt, until_s - now_s):
+                break
+        return not (outbox.waiting or self._backlog)
+
+    @property
+    def _behind_others(self) -> bool:
+        """Whether new runs have to wait behind those on disk."""
+        return self._outbox.failing or (self._in_order and self._outbox.waiting > 0)
+
+    def _replay(
+        self, deadline_s: float, interrupt: threading.Event, *, early: bool = False
+    ) -> bool:
+        """Send what waits on disk, one request after the other, for a while; whether any did."""
+        limits, found = self._settings, False
+        until_s = min(deadline_s, self._clock.now_s() + REPLAY_S)
+        clear = self._clock.now_s() < until_s
+        while clear and self._clock.now_s() < until_s:
+            runs = self._outbox.take(limits.max_batch_runs, limits.max_batch_bytes, early=early)
+            found, clear = found or bool(runs), bool(runs)
+            waiting = deque(self._batches(runs))
+            try:
+                while clear and waiting:
+                    clear = self._sent(waiting.popleft(), deadline_s, interrupt)
+            finally:
+                for batch in waiting:
+                    self._wait(batch)
+        return found
 
     def announce(
         self, runs: Iterable[EncodedRun], deadline_s: float, interrupt: threading.Event
@@ -127,7 +152,8 @@ class Sender:
         Whatever is not taken is no concern of the backlog. `RetryLater` ends it.
         """
         with self._my_turn(deadline_s) as mine:
-            verdict: Verdict = Accepted() if mine and not self._backlog else RetryLater()
+            free = mine and not (self._backlog or self._behind_others)
+            verdict: Verdict = Accepted() if free else RetryLater()
             for batch in self._batches(runs):
                 if isinstance(verdict, RetryLater):
                     break
@@ -165,13 +191,28 @@ class Sender:
         """Send what waits in the backlog, oldest first; whether nothing is left of it."""
         while (batch := self._backlog.take()) is not None:
             if not self._send(batch, deadline_s, interrupt):
+                self._secure()
                 return False
         return True
 
     def abandon(self) -> None:
-        """Drop what waits in the backlog."""
+        """Leave what waits to the next process, or drop it where there is no disk."""
+        self._secure()
         while (batch := self._backlog.take()) is not None:
             self._book.dropped(UNDELIVERED, batch.ends)
+        self._outbox.close()
+
+    def _secure(self) -> None:
+        """Put what waits in memory on disk, as far as that takes it."""
+        while self._outbox.keeps and (batch := self._backlog.take()) is not None:
+            if not self._outbox.keep(batch):
+                self._lose(self._backlog.give_back(batch))
+                break
+
+    def _sent(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> bool:
+        """Whether nothing waits in memory now, of the batch or of others."""
+        sent = self._send(batch, deadline_s, interrupt)
+        return sent and self.resend(deadline_s, interrupt)
 
     def _send(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> bool:
         """Whether more can be sent now.
@@ -181,7 +222,7 @@ class Sender:
         """
         now_s = self._clock.now_s()
         if now_s >= deadline_s:
-            self._kept(self._backlog.give_back(batch))
+            self._wait(batch, again=True)
             return False
         answered = False
         try:
@@ -190,17 +231,20 @@ class Sender:
             answered = not isinstance(verdict, RetryLater)
         finally:
             if not answered:
-                self._kept(self._backlog.give_back(replace(batch, tried=True)))
-        if isinstance(verdict, Split):
+                self._wait(replace(batch, tried=True), again=True)
+        if isinstance(verdict, RetryLater):
+            self._outbox.failed(verdict.after_s)
+        elif isinstance(verdict, Split):
             self._requeue(batch.halves())
-        elif answered and self._changed(batch, reply):
+        elif self._changed(batch, reply):
             self._requeue((replace(batch, tried=False),))
         elif isinstance(verdict, Accepted):
             self._accepted(batch)
             self._book.delivered(batch.ends)
-        elif isinstance(verdict, Rejected):
+        else:
             self._refused(verdict, reply)
-            self._book.dropped(verdict.reason, batch.ends)
+            said = self._scrubbed(reply.text)
+            return self._outbox.refuse(batch, verdict.reason, reply, said)
         return answered
 
     def _changed(self, batch: Batch, reply: Reply) -> bool:
@@ -210,7 +254,7 @@ class Sender:
             return False
         if run.moment == "end" and run.presence.turned_by(_told(run, reply)):
             return True
-        if reply.status in _PARENT_MAY_BE_MISSING and self._claims(run):
+        if reply.status in _PARENT_MAY_BE_MISSING and self._parents.claimed_by(run):
             run.presence.orphaned = True
             self._book.note((PARENT_UNKNOWN,))
             return True
@@ -221,42 +265,31 @@ class Sender:
             if run.moment == "opening" and run.presence is not None:
                 run.presence.opening_accepted()
             if run.alone:
-                self._there[run.run_id] = None
-                if len(self._there) > _PARENTS_KNOWN:
-                    self._there.popitem(last=False)
-
-    def _claims(self, run: EncodedRun) -> bool:
-        """Whether the run has nothing but the id of a parent that may not be there."""
-        place = self._place(run)
-        return len(place) == 1 and place["parent_run_id"] not in self._there
-
-    def _place(self, run: EncodedRun) -> JsonObject:
-        """What a run sent alone says of its place.
-
-        The parent's id, from which the server tells the rest; and the rest as well if the parent
-        may not have come yet, as one of another process, and if we know it.
-        """
-        parent = run.place.get("parent_run_id")
-        if parent is None or (run.presence is not None and run.presence.orphaned):
-            return EMPTY
-        if parent in self._there or run.operation == "patch":
-            return {"parent_run_id": parent}
-        return run.place
+                self._parents.arrived(run)
+        self._outbox.worked()
+        self._outbox.settle(batch)
 
     def _requeue(self, parts: tuple[Batch, ...]) -> None:
         for part in reversed(parts):
-            self._kept(self._backlog.give_back(part))
+            self._lose(self._backlog.give_back(part))
 
-    def _kept(self, displaced: int) -> None:
-        if displaced:
-            self._book.dropped(BACKLOG_FULL, displaced)
+    def _wait(self, batch: Batch, *, again: bool = False) -> None:
+        """Keep the batch for later; ``again``: before all others, if in memory."""
+        if not self._outbox.keep(batch):
+            add = self._backlog.give_back if again else self._backlog.add
+            self._lose(add(batch))
+
+    def _lose(self, displaced: Iterable[Batch]) -> None:
+        """Batches that have no room in memory; those from disk go back there."""
+        for batch in displaced:
+            if not self._outbox.keep(batch):
+                self._book.dropped(BACKLOG_FULL, batch.ends)
 
     def _request(self, batch: Batch) -> Request:
         run = batch.runs[0]
         if run.alone:
-            method, path, data = basic.encode(
-                run.run_id, run.parts, run.operation, self._place(run)
-            )
+            place = self._parents.place_of(run)
+            method, path, data = basic.encode(run.run_id, run.parts, run.operation, place)
             headers = {**self._headers, "Content-Type": basic.CONTENT_TYPE}
             return Request(method, f"{self._settings.endpoint}{path}", headers, data)
         parts = [part for run in batch.runs for part in run.as_sent()]
@@ -271,6 +304,7 @@ class Sender:
         self, batch: Batch, deadline_s: float, interrupt: threading.Event
     ) -> tuple[Verdict, Reply]:
         """The verdict that stands at the deadline, and the reply it is on."""
+        self._outbox.begin(batch)
         for run in batch.runs:
             if run.moment == "opening" and run.presence is not None:
                 run.presence.opening_sent()
@@ -289,7 +323,9 @@ class Sender:
             tried = True
             # full jitter: a fleet that failed together must not come back together
             wait_s = max(verdict.after_s, random.uniform(0, backoff_s))  # noqa: S311
-            if wait_s >= deadline_s - self._clock.now_s() or self._clock.wait(interrupt, wait_s):
+            in_time = wait_s < deadline_s - self._clock.now_s()
+            # who has a disk waits there: a process that is killed now must not lose these runs
+            if self._outbox.keeps or not in_time or self._clock.wait(interrupt, wait_s):
                 break
             backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
         return verdict, reply
@@ -332,30 +368,6 @@ _REMEDIES: Final = {
     403: " (are LANGSMITH_API_KEY, LANGSMITH_ENDPOINT's region and LANGSMITH_WORKSPACE_ID right?)",
     404: " (is LANGSMITH_ENDPOINT right?)",
 }
-
-
-class Outage:
-    """Says in the log when delivery begins to fail and when it works again, not in between."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._since_s: float | None = None
-
-    def began(self, now_s: float, why: str) -> None:
-        """LangSmith could not be reached, or was busy."""
-        with self._lock:
-            new = self._since_s is None
-            if new:
-                self._since_s = now_s
-        if new:
-            _log.warning("delivery to LangSmith is failing: %s", why)
-
-    def over(self, now_s: float) -> None:
-        """LangSmith took something."""
-        with self._lock:
-            since_s, self._since_s = self._since_s, None
-        if since_s is not None:
-            _log.warning("delivery to LangSmith recovered after %.0f s", now_s - since_s)
 
 
 def headers_of(settings: Settings) -> Mapping[str, str]:

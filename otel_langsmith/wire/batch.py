@@ -16,7 +16,8 @@ class EncodedRun(NamedTuple):
     """A run as its parts; they are never split over two requests.
 
     ``alone``: it travels by itself as plain REST. ``place`` is then what the server needs to find
-    its place in a tree: the parent's id, and the rest if we know it.
+    its place in a tree: the parent's id, and the rest if we know it. ``origin`` is where it waited,
+    and means something only to whoever put it there.
     """
 
     run_id: str
@@ -25,6 +26,7 @@ class EncodedRun(NamedTuple):
     moment: Moment = "end"
     alone: bool = False
     place: JsonObject = EMPTY
+    origin: object = None
 
     @property
     def size(self) -> int:

@@ -96,6 +96,12 @@ def as_patch(part: Part) -> Part:
     return replace(part, name=f"patch.{rest}") if event == "post" else part
 
 
+def as_post(part: Part) -> Part:
+    """The part of an update as it was before `as_patch`."""
+    event, _, rest = part.name.partition(".")
+    return replace(part, name=f"post.{rest}") if event == "patch" else part
+
+
 def place_of(run: Run) -> dict[str, Json]:
     """Where in its tree the run is."""
     place = {"trace_id": run.trace_id, "dotted_order": run.dotted_order}
