@@ -16,7 +16,8 @@ from otel_langsmith.delivery.records import ending
 from otel_langsmith.delivery.spool import Bounds, Spool
 from otel_langsmith.delivery.transport import Request
 from otel_langsmith.version import __version__
-from otel_langsmith.wire.multipart import encode
+from otel_langsmith.wire import basic, multipart
+from otel_langsmith.wire.parts import as_patch
 from otel_langsmith.wire.reply import Accepted, Reply, Split, judge
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from otel_langsmith.delivery.records import Record
     from otel_langsmith.delivery.shelf import Entry
     from otel_langsmith.delivery.transport import Transport
+    from otel_langsmith.run import JsonObject
     from otel_langsmith.settings import Settings
     from otel_langsmith.spooling import Directory, Place
 
@@ -37,7 +39,7 @@ _AT_ONCE: Final = 1000
 _AT_ONCE_BYTES: Final = 2**24
 _SHOWN: Final = 300
 _CONFLICT: Final = 409
-_ALONE: Final = Reply(None, error="it is to be sent as plain REST, by the application itself")
+_NOT_FOUND: Final = 404
 
 _OF_THE_RUN: Final = frozenset({400, 413, 422})
 """Refusals that are said of a run, and not of the request, the key or the hour."""
@@ -69,6 +71,11 @@ class Fate(NamedTuple):
     def refused(self) -> bool:
         """Whether the run will never be taken."""
         return not self.settled and self.reply.status in _OF_THE_RUN
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether a run that names its parent may be refused for nobody knowing that one."""
+        return self.refused or self.reply.status == _NOT_FOUND
 
 
 class Courier:
@@ -104,8 +111,6 @@ class Courier:
     def _sent(self, records: Sequence[Record]) -> list[Fate]:
         if self._failure is not None:
             return [Fate(settled=False, reply=self._failure)] * len(records)
-        if records[0].alone:
-            return [Fate(settled=False, reply=_ALONE)]
         reply = self._transport.send(self._request(records), self._settings.timeout)
         verdict = judge(reply, datetime.now(timezone.utc), runs=len(records))
         if isinstance(verdict, Split):
@@ -114,6 +119,8 @@ class Courier:
         if reply.status == _CONFLICT and records[0].doubtful:
             return self._sent([_as_patch(records[0])])
         fate = Fate(isinstance(verdict, Accepted), reply)
+        if fate.orphaned and records[0].alone and records[0].place:
+            return self._sent([replace(records[0], place={})])
         if not (fate.settled or fate.refused):
             self._failure = reply
         return [fate] * len(records)
@@ -135,17 +142,23 @@ class Courier:
             yield few
 
     def _request(self, records: Sequence[Record]) -> Request:
-        settings = self._settings
-        body = encode([part for record in records for part in record.parts], token_hex(16))
+        settings, first = self._settings, records[0]
+        if first.alone:
+            message = basic.encode(first.run_id, tuple(first.parts), first.verb, _place(first))
+            content_type = basic.CONTENT_TYPE
+        else:
+            body = multipart.encode([part for one in records for part in one.parts], token_hex(16))
+            message = basic.Message("POST", "/runs/multipart", body.data)
+            content_type = body.content_type
         headers = {
             "User-Agent": f"otel-langsmith/{__version__}",
             **settings.headers,
             "x-api-key": settings.api_key,
             "x-tenant-id": settings.workspace_id,
-            "Content-Type": body.content_type,
+            "Content-Type": content_type,
         }
         told = {name: value for name, value in headers.items() if value}
-        return Request("POST", f"{settings.endpoint}/runs/multipart", told, body.data)
+        return Request(message.method, f"{settings.endpoint}{message.path}", told, message.data)
 
 
 def replay(
@@ -221,14 +234,15 @@ def _tell_lost(directory: Directory, place: Place, reason: str, spans: int, _: b
     directory.problems.append(f"{place.folder.path}: {spans} lost ({reason})")
 
 
+def _place(record: Record) -> JsonObject:
+    """What a run sent as plain REST says of its place; an update says the parent alone."""
+    parent = record.place.get("parent_run_id")
+    return {"parent_run_id": parent} if parent and record.verb == "patch" else record.place
+
+
 def _as_patch(record: Record) -> Record:
-    """The post as a patch; attachments have one name for both."""
-    named = (part.name.partition(".") for part in record.parts)
-    parts = tuple(
-        replace(part, name=f"patch.{rest}") if event == "post" else part
-        for part, (event, _, rest) in zip(record.parts, named, strict=True)
-    )
-    return replace(record, verb="patch", parts=parts, doubtful=False)
+    """The post as a patch."""
+    return replace(record, verb="patch", parts=tuple(map(as_patch, record.parts)), doubtful=False)
 
 
 def _whole(entry: Entry) -> Record:

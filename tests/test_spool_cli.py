@@ -111,16 +111,34 @@ def test_an_end_of_which_nobody_knows_whether_its_opening_arrived(
     requests.post(f"{receiver.url}/runs", data=body, headers={"x-api-key": KEY}, timeout=5)
     left = spool_for(tmp_path, receiver.url)
     left.add([replace(record(number, outputs={"n": number}), doubtful=True) for number in (1, 2)])
-    left.add([replace(record(3), alone=True)])
     left.close()
     done = cli("replay", "--dir", tmp_path, LANGSMITH_ENDPOINT=receiver.url)
-    assert done.stdout == "2 delivered, 0 refused, 1 left\n"
+    assert done.stdout == "2 delivered, 0 refused, 0 left\n"
     assert {run.name: run.outputs for run in receiver.store.runs()} == {
         "run 1": {"n": 1},
         "run 2": {"n": 2},
     }
-    assert "sent as plain REST" in done.stderr
-    assert [row["run"] for row in listed(tmp_path)] == [run_id(3)]
+
+
+def test_runs_that_travel_alone_go_as_plain_rest(tmp_path: Path, receiver: Receiver) -> None:
+    """With their place if the server knows it, as roots if it does not."""
+    main = record(1)
+    bare = json.loads(main.parts[0].body)
+    place = {name: bare.pop(name) for name in ("trace_id", "dotted_order")}
+    parts = (replace(main.parts[0], body=json.dumps(bare).encode()), *main.parts[1:])
+    left = spool_for(tmp_path, receiver.url)
+    left.add([replace(main, parts=parts, alone=True, place=place)])
+    unknown = {"parent_run_id": run_id(77)}
+    orphan = replace(record(2), alone=True, place=unknown)
+    left.add([orphan, replace(record(1, "patch", outputs={"n": 1}), alone=True, place=place)])
+    left.close()
+    done = cli("replay", "--dir", tmp_path, LANGSMITH_ENDPOINT=receiver.url)
+    assert done.stdout == "3 delivered, 0 refused, 0 left\n", done.stderr
+    runs = {run.name: run for run in receiver.store.runs()}
+    assert runs["run 1"].outputs == {"n": 1}
+    assert runs["run 2"].parent_run_id is None
+    paths = {request.path.partition("/00")[0] for request in receiver.store.requests()}
+    assert paths == {"/runs"}
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "404 Not Found", "429 Slow", "503 Busy"])

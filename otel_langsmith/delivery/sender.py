@@ -99,7 +99,7 @@ class Sender:
                     self._wait(batch)
             if mine:
                 self._replay(deadline_s, interrupt)
-        return clear and not self._outbox.waiting
+        return (clear or self._outbox.keeps) and not (self._outbox.waiting or self._backlog)
 
     def drain(self, deadline_s: float, interrupt: threading.Event) -> bool:
         """Send what waits on disk; whether nothing that this process received is left of it.

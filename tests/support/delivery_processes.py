@@ -26,6 +26,7 @@ Tell = Callable[[str, int], None]
 
 def busy(endpoint: str, spool_dir: str, rng: random.Random) -> Callable[[Tell], None]:
     """Ends spans under one that stays open, until killed."""
+    killer = os.getpid()
 
     def work(tell: Tell) -> None:
         processor = LangSmithSpanProcessor(
@@ -40,7 +41,7 @@ def busy(endpoint: str, spool_dir: str, rng: random.Random) -> Callable[[Tell], 
         tracer = provider.get_tracer("busy")
         with tracer.start_as_current_span("service") as service:
             tell("service", service.get_span_context().span_id)
-            while True:
+            while os.getppid() == killer:
                 made = []
                 for _ in range(rng.randrange(1, 10)):
                     with tracer.start_as_current_span("work", attributes={"n": len(made)}) as span:
