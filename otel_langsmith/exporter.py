@@ -25,7 +25,7 @@ class LangSmithSpanExporter(SpanExporter):
 
     A span is held until its local ancestors ended, because a run's place in its tree depends on
     their start times; a span with a remote parent is sent at once. What cannot be sent within
-    ``timeout`` waits for the next ``export``; what is lost is counted in `ledger` by reason. Safe
+    ``timeout`` waits for the next ``export``, with a ``spool_dir`` on disk; what is lost is counted in `ledger` by reason. Safe
     for concurrent calls from many threads, and across ``fork``.
 
     Every keyword is optional: argument → ``OTEL_EXPORTER_LANGSMITH_*`` → ``LANGSMITH_*`` →
@@ -58,8 +58,7 @@ class LangSmithSpanExporter(SpanExporter):
             ``mode="basic"``; what LangSmith then refuses becomes a root after all.
         spool_dir: Directory where runs wait that LangSmith does not take now, and where those it
             refuses are kept; they outlive the process. Default: none, they wait in memory.
-        spool_max_bytes: Most bytes that wait there, oldest runs go first; as many more of refused
-            ones. Default: 512 MiB.
+        spool_max_bytes: Most bytes of runs that wait there, oldest go first. Default: 512 MiB.
         spool_max_age_seconds: Longest that a run waits there. Default: 7 days.
         spool_fsync: Make what waits there outlive a power cut. Default: false.
 

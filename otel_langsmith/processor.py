@@ -106,8 +106,7 @@ class LangSmithSpanProcessor(SpanProcessor):
             ``mode="basic"``; what LangSmith then refuses becomes a root after all.
         spool_dir: Directory where runs wait that LangSmith does not take now, and where those it
             refuses are kept; they outlive the process. Default: none, they wait in memory.
-        spool_max_bytes: Most bytes that wait there, oldest runs go first; as many more of refused
-            ones. Default: 512 MiB.
+        spool_max_bytes: Most bytes of runs that wait there, oldest go first. Default: 512 MiB.
         spool_max_age_seconds: Longest that a run waits there. Default: 7 days.
         spool_fsync: Make what waits there outlive a power cut. Default: false.
         span_filter: Which spans become runs: ``all`` (default), ``genai`` (model, agent, tool,
@@ -320,6 +319,7 @@ class LangSmithSpanProcessor(SpanProcessor):
             self._bell.clear()
             if not self._cycle(self._pipeline.settings.timeout):
                 self._closing.wait(min(self._delay_s, PAUSE_S))
+                self._bell.set()
             elif self._pipeline.settings.live:
                 self._show()
         self._finish()

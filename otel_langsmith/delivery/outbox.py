@@ -99,6 +99,7 @@ class Outbox:
         )
         self._adopt_at_s = self._due_s = clock.now_s()
         self._backoff_s = 0.0
+        self._closed = False
 
     @property
     def keeps(self) -> bool:
@@ -142,7 +143,7 @@ class Outbox:
     def take(self, max_runs: int, max_bytes: int, *, early: bool = False) -> list[EncodedRun]:
         """The oldest runs that wait, if LangSmith may be asked again or it is ``early``."""
         now_s = self._clock.now_s()
-        if self._spool is None or (now_s < self._due_s and not early):
+        if self._spool is None or self._closed or (now_s < self._due_s and not early):
             return []
         if now_s >= self._adopt_at_s:
             self._adopt_at_s = now_s + _ADOPT_EVERY_S
@@ -197,7 +198,8 @@ class Outbox:
         self._due_s = self._clock.now_s() + wait_s
 
     def close(self) -> None:
-        """Leave what waits to whoever comes next."""
+        """Leave what waits to whoever comes next; what is kept later needs another `close`."""
+        self._closed = True
         if self._spool is not None:
             self._spool.close()
 
