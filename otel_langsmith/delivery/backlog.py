@@ -46,6 +46,12 @@ class Backlog:
             self._bytes += batch.size
             return self._shrunk()
 
+    def next(self, batch: Batch) -> None:
+        """Let the batch be taken next; whatever the bound, for it was in hand a moment ago."""
+        with self._lock:
+            self._batches.appendleft(batch)
+            self._bytes += batch.size
+
     def _shrunk(self) -> list[Batch]:
         gone = []
         while self._bytes > self._max_bytes:

@@ -271,7 +271,7 @@ class Sender:
 
     def _requeue(self, parts: tuple[Batch, ...]) -> None:
         for part in reversed(parts):
-            self._lose(self._backlog.give_back(part))
+            self._backlog.next(part)
 
     def _wait(self, batch: Batch, *, again: bool = False) -> None:
         """Keep the batch for later; ``again``: before all others, if in memory."""

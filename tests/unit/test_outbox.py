@@ -184,6 +184,19 @@ def test_poison_is_kept_apart_and_costs_no_other(bench: Bench, server: Server) -
     assert (letter.record.run_id, letter.status, letter.said) == (run_id(3), 422, "nonsense")
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_split_request_fits_however_small_the_backlog_is(
+    tmp_path: Path, server: Server, *, kept: bool
+) -> None:
+    """Halves were in hand a moment ago: they must neither be lost nor go round for ever."""
+    bench = Bench(tmp_path / "spool", server, max_backlog_bytes=0)
+    server.poison = {run_id(3)}
+    server.behaviour = [BUSY] * kept
+    bench.deliver([run(number) for number in range(8)])
+    bench.drain()
+    assert (bench.ledger.delivered, bench.ledger.dead_lettered) == (7, 1)
+
+
 def test_without_room_for_the_letter_the_poison_is_counted_as_lost(
     bench: Bench, server: Server
 ) -> None:
