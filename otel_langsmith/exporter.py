@@ -25,8 +25,8 @@ class LangSmithSpanExporter(SpanExporter):
 
     A span is held until its local ancestors ended, because a run's place in its tree depends on
     their start times; a span with a remote parent is sent at once. What cannot be sent within
-    ``timeout`` waits for the next ``export``, with a ``spool_dir`` on disk; what is lost is counted in `ledger` by reason. Safe
-    for concurrent calls from many threads, and across ``fork``.
+    ``timeout`` waits for the next ``export``, on disk if there is a ``spool_dir``; what is lost is
+    counted in `ledger` by reason. Safe for concurrent calls from many threads, and across ``fork``.
 
     Every keyword is optional: argument → ``OTEL_EXPORTER_LANGSMITH_*`` → ``LANGSMITH_*`` →
     ``LANGCHAIN_*`` → default.
