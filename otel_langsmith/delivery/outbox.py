@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -100,6 +101,7 @@ class Outbox:
         self._adopt_at_s = self._due_s = clock.now_s()
         self._backoff_s = 0.0
         self._closed = False
+        self._lock = threading.Lock()
 
     @property
     def keeps(self) -> bool:
@@ -127,17 +129,17 @@ class Outbox:
             return False
         entries = _entries(batch)
         own = batch.ends - sum(entry.record.spans for entry in entries if entry.inherited)
-        self._book.spooled(own)
-        if entries:
-            self._spool.give_back(entries)
-        elif self._spool.add([_record(run) for run in batch.runs]):
+        with self._lock:  # what is booked is on disk, and what is taken was booked
+            if entries:
+                self._spool.give_back(entries)
+            elif not self._spool.add([_record(run) for run in batch.runs]):
+                return False
+            self._book.spooled(own)
+        if not entries:
             self._ended(batch)
             for run in batch.runs:
                 if run.moment == "opening" and run.presence is not None:
                     run.presence.opening_sent()  # by whoever takes it: it may arrive at any time
-        else:
-            self._book.unspooled(own)
-            return False
         return True
 
     def take(self, max_runs: int, max_bytes: int, *, early: bool = False) -> list[EncodedRun]:
@@ -148,8 +150,10 @@ class Outbox:
         if now_s >= self._adopt_at_s:
             self._adopt_at_s = now_s + _ADOPT_EVERY_S
             self._spool.adopt()
-        entries = self._spool.take(max_runs, max_bytes)
-        self._book.unspooled(sum(entry.record.spans for entry in entries if not entry.inherited))
+        with self._lock:
+            entries = self._spool.take(max_runs, max_bytes)
+            own = sum(entry.record.spans for entry in entries if not entry.inherited)
+            self._book.unspooled(own)
         runs = [(entry, _replayed(entry)) for entry in entries]
         self._spool.settle(entry for entry, run in runs if run is None)
         return [run for _, run in runs if run is not None]
