@@ -4,13 +4,26 @@ from typing import Final
 
 from otel_langsmith.conventions.gen_ai import GEN_AI
 from otel_langsmith.conventions.langsmith import LANGSMITH
+from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.plain import PLAIN
 from otel_langsmith.conventions.readers import UNREADABLE
-from otel_langsmith.conventions.table import Convention, Row, attr, event, prefix, spread, table_of
+from otel_langsmith.conventions.rows import (
+    Convention,
+    Row,
+    When,
+    attr,
+    event,
+    events,
+    indexed,
+    prefix,
+    spread,
+)
+from otel_langsmith.conventions.table import table_of
 
 CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGSMITH,
     GEN_AI,
+    OPENINFERENCE,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""
@@ -20,8 +33,11 @@ __all__ = [
     "UNREADABLE",
     "Convention",
     "Row",
+    "When",
     "attr",
     "event",
+    "events",
+    "indexed",
     "prefix",
     "spread",
     "table_of",

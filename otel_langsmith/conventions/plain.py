@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text
-from otel_langsmith.conventions.table import Convention, attr
+from otel_langsmith.conventions.rows import Convention, attr
 
 REDACTED: Final = "REDACTED"
 """The word OpenTelemetry prescribes in place of credentials in a URL."""

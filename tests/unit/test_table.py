@@ -13,21 +13,26 @@ from otel_langsmith.conventions import (
     CONVENTIONS,
     UNREADABLE,
     Convention,
+    When,
     attr,
     event,
+    prefix,
     readers,
+    spread,
     table_of,
+    tools,
 )
 from otel_langsmith.conventions import messages as conversation
 from otel_langsmith.conventions.compose import content, usage
 from otel_langsmith.conventions.plain import clean_url
-from otel_langsmith.conventions.table import PLANS, Reading, home_of, prefix, spread
+from otel_langsmith.conventions.plan import home_of
+from otel_langsmith.conventions.table import PLANS, Reading
 from otel_langsmith.run import Attachment
 
 TABLE = table_of(CONVENTIONS)
 ROWS = [row for convention in CONVENTIONS for row in convention.rows]
-KEYS = sorted({key for row in ROWS for key in row.keys if not row.family and not row.event})
-FAMILIES = sorted({row.keys[0] for row in ROWS if row.family})
+KEYS = sorted({key for row in ROWS for key in row.keys if not row.is_family and not row.is_spoken})
+FAMILIES = sorted({row.keys[0] for row in ROWS if row.is_family})
 
 texts = st.text(st.characters(exclude_categories=()), max_size=12)
 scalars = st.one_of(
@@ -166,8 +171,8 @@ B = Convention(
         attr("run_type", "b.kind", keep=True),
         attr("inputs", "b.in"),
         attr("outputs", "b.out"),
-        attr("params.top_k", "b.k", given=("b.seed",)),
-        attr("params.n", "b.n", scope="b-scope"),
+        attr("params.top_k", "b.k", when=When(given=("b.seed",))),
+        attr("params.n", "b.n", when=When(scope=("b-scope",))),
         prefix("inputs.variables", "b.var."),
     ),
 )
@@ -530,7 +535,7 @@ def test_tools_are_defined_as_openai_defines_them() -> None:
         nested,
         {"type": "web_search", "name": "web"},
     ]
-    assert conversation.tool_definitions(given) == [
+    assert tools.tool_definitions(given) == [
         {
             "type": "function",
             "function": {"name": "f", "description": "d", "parameters": {"type": "object"}},
