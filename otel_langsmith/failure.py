@@ -20,6 +20,9 @@ class Failure(NamedTuple):
     cause: Event | None = None
 
 
+SOUND: Final = Failure()
+
+
 def failure_of(span: ReadableSpan, fields: Mapping[str, Any], events: Sequence[Event]) -> Failure:
     """Whether and why the run failed; the status decides.
 
@@ -29,14 +32,14 @@ def failure_of(span: ReadableSpan, fields: Mapping[str, Any], events: Sequence[E
     status = span.status
     failed = status.status_code is StatusCode.ERROR
     if not failed and "error.from_events" not in fields:
-        return Failure()
+        return SOUND
     for event in reversed(events):
         attributes = event.attributes or {}
         text = _exception(attributes) if event.name == _EXCEPTION else ""
         if text:
             kind = attributes.get("exception.type")
             return Failure(text, str(kind) if kind else None, event)
-    return _described(status.description, fields) if failed else Failure()
+    return _described(status.description, fields) if failed else SOUND
 
 
 def _exception(attributes: Mapping[str, Any]) -> str:

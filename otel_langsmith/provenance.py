@@ -27,20 +27,22 @@ def about(span: ReadableSpan, lineage: Lineage) -> Metadata:
         about["OTEL_SPAN_ID"] = format_span_id(context.span_id)
         if context.trace_state:
             about["otel.trace_state"] = context.trace_state.to_header()
-    if span.parent is not None and lineage.parent_run_id is None:
+    if lineage.parent_run_id is None and span.parent is not None:
         about["otel.parent_span_id"] = format_span_id(span.parent.span_id)
-    if span.instrumentation_scope is not None:
-        about.update(_scope(span.instrumentation_scope))
-    if span.kind is not SpanKind.INTERNAL:
-        about["otel.span.kind"] = span.kind.name
-    if links := span.links:
+    scope, kind, links = span.instrumentation_scope, span.kind, span.links
+    if scope is not None:
+        about.update(_scope(scope))
+    if kind is not SpanKind.INTERNAL:
+        about["otel.span.kind"] = kind.name
+    if links:
         about["otel.links"] = [_link(link) for link in links]
-    if span.dropped_attributes:
-        about["otel.dropped_attributes_count"] = span.dropped_attributes
-    if span.dropped_events:
-        about["otel.dropped_events_count"] = span.dropped_events
-    if span.dropped_links:
-        about["otel.dropped_links_count"] = span.dropped_links
+    for name, dropped in (
+        ("otel.dropped_attributes_count", span.dropped_attributes),
+        ("otel.dropped_events_count", span.dropped_events),
+        ("otel.dropped_links_count", span.dropped_links),
+    ):
+        if dropped:
+            about[name] = dropped
     return about
 
 

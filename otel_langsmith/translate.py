@@ -127,11 +127,12 @@ def _run(
     fields = reading.fields
     run_type = _run_type(fields)
     start_ns = writable_ns(span.start_time or 0)
-    end_ns = None if span.end_time is None else writable_ns(span.end_time)
+    end = span.end_time
+    end_ns = None if end is None else writable_ns(end)
     failure = failure_of(span, fields, told.events)
     name = _name(str(span.name), run_type, fields)
     notes = (*lineage.notes, *reading.notes, *notes)
-    if end_ns != span.end_time and TIME_UNWRITABLE not in notes:
+    if end_ns != end and TIME_UNWRITABLE not in notes:
         notes = (*notes, TIME_UNWRITABLE)
     if "model.request" in fields:
         reading.params.setdefault("model", fields["model.request"])
@@ -177,8 +178,10 @@ def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObj
 
     LangSmith reads the time to first token from an event ``new_token``.
     """
-    events: list[JsonObject] = []
     first_token_s = told.reading.fields.get("first_token_s")
+    if first_token_s is None and not told.events:
+        return []
+    events: list[JsonObject] = []
     if first_token_s is not None:
         at_ns = writable_ns(start_ns + round(first_token_s * 1e9))
         events.append({"name": "new_token", "time": iso_time(at_ns)})

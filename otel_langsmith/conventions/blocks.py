@@ -42,7 +42,7 @@ def blocks(parts: Any) -> list[Block]:
         return [{"type": "text", "text": parts}] if parts else []
     if parts is None:
         return []
-    if isinstance(parts, Mapping):
+    if isinstance(parts, dict):
         return [block(parts)]
     if isinstance(parts, (list, tuple)):
         return [block(part) for part in parts]
@@ -51,7 +51,7 @@ def blocks(parts: Any) -> list[Block]:
 
 def block(part: Any) -> Block:
     """The block that a part is; one of an unknown kind is kept whole."""
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         return {"type": "text", "text": json_text(part)}
     kind = part.get("type")
     convert = _BY_TYPE.get(kind) if isinstance(kind, str) else None
@@ -63,7 +63,7 @@ def block(part: Any) -> Block:
 
 def is_known(part: Any) -> bool:
     """Whether this is a part of a kind that we know, by its type or its one member."""
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         return False
     kind = part.get("type")
     if isinstance(kind, str):
@@ -92,7 +92,7 @@ def _reasoning(part: Part) -> Block:
     said = first_of(part, "content", "thinking", "text", "reasoning", "summary", "reasoningText")
     if isinstance(said, (list, tuple)):
         said = "\n".join(json_text(item.get("text", "")) for item in said if _is_part(item))
-    elif isinstance(said, Mapping):
+    elif isinstance(said, dict):
         part, said = {**part, **said}, said.get("text")
     found: Block = {"type": "reasoning", "text": "" if said is None else json_text(said)}
     names = ("id", "signature", "encrypted_content", "data")
@@ -101,18 +101,18 @@ def _reasoning(part: Part) -> Block:
 
 
 def _is_part(item: Any) -> bool:
-    return isinstance(item, Mapping)
+    return isinstance(item, dict)
 
 
 def _reasoning_content(part: Part) -> Block | None:
     inner = part.get("reasoningContent")
-    return _reasoning(inner) if isinstance(inner, Mapping) else None
+    return _reasoning(inner) if isinstance(inner, dict) else None
 
 
 def tool_call(part: Part) -> Block:
     """A tool call, whoever's: the arguments are an object, or ``__raw`` where they are none."""
     function = part.get("function")
-    called: Part = function if isinstance(function, Mapping) else part
+    called: Part = function if isinstance(function, dict) else part
     given = nested_json(first_of(called, "arguments", "args", "input"))
     if given is None or given == "":
         given = {}
@@ -126,7 +126,7 @@ def tool_call(part: Part) -> Block:
 
 def _inner_call(part: Part) -> Block | None:
     inner = first_of(part, "functionCall", "function_call", "toolUse")
-    return tool_call(inner) if isinstance(inner, Mapping) else None
+    return tool_call(inner) if isinstance(inner, dict) else None
 
 
 def _server_tool_call(part: Part) -> Block:
@@ -171,7 +171,7 @@ def _uri(part: Part, modality: str | None = None) -> Block | None:
 def _file(part: Part) -> Block | None:
     """A file by its id, or OpenAI's own, which says so one level down or not."""
     inner = part.get("file")
-    part = {**part, **inner} if isinstance(inner, Mapping) else part
+    part = {**part, **inner} if isinstance(inner, dict) else part
     found = first_of(part, "file_id", "fileId")
     if found is not None:
         return _media(part, "id", found)
@@ -185,7 +185,7 @@ def _file(part: Part) -> Block | None:
 def _image_url(part: Part) -> Block | None:
     """OpenAI's own form, nested in chat and flat in Responses."""
     image = part.get("image_url")
-    found: Part = image if isinstance(image, Mapping) else {"url": image}
+    found: Part = image if isinstance(image, dict) else {"url": image}
     if part.get("file_id"):
         return _media(part, "id", part["file_id"], "image")
     made = _uri({"url": found.get("url")}, "image")
@@ -197,7 +197,7 @@ def _image_url(part: Part) -> Block | None:
 
 def _input_audio(part: Part) -> Block | None:
     audio = part.get("input_audio")
-    if not isinstance(audio, Mapping):
+    if not isinstance(audio, dict):
         return None
     return _data({"mime_type": f"audio/{audio.get('format', '*')}"}, audio.get("data"), "audio")
 
@@ -207,7 +207,7 @@ def _sourced(modality: str | None) -> Callable[[Part], Block | None]:
 
     def convert(part: Part) -> Block | None:
         source = part.get("source")
-        if not isinstance(source, Mapping):
+        if not isinstance(source, dict):
             source = {**part, "content": part.get("base64") or part.get(modality or "")}
         if source.get("text") is not None:
             return {"type": "text", "text": json_text(source["text"])}
@@ -225,10 +225,10 @@ def _bedrock(modality: str) -> Callable[[Part], Block | None]:
 
     def convert(part: Part) -> Block | None:
         inner = part.get(modality)
-        if not isinstance(inner, Mapping):
+        if not isinstance(inner, dict):
             return None
         source = inner.get("source")
-        data = source.get("bytes") if isinstance(source, Mapping) else inner.get("bytes")
+        data = source.get("bytes") if isinstance(source, dict) else inner.get("bytes")
         mime = f"{modality}/{inner.get('format', '*')}" if modality in _MEDIA else None
         return _data({"mime_type": mime, "filename": inner.get("name")}, data, modality)
 
@@ -238,12 +238,12 @@ def _bedrock(modality: str) -> Callable[[Part], Block | None]:
 def _inline(part: Part) -> Block | None:
     """Google's data, in camel case or snake case."""
     inner = first_of(part, "inlineData", "inline_data")
-    return _blob(inner) if isinstance(inner, Mapping) else None
+    return _blob(inner) if isinstance(inner, dict) else None
 
 
 def _linked(part: Part) -> Block | None:
     inner = first_of(part, "fileData", "file_data")
-    return _uri(inner) if isinstance(inner, Mapping) else None
+    return _uri(inner) if isinstance(inner, dict) else None
 
 
 def _typed_url(part: Part) -> Block | None:

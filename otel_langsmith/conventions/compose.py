@@ -18,8 +18,12 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
     What has no name of its own stands under ``input`` or ``output``; a retriever's is a ``query``.
     """
     whole = parts.get(side)
-    if len(parts) == 1 and isinstance(whole, Mapping):
-        return whole
+    if len(parts) == 1:
+        if isinstance(whole, Mapping):
+            return whole
+        said = parts.get(f"{side}.messages")
+        if type(said) is list:
+            return {"messages": said}
     composed: dict[str, Any] = {}
     spare = "query" if run_type == "retriever" and side == "inputs" else side[:-1]
     if isinstance(whole, Mapping):
@@ -60,6 +64,8 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
     API does (genai.md §5.3).
     """
     totals, details = reading.usage, reading.input_details
+    if not (totals or details or reading.output_details):
+        return totals
     cached = details.get("cache_read", 0) + details.get("cache_creation", 0)
     if cached > totals.get("input_tokens", cached):
         totals["input_tokens"] += cached

@@ -90,7 +90,7 @@ def chosen(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
         choice = _opened(held, "message")
         inner = choice.pop("message", choice.get("content"))
         items.append(
-            {**inner, **choice} if isinstance(inner, Mapping) else {"content": inner, **choice}
+            {**inner, **choice} if isinstance(inner, dict) else {"content": inner, **choice}
         )
     found = messages(items, "assistant")
     return found if any(message["content"] for message in found) else Thin(found)

@@ -8,7 +8,7 @@ of role ``tool``.
 Spec: https://docs.langchain.com/langsmith/log-llm-trace
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 from otel_langsmith.conventions.blocks import (
@@ -81,7 +81,7 @@ def messages(items: Iterable[Any], role: str) -> list[Message]:
     """The messages that these items are; ``role`` is whose they are if they do not say."""
     found: list[Message] = []
     for item in items:
-        if isinstance(item, Mapping):
+        if isinstance(item, dict):
             _add(found, item, role)
         elif isinstance(item, (list, tuple)):
             found += messages(item, role) if any(map(_is_mapping, item)) else _said(item, role)
@@ -92,12 +92,12 @@ def messages(items: Iterable[Any], role: str) -> list[Message]:
 
 def is_message(item: Any) -> bool:
     """Whether this looks like a message: it has a role, or is one of LangChain's."""
-    return isinstance(item, Mapping) and ("role" in item or _of_langchain(item) is not None)
+    return isinstance(item, dict) and ("role" in item or _of_langchain(item) is not None)
 
 
 def size(made: Sequence[Any]) -> int:
     """How many messages there were before those of one answer were joined, as near as it shows."""
-    return sum(len(item.get("content") or "1") for item in made if isinstance(item, Mapping))
+    return sum(len(item.get("content") or "1") for item in made if isinstance(item, dict))
 
 
 def _read(value: Any, role: str) -> Any:
@@ -111,7 +111,7 @@ def _read(value: Any, role: str) -> Any:
 
 
 def _is_mapping(item: Any) -> bool:
-    return isinstance(item, Mapping)
+    return isinstance(item, dict)
 
 
 def _said(item: Any, role: str) -> list[Message]:
@@ -134,7 +134,8 @@ def _add(found: list[Message], item: Part, role: str) -> None:
         before = len(found)
         content = []
         for part in parts:
-            answer = _result(part)
+            is_text = isinstance(part, dict) and part.get("type") == "text"  # as most parts are
+            answer = None if is_text else _result(part)
             if answer is None:
                 content.append(block(part))
             else:
@@ -170,17 +171,17 @@ def _of_langchain(item: Part) -> Part | None:
         role = _CONSTRUCTORS.get(str(word))
     elif isinstance(kind, str) and kind in _LANGCHAIN:
         role = kind
-        inner = inner if isinstance(inner, Mapping) else item
+        inner = inner if isinstance(inner, dict) else item
     else:
         return None
-    if role is None or not isinstance(inner, Mapping) or "content" not in inner:
+    if role is None or not isinstance(inner, dict) or "content" not in inner:
         return None
     more = inner.get("additional_kwargs")
     about = inner.get("response_metadata")
     return {
-        "reasoning_content": more.get("reasoning_content") if isinstance(more, Mapping) else None,
-        "refusal": more.get("refusal") if isinstance(more, Mapping) else None,
-        "finish_reason": about.get("finish_reason") if isinstance(about, Mapping) else None,
+        "reasoning_content": more.get("reasoning_content") if isinstance(more, dict) else None,
+        "refusal": more.get("refusal") if isinstance(more, dict) else None,
+        "finish_reason": about.get("finish_reason") if isinstance(about, dict) else None,
         **inner,
         "role": role,
     }
@@ -193,7 +194,7 @@ def _message(item: Part, content: list[Block], role: str) -> Message:
     else:
         said = "assistant" if "tool_calls" in item else role
     message: Message = {"role": said, "content": content}
-    if len(item) > 2 or not content:  # noqa: PLR2004 - most are a role and what it said
+    if len(item) > 2 or not content or "role" not in item:  # noqa: PLR2004 - beside these two
         _add_members(message, content, item)
     return message
 
@@ -224,7 +225,7 @@ def _calls(item: Part) -> list[Part]:
     calls = from_json(first_of(item, "tool_calls", "toolCalls"))
     if not isinstance(calls, (list, tuple)):
         calls = [item.get("function_call")]
-    return [call for call in calls if isinstance(call, Mapping)]
+    return [call for call in calls if isinstance(call, dict)]
 
 
 def _has_call(content: list[Block], call: Part) -> bool:
@@ -264,12 +265,12 @@ def _is_all(kind: str, content: list[Block]) -> bool:
 
 
 def _result(part: Any) -> Message | None:
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         return None
     kind = part.get("type")
     if kind is None:
         inner = first_of(part, *RESULT_MEMBERS)
-        return tool_message(inner) if isinstance(inner, Mapping) else None
+        return tool_message(inner) if isinstance(inner, dict) else None
     return tool_message(part) if isinstance(kind, str) and kind in RESULTS else None
 
 

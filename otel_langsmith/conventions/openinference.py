@@ -4,7 +4,6 @@ It says most things twice: as ``input.value`` and ``output.value``, the request 
 they were, and flattened. The raw view is the better one wherever it can be read (genai.md §3.3).
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval
@@ -72,8 +71,8 @@ def stray_calls(found: list[Any]) -> Any:
 
 def _message(item: Any) -> Any:
     """A flattened message in the form that `messages` knows; its contents tell the tools' names."""
-    inner = item.get("message") if isinstance(item, Mapping) else None
-    if not isinstance(inner, Mapping):
+    inner = item.get("message") if isinstance(item, dict) else None
+    if not isinstance(inner, dict):
         return item
     message = dict(inner)
     contents = message.pop("contents", None)
@@ -88,28 +87,28 @@ def _message(item: Any) -> Any:
 
 
 def _part(part: Any) -> Any:
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         return part
     if "tool_call" in part:
         return {**_inner(part, "tool_call"), "type": "tool_call"}
     found = _inner(part, "message_content")
-    image = found.get("image") if isinstance(found, Mapping) else None
-    if isinstance(image, Mapping):
+    image = found.get("image") if isinstance(found, dict) else None
+    if isinstance(image, dict):
         inner = _inner(image, "image")
         return {"type": "image_url", "image_url": inner}
     return found
 
 
 def _inner(item: Any, name: str) -> Any:
-    inner = item.get(name) if isinstance(item, Mapping) else None
-    return inner if isinstance(inner, Mapping) else item
+    inner = item.get(name) if isinstance(item, dict) else None
+    return inner if isinstance(inner, dict) else item
 
 
 def _blocks(text: str) -> Any:
     """A tool's answer: Anthropic's comes as the JSON of its blocks, any other text stays."""
     found = from_json(text)
     is_blocks = isinstance(found, list) and all(
-        isinstance(part, Mapping) and part.get("type") in ("text", "image") for part in found
+        isinstance(part, dict) and part.get("type") in ("text", "image") for part in found
     )
     return found if is_blocks else text
 
@@ -117,9 +116,7 @@ def _blocks(text: str) -> Any:
 def prompts(found: list[Any]) -> Any:
     """``llm.prompts`` and ``llm.choices``: the texts of a completion that had no messages."""
     texts = [
-        _inner(_inner(item, "prompt"), "completion").get("text")
-        if isinstance(item, Mapping)
-        else item
+        _inner(_inner(item, "prompt"), "completion").get("text") if isinstance(item, dict) else item
         for item in found
     ]
     said = [text for text in texts if text]
@@ -141,7 +138,7 @@ def tools(found: list[Any]) -> Any:
     defined = []
     for item in found:
         inner = _inner(item, "tool")
-        schema = as_object(inner.get("json_schema")) if isinstance(inner, Mapping) else UNREADABLE
+        schema = as_object(inner.get("json_schema")) if isinstance(inner, dict) else UNREADABLE
         if schema is not UNREADABLE and ("name" in schema or "function" in schema):
             inner = schema
         defined.append(inner)
@@ -156,13 +153,13 @@ def flat_documents(found: list[Any]) -> Any:
 def texts(found: list[Any]) -> Any:
     """The texts that were embedded."""
     said = [_inner(item, "embedding") for item in found]
-    return [item.get("text") for item in said if isinstance(item, Mapping)] or UNREADABLE
+    return [item.get("text") for item in said if isinstance(item, dict)] or UNREADABLE
 
 
 def embedded(found: list[Any]) -> Any:
     """How many embeddings came, and how long they are; the numbers stay behind (genai.md §5.4)."""
     inner = [_inner(item, "embedding") for item in found]
-    vectors = [item.get("vector") for item in inner if isinstance(item, Mapping)]
+    vectors = [item.get("vector") for item in inner if isinstance(item, dict)]
     return retrieval.vectors(map(from_json, vectors)) or UNREADABLE
 
 
@@ -172,7 +169,7 @@ def embedded_raw(value: Any) -> Any:
     data = found.get("data") if found is not UNREADABLE else None
     if not isinstance(data, list):
         return UNREADABLE
-    vectors = (item.get("embedding") for item in data if isinstance(item, Mapping))
+    vectors = (item.get("embedding") for item in data if isinstance(item, dict))
     return retrieval.vectors(vectors) or UNREADABLE
 
 

@@ -72,7 +72,7 @@ def _tells(item: Any) -> bool:
     """Whether an item of a list is a message, or a list of them as LangChain batches them."""
     if isinstance(item, (list, tuple)):
         return bool(item) and all(map(_tells, item))
-    return is_message(item) or (isinstance(item, Mapping) and item.get("type") in _RESPONSES)
+    return is_message(item) or (isinstance(item, dict) and item.get("type") in _RESPONSES)
 
 
 _RESPONSES: Final = ("message", "reasoning", "function_call", "function_call_output")
@@ -98,7 +98,7 @@ def _told(found: Mapping[str, Any]) -> list[Message] | None:
 
 def _system(found: Mapping[str, Any]) -> Message | None:
     config = found.get("config")
-    inner = first_of(config, *_SYSTEMS) if isinstance(config, Mapping) else None
+    inner = first_of(config, *_SYSTEMS) if isinstance(config, dict) else None
     said = first_of(found, *_SYSTEMS)
     made = instructions(inner if said is None else said)
     return None if isinstance(made, Thin) else made
@@ -114,12 +114,12 @@ def _is_led(said: list[Message]) -> bool:
 
 def _is_google(found: Mapping[str, Any]) -> bool:
     content = found.get("content")
-    return isinstance(content, Mapping) and "parts" in content
+    return isinstance(content, dict) and "parts" in content
 
 
 def _google(found: Any) -> Any:
     """Google's candidate: its content is the message, and it knows why it ended."""
-    if not isinstance(found, Mapping) or not _is_google(found):
+    if not isinstance(found, dict) or not _is_google(found):
         return found
     reason = first_of(found, "finish_reason", "finishReason")
     return {**found["content"], "finish_reason": reason}
@@ -127,21 +127,21 @@ def _google(found: Any) -> Any:
 
 def _chat_choice(choice: Any) -> Any:
     """OpenAI's choice, with a message or a mere text."""
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         return choice
     reason = choice.get("finish_reason")
     inner = choice.get("message")
-    if isinstance(inner, Mapping):
+    if isinstance(inner, dict):
         return {**inner, "finish_reason": reason}
     return {"content": choice.get("text"), "finish_reason": reason}
 
 
 def _generation(generation: Any) -> Any:
     """LangChain's generation: a message, or a mere text."""
-    if not isinstance(generation, Mapping):
+    if not isinstance(generation, dict):
         return generation
     about = generation.get("generation_info")
-    reason = about.get("finish_reason") if isinstance(about, Mapping) else None
+    reason = about.get("finish_reason") if isinstance(about, dict) else None
     inner = generation.get("message")
     if is_message(inner):
         return inner

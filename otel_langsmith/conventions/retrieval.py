@@ -1,6 +1,6 @@
 """Documents and embeddings, of any vintage → what LangSmith shows of retrievers and embeddings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from otel_langsmith.conventions.readers import UNREADABLE, as_raw, first_of, from_json, json_text
@@ -36,12 +36,12 @@ def vectors(found: Iterable[Any]) -> dict[str, Json]:
 
 
 def _is_document(item: Any) -> bool:
-    return isinstance(item, Mapping) and any(name in item for name in _TEXTS)
+    return isinstance(item, dict) and any(name in item for name in _TEXTS)
 
 
 def _document(item: Any) -> Json:
     """Text, and all the rest as metadata; the document's own metadata may be JSON."""
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return {"page_content": json_text(item), "type": "Document", "metadata": {}}
     text = first_of(item, *_TEXTS)
     metadata = {

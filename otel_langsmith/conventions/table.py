@@ -304,7 +304,11 @@ def _in_events(row: Row, events: tuple[SpanEvent, ...]) -> Iterator[Any]:
             if found.name == name and found.attributes and key in found.attributes:
                 yield found.attributes[key]
     else:
-        told = [(found.name, found.attributes or {}) for found in events if found.name in row.names]
+        told = [
+            (found.name, dict(found.attributes or {}))
+            for found in events
+            if found.name in row.names
+        ]
         if told:
             yield told
 

@@ -32,7 +32,7 @@ def tool_definitions(value: Any) -> Any:
 
 def _defined(tool: Any) -> Iterator[Json]:
     """One definition, or the several that Google puts into one."""
-    if not isinstance(tool, Mapping):
+    if not isinstance(tool, dict):
         yield tool
         return
     declared = tool.get("function_declarations") or tool.get("functionDeclarations")
@@ -41,7 +41,7 @@ def _defined(tool: Any) -> Iterator[Json]:
             yield from _defined(item)
         return
     inner = tool.get("toolSpec")
-    yield _definition(inner if isinstance(inner, Mapping) else tool)
+    yield _definition(inner if isinstance(inner, dict) else tool)
 
 
 def _definition(tool: Mapping[str, Any]) -> Json:
@@ -51,7 +51,7 @@ def _definition(tool: Mapping[str, Any]) -> Json:
         return tool
     function = _without(tool, ("type", *_SCHEMAS))
     schema = next((from_json(tool[name]) for name in _SCHEMAS if tool.get(name)), None)
-    if isinstance(schema, Mapping) and schema.keys() == {"json"}:  # Bedrock's
+    if isinstance(schema, dict) and schema.keys() == {"json"}:  # Bedrock's
         schema = schema["json"]
     if schema is not None:
         function["parameters"] = schema

@@ -13,9 +13,12 @@ from otel_langsmith.conventions import (
     CONVENTIONS,
     UNREADABLE,
     Convention,
+    Row,
     When,
     attr,
     event,
+    events,
+    indexed,
     prefix,
     readers,
     spread,
@@ -26,7 +29,8 @@ from otel_langsmith.conventions import messages as conversation
 from otel_langsmith.conventions.compose import content, usage
 from otel_langsmith.conventions.plain import clean_url
 from otel_langsmith.conventions.plan import home_of
-from otel_langsmith.conventions.table import PLANS, Reading
+from otel_langsmith.conventions.rows import EARLY, LATE
+from otel_langsmith.conventions.table import PLANS, UNREAD, Reading
 from otel_langsmith.run import Attachment
 
 TABLE = table_of(CONVENTIONS)
@@ -130,10 +134,19 @@ def repr_of(reading: Reading) -> list[list[tuple[str, str]]]:
     ]
 
 
+def fed(row: Row, value: Any) -> Any:
+    """What the table hands to a row's reader where the attribute's value is this."""
+    if row.kind == "indexed":
+        return [value, {"message": value}, {"tool": value}, {"embedding": value, "document": value}]
+    if row.kind == "events":
+        return [(row.names[0], {"content": value, "message": value}), (row.names[-1], {"x": value})]
+    return value
+
+
 @given(values)
 def test_every_reader_of_every_table_is_total(value: Any) -> None:
     for row in ROWS:
-        row.via(value)
+        row.via(fed(row, value))
 
 
 class Odd(Enum):
@@ -147,7 +160,7 @@ class Odd(Enum):
 )
 def test_readers_stand_what_no_attribute_can_be(value: Any) -> None:
     for row in ROWS:
-        row.via(value)
+        row.via(fed(row, value))
 
 
 A = Convention(
@@ -252,6 +265,95 @@ def test_content_on_events_waits_for_content_on_the_span() -> None:
     assert table.read("", {"a.out": "on the span"}, said).outputs == {"outputs": "on the span"}
     assert table.is_event_content("a.said", "a.out")
     assert not table.is_event_content("other", "a.out")
+
+
+def flat(items: Any) -> Any:
+    return [{"said": item} for item in items]
+
+
+FLAT = Convention(
+    name="flat",
+    spec="",
+    rows=(
+        indexed("inputs.messages", "m.", via=flat),
+        attr("outputs", "out", when=When(runs=("llm",))),
+        attr("outputs.messages", "raw", via=lambda v: v, when=When(at_least="o.")),
+        indexed("outputs.messages", "o.", via=flat),
+    ),
+)
+LATER = Convention(
+    name="later",
+    spec="",
+    rows=(
+        attr("run_type", "kind", when=EARLY, keep=True),
+        attr("provider", "first", when=LATE),
+        attr("provider", "second"),
+        attr("inputs", "whole", when=LATE),
+        attr("params.n", "n", when=When(unless=("m.",))),
+        events("inputs.messages", "told", via=list),
+    ),
+)
+
+
+def grow(*events: Event, **attributes: Any) -> Reading:
+    named = {key.replace("__", "."): value for key, value in attributes.items()}
+    return table_of((FLAT, LATER)).read("", named, events)
+
+
+def test_what_was_flattened_grows_back_in_order_and_without_gaps() -> None:
+    told = {f"m__{n}__message__role": f"r{n}" for n in (10, 9, 2)}
+    assert grow(**told).inputs["inputs.messages"] == [
+        {"said": {"message": {"role": role}}} for role in ("r2", "r9", "r10")
+    ]
+
+
+HOSTILE = ["m.999999999.content", f"m.{'9' * 5000}.content", "m.-1.content", "m.x", "m.", "m.0.1.2"]
+
+
+@pytest.mark.parametrize("key", HOSTILE)
+def test_hostile_indices_allocate_nothing_and_lose_nothing(key: str) -> None:
+    found = repr(grow(**{key.replace(".", "__"): "text"}).inputs)
+    assert "text" in found
+    assert len(found) < 200
+
+
+def test_names_nest_only_so_deep() -> None:
+    deep = "m." + ".".join("a" * 5000) + ".end"
+    assert "text" in repr(table_of((FLAT,)).read("", {deep: "text", "m.a": 1}).inputs)
+
+
+def test_a_value_beside_what_is_below_it_stays() -> None:
+    for keys in (("m__0", "m__0__b"), ("m__0__b", "m__0")):
+        [item] = grow(**dict.fromkeys(keys, "x")).inputs["inputs.messages"]
+        assert item == {"said": {"": "x", "b": "x"}}
+
+
+def test_turns_go_before_dialects() -> None:
+    assert grow(first="a", second="b").fields["provider"] == "b"
+    assert grow(whole="all", m__0="said").inputs == {"inputs.messages": [{"said": "said"}]}
+    assert grow(whole="all").inputs == {"inputs": "all"}
+
+
+def test_rows_ask_for_a_type_of_run_and_for_absence() -> None:
+    assert grow(out="x", kind="llm").outputs == {"outputs": "x"}
+    other = grow(out="x", kind="tool")
+    assert (other.outputs, other.rest) == ({}, {"kind": "tool", "out": "x"})
+    assert grow(n=1).params == {"n": 1}
+    assert grow(n=1, m__0="x").rest == {"n": 1}
+
+
+def test_a_raw_view_counts_if_it_has_as_much_as_the_flattened_one() -> None:
+    raw = [{"content": ["a"]}, {"content": ["b"]}]
+    assert grow(raw=raw, o__0="x", o__1="y").outputs == {"outputs.messages": raw}
+    short = grow(raw=raw[:1], o__0="x", o__1="y")
+    assert short.outputs == {"outputs.messages": [{"said": "x"}, {"said": "y"}]}
+    assert short.rest == {}
+
+
+def test_a_conversation_may_be_told_in_events() -> None:
+    told = (Event("told", {"x": 1}), Event("other"), Event("told", {"x": 2}))
+    assert grow(*told).inputs == {"inputs.messages": [("told", {"x": 1}), ("told", {"x": 2})]}
+    assert table_of((FLAT, LATER)).is_event_content("told", "anything")
 
 
 def test_whether_a_key_is_content_is_asked_of_every_table() -> None:
@@ -524,8 +626,10 @@ def test_instructions_lead_unless_the_messages_bring_their_own() -> None:
 
 
 def test_truncated_messages_stay_the_text_they_are() -> None:
-    cut = conversation.input_messages('[{"role":"user","pa')
-    assert content({"inputs.messages": cut}, "inputs") == {"input": '[{"role":"user","pa'}
+    cut = '[{"role":"user","pa'
+    reading = TABLE.read("", {"gen_ai.input.messages": cut})
+    assert content(reading.inputs, "inputs") == {"input": cut}
+    assert reading.notes == (UNREAD,)
 
 
 def test_tools_are_defined_as_openai_defines_them() -> None:
