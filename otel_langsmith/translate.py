@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 
 from otel_langsmith.conventions import CONVENTIONS, Convention, table_of
 from otel_langsmith.conventions.compose import add_model, content, usage
+from otel_langsmith.conventions.media import detached
 from otel_langsmith.conventions.table import Reading, Table
 from otel_langsmith.failure import EXCEPTION_KEYS, failure_of
 from otel_langsmith.identity import iso_time, uuid_text, writable_ns
@@ -25,7 +26,7 @@ from otel_langsmith.lineage import (
     Lineage,
 )
 from otel_langsmith.provenance import Metadata, about, resource_of
-from otel_langsmith.run import RUN_TYPES, JsonObject, Run, RunType
+from otel_langsmith.run import RUN_TYPES, Attachment, JsonObject, Run, RunType
 
 UNTRANSLATED: Final = "untranslated"
 """A convention failed on this span; the run says when, where and how it ended, and no content."""
@@ -137,6 +138,9 @@ def _run(
     if "model.request" in fields:
         reading.params.setdefault("model", fields["model.request"])
     bent = _bent(span, name, notes, failure.text)
+    media: dict[str, Attachment] = {}
+    inputs = _side(reading.inputs, "inputs", run_type, media)
+    outputs = _side(reading.outputs, "outputs", run_type, media)
     return Run(
         id=lineage.run_id,
         trace_id=lineage.trace_id,
@@ -149,17 +153,23 @@ def _run(
         project=lineage.project or project,
         session_id=lineage.project_id,
         reference_example_id=fields.get("reference_example_id"),
-        inputs=content(reading.inputs, "inputs", run_type) if reading.inputs else {},
-        outputs=content(reading.outputs, "outputs", run_type) if reading.outputs else None,
+        inputs={} if inputs is None else inputs,
+        outputs=outputs,
         error=failure.text,
         error_type=failure.kind,
         events=_events(told, failure.cause, start_ns),
         tags=_united(lineage.tags, fields.get("tags", ())),
         metadata=_metadata(span, lineage, reading, run_type, bent),
         invocation_params=reading.params,
-        attachments=fields.get("attachments", ()),
+        attachments=(*fields.get("attachments", ()), *media.values()),
         notes=notes,
     )
+
+
+def _side(
+    parts: Mapping[str, Any], side: str, run_type: RunType, media: dict[str, Attachment]
+) -> JsonObject | None:
+    return detached(content(parts, side, run_type), media) if parts else None
 
 
 def _run_type(fields: Mapping[str, Any]) -> RunType:

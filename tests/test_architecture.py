@@ -44,6 +44,7 @@ ORDER = (
     "conventions.openinference",
     "conventions.plain",
     "conventions",
+    "conventions.media",
     "conventions.compose",
     "failure",
     "provenance",

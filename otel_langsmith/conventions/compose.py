@@ -17,19 +17,15 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
 
     What has no name of its own stands under ``input`` or ``output``; a retriever's is a ``query``.
     """
-    whole = parts.get(side)
     if len(parts) == 1:
-        if isinstance(whole, Mapping):
-            return whole
-        said = parts.get(f"{side}.messages")
-        if type(said) is list:
+        [(name, said)] = parts.items()
+        if type(said) is list and name.endswith(".messages"):
             return {"messages": said}
-    composed: dict[str, Any] = {}
     spare = "query" if run_type == "retriever" and side == "inputs" else side[:-1]
-    if isinstance(whole, Mapping):
-        composed.update(whole)
-    elif side in parts:
-        composed[spare] = whole
+    composed: dict[str, Any] = {}
+    if side in parts:
+        whole = parts[side]
+        composed.update(whole if isinstance(whole, Mapping) else {spare: whole})
     for name, value in parts.items():
         key, rest = _place(name)
         if key == "messages" and not isinstance(value, list):
@@ -69,6 +65,7 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
     cached = details.get("cache_read", 0) + details.get("cache_creation", 0)
     if cached > totals.get("input_tokens", cached):
         totals["input_tokens"] += cached
+        totals.pop("total_tokens", None)
     if run_type == "embedding" and "input_tokens" in totals:
         totals.setdefault("output_tokens", 0)
     if len(totals) > 1:
@@ -83,10 +80,17 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
 
 
 def _complete(totals: dict[str, Any]) -> None:
+    """The third from the other two; where all three disagree, the model's own total is believed.
+
+    OpenInference adds the cached tokens to Bedrock's, which has counted them (genai.md §5.3).
+    """
     read, written = totals.get("input_tokens"), totals.get("output_tokens")
     total = totals.get("total_tokens")
-    if total is None and read is not None and written is not None:
-        totals["total_tokens"] = read + written
+    if read is not None and written is not None:
+        if total is None:
+            totals["total_tokens"] = read + written
+        elif written <= total < read + written:
+            totals["input_tokens"] = total - written
     elif written is None and total is not None and read is not None and total >= read:
         totals["output_tokens"] = total - read
     elif read is None and total is not None and written is not None and total >= written:

@@ -1,5 +1,6 @@
 """`conventions`: whatever a span holds, each attribute ends in one place, and nothing raises."""
 
+import base64
 import math
 from enum import Enum
 from typing import Any
@@ -27,6 +28,7 @@ from otel_langsmith.conventions import (
 )
 from otel_langsmith.conventions import messages as conversation
 from otel_langsmith.conventions.compose import content, usage
+from otel_langsmith.conventions.media import detached
 from otel_langsmith.conventions.plain import clean_url
 from otel_langsmith.conventions.plan import home_of
 from otel_langsmith.conventions.rows import EARLY, LATE
@@ -483,6 +485,17 @@ def told(**counts: int) -> Reading:
             {"input_tokens": 3, "output_tokens": 2, "input_token_details__cache_read": 10},
             (13, 2, 15),
         ),
+        ({"input_tokens": 184, "output_tokens": 30, "total_tokens": 150}, (120, 30, 150)),
+        (
+            {
+                "input_tokens": 20,
+                "output_tokens": 30,
+                "total_tokens": 50,
+                "input_token_details__cache_read": 64,
+                "input_token_details__cache_creation": 36,
+            },
+            (120, 30, 150),
+        ),
         ({"input_tokens": 0, "output_tokens": 0}, (0, 0, 0)),
     ],
 )
@@ -623,6 +636,33 @@ def test_instructions_lead_unless_the_messages_bring_their_own() -> None:
         "messages": [own]
     }
     assert content({"inputs.system": system}, "inputs") == {"messages": [system]}
+
+
+def image(data: str) -> dict[str, Any]:
+    return {"type": "image", "base64": data, "mime_type": "image/png"}
+
+
+def test_large_media_become_attachments_once() -> None:
+    data = base64.b64encode(b"x" * 60_000).decode()
+    said = {"messages": [{"role": "user", "content": [image(data), image("aGk="), image(data)]}]}
+    found: dict[str, Attachment] = {}
+    [message] = detached(said, found)["messages"]
+    [attachment] = found.values()
+    linked = {
+        "type": "image",
+        "mime_type": "image/png",
+        "id": f"attachment://{attachment.name}",
+    }
+    assert message["content"] == [linked, image("aGk="), linked]
+    assert (attachment.mime_type, attachment.data) == ("image/png", b"x" * 60_000)
+    assert said["messages"][0]["content"][0] == image(data)
+
+
+@pytest.mark.parametrize("data", ["!" * 70_000, "aGk="])
+def test_media_that_are_small_or_no_base64_stay(data: str) -> None:
+    said = {"messages": [{"role": "user", "content": [image(data)]}]}
+    found: dict[str, Attachment] = {}
+    assert (detached(said, found), found) == (said, {})
 
 
 def test_truncated_messages_stay_the_text_they_are() -> None:
