@@ -180,7 +180,14 @@ def _run_type(fields: Mapping[str, Any]) -> RunType:
 def _name(span_name: str, run_type: RunType, fields: Mapping[str, Any]) -> str:
     """What the run is called: as somebody asked, else after its tool or agent, else as the span."""
     source = "tool.name" if run_type == "tool" else fields.get("name.from", "name")
-    return fields.get("name") or fields.get(source) or span_name or "span"
+    return fields.get("name") or fields.get(source) or _told_apart(span_name, fields) or "span"
+
+
+def _told_apart(span_name: str, fields: Mapping[str, Any]) -> str:
+    """``GET`` → ``GET example.com``: whom an HTTP client called, and nothing private."""
+    if "name.target" in fields and span_name.removeprefix("HTTP ") == fields.get("name.method"):
+        return f"{span_name} {fields['name.target']}"
+    return span_name
 
 
 def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObject]:

@@ -8,6 +8,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 Scalar: TypeAlias = Literal[
     "name",
+    "name.method",  # a span that is called by this alone is called by the next one too
+    "name.target",
     "name.from",  # which of the next three a run of this kind is called by
     "tool.name",
     "agent.name",
@@ -85,12 +87,14 @@ Scalar: TypeAlias = Literal[
 Content: TypeAlias = Literal[
     "inputs",
     "inputs.collection",
+    "inputs.database",
     "inputs.destination",
     "inputs.documents",
     "inputs.input",
     "inputs.messages",
     "inputs.method",
     "inputs.operation",
+    "inputs.parameters",
     "inputs.path",
     "inputs.query",
     "inputs.route",

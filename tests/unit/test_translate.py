@@ -116,6 +116,22 @@ def test_runs_are_called_by_what_they_do(attributes: dict[str, str], name: str) 
     assert run.metadata.get("otel.span.name") == (None if name == "span" else "span")
 
 
+@pytest.mark.parametrize(
+    ("name", "attributes", "readable"),
+    [
+        ("GET", {"http.request.method": "GET", "server.address": "a.b"}, "GET a.b"),
+        ("GET", {"http.request.method": "GET", "http.route": "/x/{id}"}, "GET /x/{id}"),
+        ("HTTP GET", {"http.method": "GET", "http.url": "https://u:p@a.b/x?k=1"}, "HTTP GET a.b"),
+        ("GET /x", {"http.request.method": "GET", "server.address": "a.b"}, "GET /x"),
+        ("GET", {"db.system": "redis", "server.address": "a.b"}, "GET"),
+    ],
+)
+def test_requests_are_told_apart_by_whom_they_went_to(
+    name: str, attributes: dict[str, str], readable: str
+) -> None:
+    assert run_of(attributes, name=name).name == readable
+
+
 def test_a_long_name_is_cut_and_kept() -> None:
     run = run_of(name="n" * 200)
     assert (run.name, run.metadata["otel.span.name"]) == ("n" * 128, "n" * 200)
