@@ -20,30 +20,31 @@ def about(span: ReadableSpan, lineage: Lineage) -> Metadata:
 
     Spec: https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/
     """
-    about: Metadata = {}
-    context = span.context
+    context, scope, kind, links = span.context, span.instrumentation_scope, span.kind, span.links
+    about: Metadata = {} if scope is None else _scope(scope).copy()
     if context is not None:
-        about["OTEL_TRACE_ID"] = format_trace_id(context.trace_id)
-        about["OTEL_SPAN_ID"] = format_span_id(context.span_id)
+        about["OTEL_TRACE_ID"] = f"{context.trace_id:032x}"
+        about["OTEL_SPAN_ID"] = f"{context.span_id:016x}"
         if context.trace_state:
             about["otel.trace_state"] = context.trace_state.to_header()
     if lineage.parent_run_id is None and span.parent is not None:
         about["otel.parent_span_id"] = format_span_id(span.parent.span_id)
-    scope, kind, links = span.instrumentation_scope, span.kind, span.links
-    if scope is not None:
-        about.update(_scope(scope))
     if kind is not SpanKind.INTERNAL:
         about["otel.span.kind"] = kind.name
     if links:
         about["otel.links"] = [_link(link) for link in links]
-    for name, dropped in (
-        ("otel.dropped_attributes_count", span.dropped_attributes),
-        ("otel.dropped_events_count", span.dropped_events),
-        ("otel.dropped_links_count", span.dropped_links),
-    ):
-        if dropped:
-            about[name] = dropped
+    if span.dropped_attributes or span.dropped_events or span.dropped_links:
+        about.update(_dropped(span))
     return about
+
+
+def _dropped(span: ReadableSpan) -> Metadata:
+    counts = {
+        "otel.dropped_attributes_count": span.dropped_attributes,
+        "otel.dropped_events_count": span.dropped_events,
+        "otel.dropped_links_count": span.dropped_links,
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 def _link(link: Link) -> JsonObject:

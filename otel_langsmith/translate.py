@@ -132,7 +132,8 @@ def _run(
     end_ns = None if end is None else writable_ns(end)
     failure = failure_of(span, fields, told.events)
     name = _name(str(span.name), run_type, fields)
-    notes = (*lineage.notes, *reading.notes, *notes)
+    if lineage.notes or reading.notes:
+        notes = (*lineage.notes, *reading.notes, *notes)
     if end_ns != end and TIME_UNWRITABLE not in notes:
         notes = (*notes, TIME_UNWRITABLE)
     if "model.request" in fields:
@@ -230,7 +231,7 @@ def _metadata(
     lineage: Lineage,
     reading: Reading,
     run_type: RunType,
-    bent: Iterable[tuple[str, Any]],
+    bent: Metadata,
 ) -> Metadata:
     """``extra.metadata``: what rode along, the resource, what nobody took or rows named, ours."""
     if reading.fields:
@@ -249,19 +250,19 @@ def _united(inherited: Sequence[str], own: Sequence[str]) -> Sequence[str]:
     return tuple(dict.fromkeys((*inherited, *own))) if inherited else own
 
 
-def _bent(
-    span: ReadableSpan, name: str, notes: Sequence[str], error: str | None
-) -> Iterable[tuple[str, Any]]:
+def _bent(span: ReadableSpan, name: str, notes: Sequence[str], error: str | None) -> Metadata:
     """What the run does not show as the span had it."""
+    bent: Metadata = {}
     said = span.status.description
     if said and said not in (error or ""):
-        yield "otel.status_description", said
+        bent["otel.status_description"] = said
     if name != span.name or len(name) > NAME_LENGTH:
-        yield "otel.span.name", span.name
-    if name != span.name and len(name) > NAME_LENGTH:
-        yield "otel_langsmith.full_name", name
+        bent["otel.span.name"] = span.name
+        if name != span.name and len(name) > NAME_LENGTH:
+            bent["otel_langsmith.full_name"] = name
     if notes:
-        yield "otel_langsmith.notes", list(notes)
+        bent["otel_langsmith.notes"] = list(notes)
+    return bent
 
 
 def _unhonoured(stated: Mapping[str, Any], lineage: Lineage) -> Iterable[tuple[str, Any]]:

@@ -1,8 +1,8 @@
 """The dialects of span attributes, and who goes before whom. Provisional.
 
-A dialect is a table of rows (`attr`, `spread`, `prefix`, `indexed`, `event`, `events`) in a module of
-its own; CONTRIBUTING.md tells how to add one. What the rows have in common (readers, messages, raw
-payloads, tools, documents) is in the modules before them, and who wins is decided in `table`.
+A dialect is a table of rows (`attr`, `spread`, `prefix`, `indexed`, `event`, `events`) in a module
+of its own; CONTRIBUTING.md tells how to add one. What the rows have in common (readers, messages,
+raw payloads, tools, documents) is in the modules before them; who wins is decided in `table`.
 """
 
 from typing import Final

@@ -1,12 +1,16 @@
 """Tool definitions and tool arguments of any vintage → those of OpenAI, which LangSmith shows."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from otel_langsmith.conventions.readers import from_json, nested_json
 from otel_langsmith.run import Json
 
-_SCHEMAS = (
+_REMEMBERED: Final = 16_384
+"""Characters of tool definitions worth keeping in memory."""
+
+_SCHEMAS: Final = (
     "parameters",
     "input_schema",
     "inputSchema",
@@ -24,6 +28,18 @@ def arguments(value: Any) -> Any:
 
 def tool_definitions(value: Any) -> Any:
     """Tool definitions in OpenAI's form; what a provider built in stays as it is."""
+    if type(value) is str and len(value) <= _REMEMBERED:
+        return _of_text(value)
+    return _definitions(value)
+
+
+@lru_cache(maxsize=64)
+def _of_text(text: str) -> Any:
+    """Every call of a model repeats the same definitions, and runs only ever read them."""
+    return _definitions(text)
+
+
+def _definitions(value: Any) -> Any:
     found = from_json(value)
     if not isinstance(found, (list, tuple)):
         return found
