@@ -14,7 +14,7 @@ REDACTED: Final = "REDACTED"
 """The word OpenTelemetry prescribes in place of credentials in a URL."""
 
 _USERINFO: Final = re.compile(r"//[^/?#]*@")
-_HOST: Final = re.compile(r"\w+://(?:[^/?#@]*@)?([\w.:\[\]-]{1,255})")
+_HOST: Final = re.compile(r"\w+://(?:[^/?#@]*@)?(\[[\w:.]+\]|[\w.-]{1,255})")
 _SUSPECT: Final = re.compile(
     "%|auth|code|cred|jwt|key|pass|pwd|secret|sess|sig|token", re.IGNORECASE
 )
@@ -57,7 +57,7 @@ def _clean_parameter(parameter: str) -> str:
 
 
 def host_of(value: Any) -> Any:
-    """The host that a URL names."""
+    """The host that a URL names, without its port."""
     found = _HOST.match(value) if isinstance(value, str) else None
     return found[1] if found else UNREADABLE
 
