@@ -54,6 +54,8 @@ def writable_ns(time_ns: float) -> int:
 
     Spans made by hand come with floats, and with what is no number at all; that counts as 0.
     """
+    if type(time_ns) is int and 0 <= time_ns <= LAST_NS:
+        return time_ns
     try:
         return min(max(int(time_ns), 0), LAST_NS)
     except (TypeError, ValueError, OverflowError):
