@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
+from otel_langsmith.delivery.patience import Patience
 from otel_langsmith.delivery.sender import Clock, Sender, SystemClock
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.lineage import Fate, Lineage
 from otel_langsmith.redact import Hiding, hide
-from otel_langsmith.settings import resolve
+from otel_langsmith.settings import US_CLOUD, resolve
 from otel_langsmith.translate import translate
 from otel_langsmith.wire.batch import EncodedRun
 from otel_langsmith.wire.parts import fault_of, parts_of
@@ -44,6 +45,8 @@ INVALID: Final = "invalid"
 DUPLICATE: Final = "duplicate"
 """The span came before, from another processor: LangSmith takes a run once."""
 
+_NO_ACCOUNT: Final = " (no account? run `otel-langsmith serve` and set the variables it prints)"
+
 _KEY_HEADERS: Final = frozenset({"x-api-key", "authorization", "x-service-key", "cookie"})
 
 _log: Final = logging.getLogger("otel_langsmith")
@@ -60,7 +63,10 @@ def open_pipeline(arguments: Mapping[str, object]) -> Pipeline:
         _log.warning("%s", problem)
     unusable_key = any("API_KEY" in problem for problem in problems)
     if _undeliverable(settings) == NO_API_KEY and not unusable_key:
-        _log.warning("LANGSMITH_API_KEY is not set, so no run is sent to %s", settings.endpoint)
+        remedy = _NO_ACCOUNT if settings.endpoint == US_CLOUD else ""
+        _log.warning(
+            "LANGSMITH_API_KEY is not set, so no run is sent to %s%s", settings.endpoint, remedy
+        )
     return Pipeline(settings, lambda: HttpTransport(settings.session), SystemClock())
 
 
@@ -93,6 +99,7 @@ class Pipeline:
         self._book = Book()
         self._lost_at_flush = 0
         self._said: set[str] = set()
+        self._patience = Patience()
         self._assembly = Assembly(
             Bounds(settings.max_held_spans, settings.max_held_bytes, settings.max_held_seconds)
         )
@@ -248,12 +255,15 @@ class Pipeline:
         if self._undeliverable:
             return self._refuse(len(placed), self._undeliverable, queued=queued)
         lost_before = self._book.read().lost
+        ending = self._closing.is_set() or _is_exiting()
+        deadline_s = self._patience.deadline_s(deadline_s, self.clock.now_s(), ending=ending)
         with self._lock:
             self._deliveries += 1
         try:
             with self._book.consign(len(placed), queued=queued) as consignment:
                 runs = self._encoded(placed, consignment)
                 clear = self._sender.deliver(runs, consignment, deadline_s, interrupt)
+            self._patience.tried(self.clock.now_s(), in_vain=not clear)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the application
             self._say_once("a delivery broke off, its spans are counted as lost", error)
             return False
@@ -305,6 +315,11 @@ def _begin_anew(pipeline: weakref.ref[Pipeline]) -> None:
     alive = pipeline()
     if alive is not None:
         alive._begin()  # noqa: SLF001 - its own module
+
+
+def _is_exiting() -> bool:
+    """Whether ``atexit`` handlers run: the main thread counts as ended by then."""
+    return not threading.main_thread().is_alive()
 
 
 def _undeliverable(settings: Settings) -> str | None:

@@ -22,6 +22,7 @@ from opentelemetry.trace import TraceFlags
 
 from otel_langsmith.assembly import content_bytes
 from otel_langsmith.delivery.sender import UNDELIVERED
+from otel_langsmith.exits import flush_at_child_exit
 from otel_langsmith.lineage import Tracker
 from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
 from otel_langsmith.selection import selector
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
     from otel_langsmith.delivery.ledger import Ledger
+    from otel_langsmith.pipeline import Pipeline
     from otel_langsmith.selection import SpanFilter, Wanted
     from otel_langsmith.settings import Compression
 
@@ -125,7 +127,10 @@ class LangSmithSpanProcessor(SpanProcessor):
         max_queue_size: int | None = None,
     ) -> None:
         arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
-        self._pipeline = open_pipeline(arguments)
+        self._open(open_pipeline(arguments))
+
+    def _open(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
         settings = self._pipeline.settings
         self._clock = self._pipeline.clock
         self._delay_s = settings.schedule_delay_millis / 1000
@@ -265,7 +270,8 @@ class LangSmithSpanProcessor(SpanProcessor):
             except RuntimeError:  # at interpreter exit; the spans go at the next flush or shutdown
                 return False
             self._worker = worker
-            return True
+        flush_at_child_exit(self)
+        return True
 
     def _work(self) -> None:
         """The worker's life: a delivery each delay, sooner when many wait or a flush asks."""
@@ -307,6 +313,13 @@ class LangSmithSpanProcessor(SpanProcessor):
                 self._full = False
             self._ended_bytes = self._look_at = self._looked_at = 0
         return spans
+
+
+def processor_over(pipeline: Pipeline) -> LangSmithSpanProcessor:
+    """A processor for a pipeline that is there already; it is the processor's from now on."""
+    processor = LangSmithSpanProcessor.__new__(LangSmithSpanProcessor)
+    processor._open(pipeline)  # noqa: SLF001 - its own module
+    return processor
 
 
 def _seconds(millis: float) -> float:

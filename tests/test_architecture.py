@@ -49,15 +49,20 @@ ORDER = (
     "delivery.transport",
     "delivery.ledger",
     "delivery.backlog",
+    "delivery.patience",
     "delivery.sender",
+    "exits",
     # faces
     "pipeline",
-    "exporter",
     "processor",
+    "exporter",
     "propagator",
     "feedback",
+    "setup",
+    "serverless",
     "",  # the package itself: the public names
     # programs
+    "hooks",
     "receiver.refusal",
     "receiver.strict_json",
     "receiver.instants",

@@ -187,7 +187,7 @@ class Sender:
         if isinstance(verdict, Accepted):
             self._outage.over(self._clock.now_s())
         elif isinstance(verdict, RetryLater):
-            self._outage.began(self._clock.now_s(), why)
+            self._outage.began(self._clock.now_s(), why + _REMEDIES.get(reply.status or 0, ""))
         elif isinstance(verdict, Rejected) and verdict.reason not in self._refusals:
             self._refusals.add(verdict.reason)
             _log.warning("LangSmith refuses runs: %s%s", why, _REMEDIES.get(reply.status or 0, ""))
@@ -200,6 +200,7 @@ class Sender:
 
 
 _REMEDIES: Final = {
+    0: " (is LANGSMITH_ENDPOINT right, and can this machine reach it?)",
     401: " (is LANGSMITH_API_KEY right?)",
     403: " (are LANGSMITH_API_KEY, LANGSMITH_ENDPOINT's region and LANGSMITH_WORKSPACE_ID right?)",
     404: " (is LANGSMITH_ENDPOINT right?)",
