@@ -9,10 +9,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry.trace import get_tracer_provider
-
 from otel_langsmith.exporter import successors
-from otel_langsmith.setup import join
+from otel_langsmith.setup import global_provider, join
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +25,8 @@ def pre_instrument() -> None:
     but no processors. Each span is sent once, whatever is called how often.
     """
     try:
-        provider = get_tracer_provider()
-        if hasattr(provider, "add_span_processor"):
+        provider = global_provider()
+        if provider is not None:
             for processor in successors():
                 join(provider, processor, {})
                 _speak_up()

@@ -256,14 +256,16 @@ class Pipeline:
             return self._refuse(len(placed), self._undeliverable, queued=queued)
         lost_before = self._book.read().lost
         ending = self._closing.is_set() or _is_exiting()
-        deadline_s = self._patience.deadline_s(deadline_s, self.clock.now_s(), ending=ending)
+        began_s = self.clock.now_s()
+        deadline_s = self._patience.deadline_s(deadline_s, began_s, ending=ending)
         with self._lock:
             self._deliveries += 1
         try:
             with self._book.consign(len(placed), queued=queued) as consignment:
                 runs = self._encoded(placed, consignment)
                 clear = self._sender.deliver(runs, consignment, deadline_s, interrupt)
-            self._patience.tried(self.clock.now_s(), in_vain=not clear)
+            if began_s < deadline_s:
+                self._patience.tried(self.clock.now_s(), in_vain=not clear)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the application
             self._say_once("a delivery broke off, its spans are counted as lost", error)
             return False

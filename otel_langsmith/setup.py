@@ -122,22 +122,28 @@ def _of(face: Face, settings: Mapping[str, object]) -> dict[str, Any]:
     }
 
 
+def global_provider() -> TracerProvider | None:
+    """The global provider, if it takes span processors."""
+    provider = get_tracer_provider()
+    return cast("TracerProvider", provider) if hasattr(provider, "add_span_processor") else None
+
+
 def _provider() -> TracerProvider:
     """The global provider, made if there is none.
 
     Raises:
-        ConfigurationError: It takes no span processors, as other vendors' do.
+        ConfigurationError: It takes no span processors, as some vendors' do not.
     """
     if isinstance(get_tracer_provider(), ProxyTracerProvider):
         set_tracer_provider(TracerProvider())
-    provider = get_tracer_provider()  # another thread's, if it was faster
-    if not hasattr(provider, "add_span_processor"):
-        kind = type(provider)
+    provider = global_provider()  # another thread's, if it was faster
+    if provider is None:
+        kind = type(get_tracer_provider())
         raise ConfigurationError(
             f"the global tracer provider is {kind.__module__}.{kind.__qualname__}, which takes no "
             "span processors: call configure() before it is set, or set OpenTelemetry's own"
         )
-    return cast("TracerProvider", provider)
+    return provider
 
 
 def _speaks_langsmith() -> bool:

@@ -5,15 +5,15 @@ Pure: the caller has the clock.
 
 from typing import Final
 
-LAST_S: Final = 3.0
+LAST_S: Final = 2.0
 """What is left to try in, all deliveries together, once one was in vain and the end is near."""
 
-BREATH_S: Final = 0.05
+BREATH_S: Final = 1.0
 """A delivery that follows one in vain sooner than this is part of a drain, not of a schedule."""
 
 
 class Patience:
-    """Lets each delivery take its time, except the last ones from a LangSmith that does not answer.
+    """Lets each delivery take its time, except the last ones to a LangSmith that does not answer.
 
     A batch processor that shuts down does not tell its exporter: it exports what it has, batch
     after batch, and waits up to 30 s for that (opentelemetry.md §1). Each batch would take the full
@@ -34,5 +34,5 @@ class Patience:
         return min(wanted_s, self._until_s)
 
     def tried(self, now_s: float, *, in_vain: bool) -> None:
-        """A delivery is over; ``in_vain`` if LangSmith did not take all of it."""
+        """A delivery is over that had time; ``in_vain`` if LangSmith did not take all of it."""
         self._failed_s = now_s if in_vain else None

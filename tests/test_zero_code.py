@@ -1,0 +1,391 @@
+"""``opentelemetry-instrument`` and nothing else: programs that know neither us nor OpenTelemetry.
+
+What is asserted is what LangSmith has afterwards: each span once, at its place in its tree.
+"""
+
+import os
+import signal
+import sys
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from support.programs import (
+    await_listening,
+    environ,
+    free_port,
+    instrumented,
+    run,
+    running,
+    tool,
+    trees,
+    zero_code,
+)
+from support.rude_server import deaf_address, rude_server
+
+from otel_langsmith.receiver import Receiver
+
+pytestmark = zero_code
+
+SPANS = """
+from opentelemetry import trace
+tracer = trace.get_tracer("app")
+with tracer.start_as_current_span("outer"):
+    with tracer.start_as_current_span("inner"):
+        pass
+"""
+TREE = ["outer", ". inner"]
+
+
+def needs(*modules: str) -> pytest.MarkDecorator:
+    missing = [module for module in modules if find_spec(module) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=20) as reply:
+        text: str = reply.read().decode()
+    return text
+
+
+# what ends at once, and how
+
+
+ENDS = {
+    "at the last line": ("", 0, ""),
+    "by an exception": ("raise SystemError('boom')", 1, "SystemError: boom"),
+    "by sys.exit": ("import sys; sys.exit(3)", 3, ""),
+    "by Ctrl-C": (
+        "import os, signal; os.kill(os.getpid(), signal.SIGINT)",
+        -2,
+        "KeyboardInterrupt",
+    ),
+    "by SIGTERM": ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", -15, ""),
+}
+
+
+@pytest.mark.parametrize(("last", "code", "said"), ENDS.values(), ids=ENDS)
+def test_a_script_that_ends_at_once_loses_nothing(
+    receiver: Receiver, tmp_path: Path, last: str, code: int, said: str
+) -> None:
+    (tmp_path / "script.py").write_text(SPANS + last)
+    done = run(instrumented(sys.executable, "script.py"), environ(receiver.url), tmp_path)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert bool(said) == bool(done.stderr)
+    assert trees(receiver) == [TREE]
+
+
+def test_a_command_line_is_a_program_too(receiver: Receiver) -> None:
+    done = run(instrumented(sys.executable, "-c", SPANS), environ(receiver.url))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert trees(receiver) == [TREE]
+
+
+def test_two_variables_are_enough(receiver: Receiver) -> None:
+    variables = {"OTEL_TRACES_EXPORTER": "langsmith", "OTEL_PROPAGATORS": "langsmith"}
+    script = (
+        SPANS + "from opentelemetry import propagate\nprint(*propagate.get_global_textmap().fields)"
+    )
+    done = run(
+        tool("opentelemetry-instrument", sys.executable, "-c", script),
+        environ(receiver.url, **variables),
+    )
+    assert "langsmith-trace" in done.stdout
+    assert trees(receiver) == [TREE]
+
+
+def test_processes_of_multiprocessing_lose_nothing(receiver: Receiver, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(
+        dedent("""
+        import multiprocessing
+        from opentelemetry import trace
+
+        def work(method):
+            with trace.get_tracer("app").start_as_current_span(method):
+                pass
+
+        if __name__ == "__main__":
+            for method in ("fork", "spawn", "forkserver"):
+                process = multiprocessing.get_context(method).Process(target=work, args=(method,))
+                process.start()
+                process.join()
+                assert process.exitcode == 0
+        """)
+    )
+    done = run(instrumented(sys.executable, "script.py"), environ(receiver.url), tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert trees(receiver) == [["fork"], ["spawn"], ["forkserver"]]
+
+
+# programs of the web
+
+
+FLASK = """
+import os, threading
+import flask, requests
+app = flask.Flask("app")
+
+@app.get("/leaf")
+def leaf():
+    return "leaf"
+
+@app.get("/")
+def top():
+    return requests.get(os.environ["LEAF"], timeout=20).text
+"""
+
+SERVED = [["GET /", ". GET", ". . GET /leaf"]]
+
+
+@needs("flask", "opentelemetry.instrumentation.flask", "opentelemetry.instrumentation.requests")
+def test_flask_and_requests(receiver: Receiver, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(FLASK)
+    port = free_port()
+    command = instrumented("flask", "--app", "app", "run", "--port", str(port))
+    variables = environ(receiver.url, LEAF=f"http://127.0.0.1:{port}/leaf", PATH=scripts())
+    with running(command, variables, tmp_path) as server:
+        await_listening(server, port)
+        assert get(f"http://127.0.0.1:{port}/") == "leaf"
+        server.terminate()
+        server.wait(20)
+    assert trees(receiver) == SERVED
+
+
+def scripts() -> str:
+    """``PATH`` with the console scripts of the Python in use."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+FASTAPI = """
+import os
+import fastapi, httpx
+app = fastapi.FastAPI()
+
+@app.get("/leaf")
+async def leaf():
+    return "leaf"
+
+@app.get("/")
+async def top():
+    async with httpx.AsyncClient() as client:
+        return (await client.get(os.environ["LEAF"])).json()
+"""
+
+
+@needs("fastapi", "opentelemetry.instrumentation.fastapi", "opentelemetry.instrumentation.httpx")
+def test_fastapi_and_httpx_under_uvicorn_that_is_told_to_stop(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    """Uvicorn ends by the very signal it got, hence without ``atexit``."""
+    (tmp_path / "app.py").write_text(FASTAPI)
+    port = free_port()
+    command = instrumented("uvicorn", "app:app", "--port", str(port))
+    variables = environ(
+        receiver.url,
+        LEAF=f"http://127.0.0.1:{port}/leaf",
+        PATH=scripts(),
+        OTEL_PYTHON_FASTAPI_EXCLUDE_SPANS="receive,send",
+        LANGSMITH_SCHEDULE_DELAY="60000",
+    )
+    with running(command, variables, tmp_path) as server:
+        await_listening(server, port)
+        assert get(f"http://127.0.0.1:{port}/") == '"leaf"'
+        server.terminate()
+        assert server.wait(20) == -signal.SIGTERM
+    (found,) = trees(receiver)
+    assert [name for name in found if "http" not in name] == SERVED[0]
+
+
+@needs("gunicorn", "flask", "opentelemetry.instrumentation.flask")
+@pytest.mark.parametrize("options", [(), ("--preload",)], ids=["plain", "preload"])
+def test_gunicorn_with_four_workers(
+    receiver: Receiver, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "app.py").write_text(
+        "import flask, os, time\n"
+        "app = flask.Flask('app')\n"
+        "@app.get('/')\n"
+        "def top():\n"
+        "    time.sleep(0.05)\n"
+        "    return str(os.getpid())\n"
+    )
+    port = free_port()
+    command = instrumented(
+        "gunicorn", "app:app", "--workers", "4", "--bind", f"127.0.0.1:{port}", *options
+    )
+    variables = environ(receiver.url, PATH=scripts(), LANGSMITH_SCHEDULE_DELAY="60000")
+    sent = 0
+    pids: set[str] = set()
+    with running(command, variables, tmp_path) as server, ThreadPoolExecutor(8) as clients:
+        await_listening(server, port)
+        while len(pids) < 4:
+            pids.update(clients.map(get, [f"http://127.0.0.1:{port}/"] * 8))
+            sent += 8
+        server.terminate()
+        assert server.wait(30) == 0
+    assert trees(receiver) == [["GET /"]] * sent
+
+
+TASKS = """
+import pathlib
+from celery import Celery
+
+app = Celery("tasks", broker="filesystem://")
+app.conf.broker_transport_options = {
+    "data_folder_in": "queue", "data_folder_out": "queue", "control_folder": "control",
+    "polling_interval": 0.05,
+}
+app.conf.worker_prefetch_multiplier = 1
+
+@app.task
+def leaf(number):
+    pathlib.Path(f"done.{number}").touch()
+
+@app.task
+def top(number):
+    leaf.delay(number)
+
+if __name__ == "__main__":
+    from opentelemetry import trace
+    with trace.get_tracer("app").start_as_current_span("client"):
+        for number in range(4):
+            top.delay(number)
+"""
+
+
+@needs("celery", "opentelemetry.instrumentation.celery")
+def test_a_prefork_worker_of_celery(receiver: Receiver, tmp_path: Path) -> None:
+    """Its processes leave without ``atexit``; the trace context travels in the tasks' headers."""
+    (tmp_path / "tasks.py").write_text(TASKS)
+    for folder in ("queue", "control"):
+        (tmp_path / folder).mkdir()
+    variables = environ(receiver.url, PATH=scripts(), LANGSMITH_SCHEDULE_DELAY="60000")
+    worker = ("celery", "--app", "tasks", "worker", "--pool", "prefork", "--concurrency", "2")
+    with running(instrumented(*worker), variables, tmp_path) as server:
+        client = run(instrumented(sys.executable, "tasks.py"), variables, tmp_path)
+        assert client.returncode == 0, client.stderr
+        deadline = time.monotonic() + 40
+        while len([*tmp_path.glob("done.*")]) < 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)  # the last task is done, its span ends a moment later
+        server.terminate()
+        server.wait(30)
+    calls = [
+        ". apply_async/tasks.top",
+        ". . run/tasks.top",
+        ". . . apply_async/tasks.leaf",
+        ". . . . run/tasks.leaf",
+    ]
+    (found,) = trees(receiver)
+    assert sorted(found) == sorted(["client", *calls * 4])
+
+
+# a file says it all
+
+
+CONFIGURATION = """
+file_format: "1.0"
+propagator:
+  composite:
+    - tracecontext:
+    - baggage:
+    - langsmith:
+        inbound: link
+tracer_provider:
+  processors:
+    - batch:
+        exporter:
+          langsmith:
+            endpoint: ${LANGSMITH_ENDPOINT}
+            api_key: ${KEY}
+            project: from the file
+            span_filter: genai+root
+            schedule_delay_millis: 60000
+"""
+
+
+@needs("opentelemetry.configuration", "yaml", "jsonschema")
+def test_a_file_configures_exporter_processor_and_propagator(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    (tmp_path / "otel.yaml").write_text(CONFIGURATION)
+    variables = environ(receiver.url, OTEL_CONFIG_FILE="otel.yaml", KEY="k", LANGSMITH_API_KEY="")
+    script = (
+        SPANS + "from opentelemetry import propagate\nprint(*propagate.get_global_textmap().fields)"
+    )
+    done = run(tool("opentelemetry-instrument", sys.executable, "-c", script), variables, tmp_path)
+    assert "auto_instrumentation_version" in done.stderr.replace("\n", "")  # and no more than that
+    assert "langsmith-trace" in done.stdout
+    assert trees(receiver) == [TREE[:1]]  # ``inner`` is neither genai nor root
+    (only,) = receiver.store.runs()
+    assert only.project == "from the file"
+
+
+# what goes wrong
+
+
+WRONG = {
+    "key missing": ({"LANGSMITH_API_KEY": ""}, "LANGSMITH_API_KEY"),
+    "key wrong": ({"LANGSMITH_API_KEY": "wrong"}, "LANGSMITH_API_KEY"),
+    "endpoint dead": ({"LANGSMITH_ENDPOINT": "deaf"}, "LANGSMITH_ENDPOINT"),
+    "endpoint no URL": ({"LANGSMITH_ENDPOINT": "localhost:1"}, "LANGSMITH_ENDPOINT"),
+}
+
+LISTENERS = {
+    "nobody logs": ("", "logging"),
+    "OpenTelemetry logs": ("assert logging.getLogger().handlers", ""),
+    "the application logs": ("logging.basicConfig()", "logging"),
+}
+
+LIVES = (
+    SPANS
+    + """
+import time
+began = time.monotonic()
+for _ in range(1_000):
+    with tracer.start_as_current_span("one more"):
+        pass
+assert time.monotonic() - began < 5
+time.sleep(float(PAUSE))
+print("lives until", time.time())
+"""
+)
+
+
+def lives(environment: dict[str, str], listener: str = "", pause: float = 0) -> tuple[float, str]:
+    """How many seconds a program's exit takes, and what it leaves on stderr."""
+    script = f"import logging; {listener}\nPAUSE = {pause}\n{LIVES}"
+    done = run(instrumented(sys.executable, "-c", script), environment)
+    assert done.returncode == 0, done.stderr
+    return time.time() - float(done.stdout.removeprefix("lives until")), done.stderr
+
+
+@pytest.mark.parametrize(("listener", "disabled"), LISTENERS.values(), ids=LISTENERS)
+@pytest.mark.parametrize(("wrong", "setting"), WRONG.values(), ids=WRONG)
+def test_whatever_is_wrong_the_application_lives_and_one_line_names_the_setting(
+    wrong: dict[str, str], setting: str, listener: str, disabled: str
+) -> None:
+    if not disabled and not find_spec("opentelemetry.instrumentation.logging"):
+        pytest.skip("needs opentelemetry-instrumentation-logging")
+    with deaf_address() as deaf, Receiver(api_keys=["right"]) as picky:
+        variables = environ(picky.url, **wrong, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=disabled)
+        if variables["LANGSMITH_ENDPOINT"] == "deaf":
+            variables["LANGSMITH_ENDPOINT"] = deaf
+        exit_s, stderr = lives(variables, listener)
+    assert exit_s < 15
+    (line,) = stderr.splitlines()
+    assert setting in line
+
+
+def test_an_endpoint_that_swallows_everything_does_not_hold_up_the_exit() -> None:
+    """One attempt is under way when the program ends, and takes its 10 s; then 2 s are left."""
+    with rude_server([], hangs_up=False) as black_hole:
+        exit_s, stderr = lives(environ(black_hole.url), pause=1.2)
+    assert exit_s < 15
+    (line,) = stderr.splitlines()
+    assert "LANGSMITH_ENDPOINT" in line
