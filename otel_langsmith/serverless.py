@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from functools import partial, wraps
@@ -72,6 +71,8 @@ def _flushing(handler: Handler, timeout_millis: float, margin_millis: float) -> 
 
     @wraps(handler)
     async def wrapped_async(*args: Any, **kwargs: Any) -> Any:
+        import asyncio  # noqa: PLC0415 - costs 30 ms, and is there where this is called
+
         try:
             return await handler(*args, **kwargs)
         finally:
