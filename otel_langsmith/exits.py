@@ -78,11 +78,11 @@ def flush_at_child_exit(flushable: Flushable) -> None:
     """Flush at the end of a worker process, which leaves through ``os._exit``.
 
     To be called in the child and after its start, which forgets what was asked for before. Never
-    raises; does nothing in a process that is nobody's child.
+    raises; in a process that is nobody's child there is ``atexit``, and nothing to do here.
     """
     try:
         for module, ask in _ENDS_OF_CHILDREN.items():
-            if module in sys.modules and _is_child():
+            if module in sys.modules:
                 ask(sys.modules[module], partial(_flush_alive, weakref.ref(flushable)))
     except Exception:  # noqa: BLE001 - other people's modules, and a span is ending meanwhile
         _log.debug("a child process will end without a last flush", exc_info=True)
@@ -101,7 +101,8 @@ def _flush_alive(flushable: weakref.ref[Flushable], **_: object) -> None:
 
 
 def _ask_multiprocessing(util: Any, flush: Callable[[], None]) -> None:
-    util.Finalize(None, flush, exitpriority=0)
+    if _is_child():
+        util.Finalize(None, flush, exitpriority=0)
 
 
 def _ask_celery(signals: Any, flush: Callable[..., None]) -> None:
@@ -110,6 +111,6 @@ def _ask_celery(signals: Any, flush: Callable[..., None]) -> None:
 
 _ENDS_OF_CHILDREN: Final[dict[str, Callable[[Any, Callable[..., None]], None]]] = {
     "multiprocessing.util": _ask_multiprocessing,
-    "celery.signals": _ask_celery,  # a pool's worker runs no finalizers
+    "celery.signals": _ask_celery,  # sent by the pool's workers alone, which run no finalizers
 }
 """The modules that end children so, and how each is asked for a last call, where it is in use."""

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from importlib.util import find_spec
 from textwrap import dedent
 
 import pytest
@@ -61,6 +62,19 @@ def test_a_process_that_is_told_to_stop_delivers_first(
     receiver: Receiver, body: str, code: int, said: str
 ) -> None:
     assert program(receiver, body) == (code, said, ["last"])
+
+
+@pytest.mark.skipif(find_spec("celery") is None, reason="needs celery")
+def test_a_worker_of_celery_that_was_set_up_at_its_start_delivers_at_its_end(
+    receiver: Receiver,
+) -> None:
+    """As with ``worker_process_init``: in the very process that leaves, and none before it."""
+    leave = "celery.signals.worker_process_shutdown.send(sender=None, pid=1, exitcode=0)"
+    before = "import celery.signals, os\n"
+    script = f"{before}{SET_UP}{leave}\nos._exit(0)"
+    done = run([sys.executable, "-c", script], environ(receiver.url))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [run.name for run in receiver.store.runs()] == ["last"]
 
 
 def test_a_handler_that_was_there_stays(receiver: Receiver) -> None:
