@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import requests
+    from opentelemetry.propagators.textmap import TextMapPropagator
     from typing_extensions import Unpack
 
     from otel_langsmith.selection import SpanFilter
@@ -81,14 +82,15 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
             span processors.
     """
     with _lock:
-        wanted = [] if _speaks_langsmith() else [LangSmithPropagator(**_of("propagator", settings))]
+        theirs = _propagate().get_global_textmap()
+        ours = None if _is_settled(theirs) else LangSmithPropagator(**_of("propagator", settings))
         if not _given:
             processor = LangSmithSpanProcessor(**_of("processor", settings))
             join(_provider(), processor, settings)
         elif ignored := [name for name, value in settings.items() if value != _given[0].get(name)]:
             _log.warning("LangSmith is set up already, so this is ignored: %s", ", ".join(ignored))
-        for propagator in wanted:
-            _compose(propagator)
+        if ours is not None:
+            _propagate().set_global_textmap(CompositePropagator([theirs, ours]))
         return _provider()
 
 
@@ -146,17 +148,9 @@ def _provider() -> TracerProvider:
     return provider
 
 
-def _speaks_langsmith() -> bool:
-    """Whether the global propagator writes LangSmith's header, or was told to write none at all."""
-    fields = _propagate().get_global_textmap().fields
-    return TRACE in fields or not fields
-
-
-def _compose(ours: LangSmithPropagator) -> None:
-    """Add our propagator to the global one, last, where it wants to be."""
-    propagate = _propagate()
-    there = propagate.get_global_textmap()
-    propagate.set_global_textmap(CompositePropagator([there, ours]))
+def _is_settled(propagator: TextMapPropagator) -> bool:
+    """Whether it writes LangSmith's header already, or was told to write none at all."""
+    return TRACE in propagator.fields or not propagator.fields
 
 
 def _propagate() -> Any:

@@ -96,6 +96,13 @@ def test_two_variables_are_enough(receiver: Receiver) -> None:
     assert trees(receiver) == [TREE]
 
 
+def test_a_program_that_is_set_up_in_code_as_well_sends_each_span_once(receiver: Receiver) -> None:
+    script = "import otel_langsmith\notel_langsmith.configure()\n" + SPANS
+    done = run(instrumented(sys.executable, "-c", script), environ(receiver.url))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert trees(receiver) == [TREE]
+
+
 def test_processes_of_multiprocessing_lose_nothing(receiver: Receiver, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
         dedent("""
