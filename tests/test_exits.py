@@ -5,11 +5,10 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from textwrap import dedent
 
 import pytest
-from support.programs import environ, run
+from support.programs import environ, needs, run
 from support.rude_server import rude_server
 
 from otel_langsmith.delivery.patience import LAST_S
@@ -65,7 +64,7 @@ def test_a_process_that_is_told_to_stop_delivers_first(
     assert program(receiver, body) == (code, said, ["last"])
 
 
-@pytest.mark.skipif(find_spec("celery") is None, reason="needs celery")
+@needs("celery")
 def test_a_worker_of_celery_that_was_set_up_at_its_start_delivers_at_its_end(
     receiver: Receiver,
 ) -> None:

@@ -9,7 +9,6 @@ import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 
@@ -19,6 +18,7 @@ from support.programs import (
     environ,
     free_port,
     instrumented,
+    needs,
     run,
     running,
     tool,
@@ -39,11 +39,6 @@ with tracer.start_as_current_span("outer"):
         pass
 """
 TREE = ["outer", ". inner"]
-
-
-def needs(*modules: str) -> pytest.MarkDecorator:
-    missing = [module for module in modules if find_spec(module) is None]
-    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
 
 
 def get(url: str) -> str:
@@ -336,6 +331,7 @@ def lives(environment: dict[str, str], listener: str = "", pause: float = 0) -> 
     return time.time() - float(done.stdout.removeprefix("lives until")), done.stderr
 
 
+@needs("opentelemetry.instrumentation.logging")
 @pytest.mark.parametrize(
     ("what", "who"),
     [
@@ -347,8 +343,6 @@ def test_whatever_is_wrong_the_application_lives_and_one_line_names_the_setting(
     what: str, who: str
 ) -> None:
     (wrong, setting), (listener, libraries) = WRONG[what], LISTENERS[who]
-    if libraries and not find_spec("opentelemetry.instrumentation.logging"):
-        pytest.skip("needs opentelemetry-instrumentation-logging")
     with deaf_address() as deaf, Receiver(api_keys=["right"]) as picky:
         variables = environ(picky.url, *libraries, **wrong)
         if variables["LANGSMITH_ENDPOINT"] == "deaf":

@@ -17,8 +17,22 @@ from otel_langsmith.receiver import Receiver, StoredRun
 
 PROPAGATORS = "tracecontext,baggage,langsmith"
 
+
+def needs(*modules: str) -> pytest.MarkDecorator:
+    """Skips a test where one of the modules is not installed."""
+    missing = [module for module in modules if not _is_installed(module)]
+    return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package above it
+        return False
+
+
 zero_code = pytest.mark.skipif(
-    not find_spec("opentelemetry.distro")
+    not _is_installed("opentelemetry.distro")
     or not entry_points(group="opentelemetry_pre_instrument", name="langsmith"),
     reason="needs opentelemetry-distro, and this package installed with its entry points",
 )
