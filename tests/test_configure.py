@@ -6,7 +6,7 @@ import sys
 from textwrap import dedent
 
 import pytest
-from support.programs import environ, run
+from support.processes import environ, run
 
 import otel_langsmith
 from otel_langsmith import setup

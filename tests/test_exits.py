@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from textwrap import dedent
 
 import pytest
-from support.programs import environ, needs, run
+from support.processes import environ, needs, run
 from support.rude_server import rude_server
 
 from otel_langsmith.delivery.patience import LAST_S

@@ -13,7 +13,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from support.programs import (
+from support.processes import (
     await_listening,
     environ,
     free_port,
