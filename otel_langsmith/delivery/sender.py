@@ -304,7 +304,7 @@ class Sender:
         if isinstance(verdict, Accepted):
             self._outage.over(self._clock.now_s())
         elif isinstance(verdict, RetryLater):
-            self._outage.began(self._clock.now_s(), why)
+            self._outage.began(self._clock.now_s(), why + _REMEDIES.get(reply.status or 0, ""))
 
     def _refused(self, verdict: Rejected, reply: Reply) -> None:
         """Say once for each reason that runs are refused."""
@@ -328,6 +328,7 @@ def _told(run: EncodedRun, reply: Reply) -> int | None:
 _NOT_FOUND: Final = 404
 
 _REMEDIES: Final = {
+    0: " (is LANGSMITH_ENDPOINT right, and can this machine reach it?)",
     401: " (is LANGSMITH_API_KEY right?)",
     403: " (are LANGSMITH_API_KEY, LANGSMITH_ENDPOINT's region and LANGSMITH_WORKSPACE_ID right?)",
     404: " (is LANGSMITH_ENDPOINT right?)",
