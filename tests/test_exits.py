@@ -15,6 +15,8 @@ from otel_langsmith.delivery.patience import LAST_S
 from otel_langsmith.exits import FLUSH_S
 from otel_langsmith.receiver import Receiver
 
+pytestmark = pytest.mark.programs
+
 SET_UP = """
 import os, signal, threading, time
 import otel_langsmith

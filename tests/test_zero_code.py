@@ -29,7 +29,7 @@ from support.rude_server import deaf_address, rude_server
 
 from otel_langsmith.receiver import Receiver
 
-pytestmark = zero_code
+pytestmark = [pytest.mark.programs, zero_code]
 
 SPANS = """
 from opentelemetry import trace
@@ -139,7 +139,7 @@ def test_flask_and_requests_as_the_example_says(receiver: Receiver) -> None:
         assert get(f"http://127.0.0.1:{port}/") == "in stock"
         server.terminate()
         server.wait(20)
-    assert trees(receiver) == [["GET /", ". GET", ". . GET /stock"]]
+    assert trees(receiver) == [["GET /", ". GET 127.0.0.1", ". . GET /stock"]]
 
 
 def scripts() -> str:
