@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _MAX_REPLY_BYTES: Final = 65_536
 _POOL_SIZE: Final = 16
-_BODY_S: Final = 1.0
-"""How long to listen once the verdict is known, which is the status and the headers."""
+_BODY_S: Final = 0.3
+"""How long to listen once the verdict on what was sent is known: the status and the headers."""
 
 
 class Request(NamedTuple):
@@ -86,6 +86,7 @@ class HttpTransport:
 def _exchange(session: requests.Session, request: Request, timeout_s: float) -> Reply:
     from urllib3 import Timeout  # noqa: PLC0415 - comes with requests
 
+    deadline_s = time.monotonic() + timeout_s
     # requests takes urllib3's own kind of timeout too, the only one with a total; its stubs do not
     total: Any = Timeout(total=timeout_s)
     with session.request(
@@ -98,10 +99,12 @@ def _exchange(session: requests.Session, request: Request, timeout_s: float) -> 
         stream=True,
     ) as response:
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status_code, headers, _beginning(response))
+        if request.method != "GET":
+            deadline_s = min(deadline_s, time.monotonic() + _BODY_S)
+        return Reply(response.status_code, headers, _beginning(response, deadline_s))
 
 
-def _beginning(response: requests.Response) -> str:
+def _beginning(response: requests.Response, deadline_s: float) -> str:
     """What the server says beside its status, as far as it says it in time.
 
     The status is the verdict, so a body that breaks off or drips costs no run.
@@ -109,7 +112,6 @@ def _beginning(response: requests.Response) -> str:
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
 
     text = b""
-    deadline_s = time.monotonic() + _BODY_S
     # read1 returns what is there; urllib3 1 has only read, which waits for all of it
     read = getattr(response.raw, "read1", response.raw.read)
     try:
@@ -146,12 +148,14 @@ def _make_punctual(manager: PoolManager) -> PoolManager:
     class PunctualResponse(HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
             super().__init__(sock, *args, **kwargs)
+            self._asked = kwargs.get("method") == "GET"
             self._bytes = Punctual(sock, self.fp)
             self.fp = io.BufferedReader(self._bytes)
 
         def begin(self) -> None:
             super().begin()
-            self._bytes.hurry(_BODY_S)
+            if not self._asked:
+                self._bytes.hurry(_BODY_S)
 
     def of(pool: Any) -> type:
         own = {"response_class": PunctualResponse}

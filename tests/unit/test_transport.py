@@ -106,6 +106,13 @@ def test_a_status_is_not_kept_waiting_for_by_its_body(body: list[bytes | None]) 
     assert time.monotonic() - began < 8
 
 
+def test_what_was_asked_for_is_heard_to_its_end() -> None:
+    body = [b"x", None] * 8
+    head = ACCEPTED + b"Content-Length: 8\r\n\r\n"
+    with rude_server([head, *body], hangs_up=False) as server:
+        assert HttpTransport().send(Request("GET", server.url, {}, b""), 20).text == 8 * "x"
+
+
 def test_a_redirect_is_not_followed() -> None:
     with rude_server([ACCEPTED.replace(b"202", b"307") + b"Location: /\r\n\r\n"]) as server:
         assert send(server.url).status == 307
