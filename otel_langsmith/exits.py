@@ -38,8 +38,9 @@ def flush_at_sigterm(flushable: Flushable) -> bool:
 
     Only where SIGTERM would kill without further ado: not if anyone handles it, nor outside the
     main thread. Those who install a handler later (gunicorn, Celery) replace ours and end through
-    ``atexit``; uvicorn puts ours back and raises the signal again after its own shutdown. As with
-    every handler in Python, a main thread that is busy in C code hears of the signal afterwards.
+    ``atexit``; uvicorn puts ours back and raises the signal again after its own shutdown, unless it
+    was there first: its workers handle signals before they load the application. As with every
+    handler in Python, a main thread that is busy in C code hears of the signal afterwards.
     """
     _flushed.add(flushable)
     if signal.getsignal(signal.SIGTERM) is _flush_then_die:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
+import threading
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 
 from opentelemetry.trace import get_tracer_provider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 LONGEST_MILLIS: Final = 30_000.0
 """What OpenTelemetry's own flush is given by default."""
+
+_MOST_MILLIS: Final = 1000 * threading.TIMEOUT_MAX
+"""As long as a thread can wait; without end is what "no limit" is written as."""
 
 _log: Final = logging.getLogger("otel_langsmith")
 
@@ -44,8 +49,9 @@ def flush_on_return(
 
     For AWS Lambda and its like, where a process may be frozen as soon as the handler returned. The
     flush also follows an exception, which it never masks. Works on ``async`` handlers without
-    blocking their loop. Put it above decorators that make spans, so that these have ended, and set
-    ``live=False``: a run that starts and ends within a call needs no announcement.
+    blocking their loop, and on generators, whose call lasts until they are exhausted. Put it above
+    decorators that make spans, so that these have ended, and set ``live=False``: a run that starts
+    and ends within a call needs no announcement.
 
     Args:
         handler: Called with whatever its caller brings.
@@ -59,26 +65,38 @@ def flush_on_return(
 
 
 def _flushing(handler: Handler, timeout_millis: float, margin_millis: float) -> Handler:
-    def flush(arguments: Iterable[object]) -> None:
-        _flush(min(timeout_millis, _remaining_millis(arguments) - margin_millis))
+    """The handler wrapped as what it is: whoever calls it may look."""
+
+    def flush(*args: object, **kwargs: object) -> None:
+        _flush(timeout_millis, margin_millis, (*args, *kwargs.values()))
 
     @wraps(handler)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def function(*args: Any, **kwargs: Any) -> Any:
         try:
             return handler(*args, **kwargs)
         finally:
-            flush((*args, *kwargs.values()))
+            flush(*args, **kwargs)
 
     @wraps(handler)
-    async def wrapped_async(*args: Any, **kwargs: Any) -> Any:
+    def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        try:
+            return (yield from handler(*args, **kwargs))
+        finally:
+            flush(*args, **kwargs)
+
+    @wraps(handler)
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
         import asyncio  # noqa: PLC0415 - costs 30 ms, and is there where this is called
 
         try:
             return await handler(*args, **kwargs)
         finally:
-            await asyncio.to_thread(flush, (*args, *kwargs.values()))
+            await asyncio.to_thread(flush, *args, **kwargs)
 
-    return cast("Handler", wrapped_async if inspect.iscoroutinefunction(handler) else wrapped)
+    kinds = (handler, type(handler).__call__)  # it may be an object that can be called
+    if any(map(inspect.iscoroutinefunction, kinds)):
+        return cast("Handler", coroutine)
+    return cast("Handler", generator if any(map(inspect.isgeneratorfunction, kinds)) else function)
 
 
 def _remaining_millis(arguments: Iterable[object]) -> float:
@@ -87,14 +105,23 @@ def _remaining_millis(arguments: Iterable[object]) -> float:
         ask = getattr(argument, "get_remaining_time_in_millis", None)
         if callable(ask):
             return float(ask())
-    return float("inf")
+    return math.inf
 
 
-def _flush(timeout_millis: float) -> None:
-    """Flush what there is to flush; never raises."""
+def _flush(timeout_millis: float, margin_millis: float, arguments: Iterable[object]) -> None:
+    """Flush what there is to flush; never raises.
+
+    An argument that cannot tell, as a test's stand-in for Lambda's, is no reason not to.
+    """
+    try:
+        left_millis = _remaining_millis(arguments) - margin_millis
+    except Exception:  # noqa: BLE001 - the handler's own outcome is what counts
+        _log.debug("how long the call may go on cannot be told", exc_info=True)
+        left_millis = math.inf
     try:
         provider: Any = get_tracer_provider()
         if hasattr(provider, "force_flush"):
-            provider.force_flush(max(0, int(timeout_millis)))
-    except Exception:  # noqa: BLE001 - the handler's own outcome is what counts
+            given_millis = min(timeout_millis, left_millis, _MOST_MILLIS)
+            provider.force_flush(max(0, int(given_millis)))
+    except Exception:  # noqa: BLE001 - as above
         _log.exception("the flush after a call failed")

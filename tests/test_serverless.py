@@ -1,9 +1,11 @@
 """A flush after each call of a handler, in the time that its caller leaves."""
 
 import asyncio
+import math
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 from opentelemetry import trace
@@ -109,6 +111,59 @@ def test_a_flush_gets_what_time_is_left(
     context = None if remaining_millis is None else LambdaContext(remaining_millis)
     flush_on_return(**options)(lambda event, context: None)("event", context)
     assert given == [given_millis]
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        Mock(),
+        Mock(get_remaining_time_in_millis=lambda: None),
+        Mock(get_remaining_time_in_millis=lambda: 1 / 0),
+    ],
+)
+def test_a_context_that_cannot_tell_the_time_is_no_concern_of_the_handlers(
+    provider: TracerProvider, monkeypatch: pytest.MonkeyPatch, context: object
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(provider, "force_flush", given.append)
+
+    @flush_on_return
+    def handler(event: str, context: object) -> str:
+        del context
+        return event
+
+    assert handler("event", context) == "event"
+    assert given == [30_000]
+
+
+def test_a_flush_may_take_as_long_as_it_takes(receiver: Receiver, provider: TracerProvider) -> None:
+    handler = flush_on_return(timeout_millis=math.inf)(
+        lambda: provider.get_tracer("app").start_span("one").end()
+    )
+    handler()
+    assert arrived(receiver) == ["one"]
+
+
+def test_a_call_lasts_until_its_last_piece(receiver: Receiver, provider: TracerProvider) -> None:
+    @flush_on_return
+    def handler(event: str) -> Iterator[str]:
+        with provider.get_tracer("app").start_as_current_span(event):
+            yield from event
+
+    assert list(handler("abc")) == ["a", "b", "c"]
+    assert arrived(receiver) == ["abc"]
+
+
+def test_an_object_can_be_a_handler(receiver: Receiver, provider: TracerProvider) -> None:
+    class Handler:
+        async def __call__(self, event: str) -> str:
+            await asyncio.sleep(0)
+            provider.get_tracer("app").start_span(event).end()
+            return event
+
+    handler = flush_on_return(Handler())
+    assert asyncio.run(handler("one")) == "one"
+    assert arrived(receiver) == ["one"]
 
 
 def test_a_dead_endpoint_costs_no_more_than_that(

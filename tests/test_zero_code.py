@@ -4,6 +4,7 @@ What is asserted is what LangSmith has afterwards: each span once, at its place 
 """
 
 import os
+import re
 import signal
 import sys
 import time
@@ -90,6 +91,20 @@ def test_two_variables_are_enough(receiver: Receiver) -> None:
         environ(receiver.url, **variables),
     )
     assert "langsmith-trace" in done.stdout
+    assert trees(receiver) == [TREE]
+
+
+def test_what_the_readme_says_is_all_it_takes(receiver: Receiver, tmp_path: Path) -> None:
+    """The distro has wishes of its own, for which nothing may be installed."""
+    (tmp_path / "app.py").write_text(SPANS)
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    (commands,) = (
+        block for block in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "app.py" in block
+    )
+    variables = environ(receiver.url, PATH=scripts())
+    del variables["OTEL_METRICS_EXPORTER"], variables["OTEL_LOGS_EXPORTER"]
+    done = run(["sh", "-ec", commands], variables, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
     assert trees(receiver) == [TREE]
 
 
