@@ -219,22 +219,22 @@ class Pipeline:
         finally:
             self.abandon()
 
-    def _assembled(self, spans: Iterable[ReadableSpan], *, drain: bool = False) -> list[Placed]:
+    def _assembled(self, spans: Sequence[ReadableSpan], *, drain: bool = False) -> list[Placed]:
         """What can be delivered now that ``spans`` came, or that no more will come.
 
         Whatever goes wrong with one span, the others are placed and the book is told.
         """
         placed: list[Placed] = []
-        expected, doubles = len(self._assembly), 0
-        for span in (*spans, None):
-            expected += span is not None
+        assembly, now_s, doubles = self._assembly, self.clock.now_s(), 0
+        expected = len(assembly) + len(spans)
+        # a parent ends after its children: from behind, few have to wait for theirs
+        for found in (*([span] for span in reversed(spans)), []):
             try:
-                if span is not None and self._assembly.knows(span):
+                if found and assembly.knows(found[0]):
                     doubles += 1
                 else:
-                    found = [] if span is None else [span]
-                    placed += self._assembly.add(found, self.clock.now_s())
-                    placed += self._assembly.drain() if drain else []
+                    placed += assembly.add(found, now_s)
+                    placed += assembly.drain() if drain and not found else []
             except Exception as error:  # noqa: BLE001 - one bad span must not cost the others
                 self._say_once("a span cannot be placed and is counted as lost", error)
         self._refuse(doubles, DUPLICATE)
