@@ -29,7 +29,7 @@ class EncodedRun(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of all its parts, headers not counted, as LangSmith counts them."""
-        return sum(len(part.body) for part in self.parts)
+        return sum([len(part.body) for part in self.parts])
 
     @property
     def operation(self) -> Operation:
@@ -84,7 +84,8 @@ def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Ite
     gathered: dict[str, EncodedRun] = {}
     size = 0
     for run in runs:
-        full = len(gathered) >= max_runs or size + run.size > max_bytes
+        own = run.size
+        full = len(gathered) >= max_runs or size + own > max_bytes
         if gathered and (full or run.alone or run.run_id in gathered):
             yield Batch([*gathered.values()], size)
             gathered, size = {}, 0
@@ -92,6 +93,6 @@ def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Ite
             yield _batch([run])
             continue
         gathered[run.run_id] = run
-        size += run.size
+        size += own
     if gathered:
         yield Batch([*gathered.values()], size)
