@@ -42,7 +42,8 @@ def dumps(value: object) -> bytes:
         body = orjson.dumps(value, default=plain)
     except TypeError:
         return orjson.dumps(plain(value))
-    if _NUL in body or (_NULL in body and _holds_null(body)):
+    # not ``in``, which first tries whether it was given a number, at 2,000 instructions
+    if body.find(_NUL) >= 0 or (body.find(_NULL) >= 0 and _holds_null(body)):
         return orjson.dumps(plain(value))
     return body
 
