@@ -22,18 +22,23 @@ def detached(content: JsonObject, attachments: dict[str, Attachment]) -> JsonObj
     the bytes: the same image twice is one attachment.
     """
     messages = content.get("messages")
-    if not isinstance(messages, list) or not any(map(_is_heavy, messages)):
+    if type(messages) is not list:
+        return content
+    for message in messages:
+        if _is_heavy(message):
+            break
+    else:
         return content
     return {**content, "messages": [_lightened(item, attachments) for item in messages]}
 
 
 def _is_heavy(message: Any) -> bool:
-    blocks = message.get("content") if isinstance(message, Mapping) else None
-    return isinstance(blocks, list) and any(map(_is_large, blocks))
+    blocks = message.get("content") if type(message) is dict else None
+    return type(blocks) is list and any(map(_is_large, blocks))
 
 
 def _is_large(block: Any) -> bool:
-    data = block.get("base64") if isinstance(block, Mapping) else None
+    data = block.get("base64") if type(block) is dict else None
     return isinstance(data, str) and len(data) > INLINE
 
 

@@ -204,7 +204,7 @@ def _read_content(
     if outputs:
         reading.outputs = _owned(outputs, reading, attributes, events, used)
     for sides, found in ((inputs, reading.inputs), (outputs, reading.outputs)):
-        if not found:
+        if sides and not found:
             parts = (part for side in sides if not side.fallback for part in side.parts)
             unread = {key for part in parts for key in part.keys} - used
             reading.rest.update((key, attributes[key]) for key in unread)
@@ -256,7 +256,15 @@ def _found(
     thin: Fields = {}
     read: set[str] = set()
     run_type = reading.fields.get("run_type", "chain")
-    for part in side.parts:
+    for name, source, via in side.quick:
+        value = via(attributes[source])
+        if value and type(value) in _SAYING:  # as most do
+            found[name] = value
+            used.add(source)
+        elif value is not UNREADABLE:
+            _keep(reading, name, value, found, thin)
+            used.add(source)
+    for part in () if side.quick else side.parts:
         name, source, via, runs, least, keys = part
         if name in found or (runs and run_type not in runs) or keys[0] in read:
             continue
@@ -277,6 +285,9 @@ def _found(
                     if _keep(reading, name, row.via(value), found, thin):
                         break
     return found, thin
+
+
+_SAYING: Final = frozenset((str, int, list, dict, tuple))
 
 
 def _keep(reading: Reading, name: str, value: Any, found: Fields, thin: Fields) -> bool:
@@ -315,11 +326,12 @@ def _in_events(row: Row, events: tuple[SpanEvent, ...]) -> Iterator[Any]:
 
 def _clean(side: Side, reading: Reading, attributes: Attributes, used: set[str]) -> None:
     """Content of a fallback that nobody needs stays in metadata, in the form it is fit to show."""
-    for part in side.parts:
-        if isinstance(part.source, str) and part.source not in used:
-            value = part.via(attributes[part.source])
-            shown = attributes[part.source] if value is UNREADABLE else value
-            reading.rest[part.source] = shown
+    if side.sources <= used:
+        return
+    for _, source, via, _, _, _ in side.parts:
+        if type(source) is str and source not in used:
+            value = via(attributes[source])
+            reading.rest[source] = attributes[source] if value is UNREADABLE else value
 
 
 __all__ = ["PLANS", "UNREAD", "Reading", "Table", "table_of"]
