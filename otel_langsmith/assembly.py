@@ -124,8 +124,8 @@ class Assembly:
             key = (context.trace_id, span_id)
             self._remember(key, lineage)
             if key in self._waiting:
-                for serial in self._waiting.pop(key):
-                    ready.append((self._release(serial), lineage, ()))
+                children = self._waiting.pop(key)
+                ready.extend((self._release(serial), lineage, ()) for serial in children)
 
     def _remember(self, key: SpanKey, lineage: Lineage) -> None:
         self._decided[key] = lineage
@@ -157,7 +157,7 @@ class Assembly:
         )
 
     def _give_up_oldest(self, placed: list[Placed]) -> None:
-        """Place the tree around the oldest span, as one trace: what hangs together stays together."""
+        """Place the tree around the oldest span as one trace: what hangs together stays so."""
         serial = self._topmost(next(iter(self._held)))
         siblings = self._waiting[self._held[serial].parent]
         del siblings[serial]
@@ -182,10 +182,9 @@ def _key(context: SpanContext) -> SpanKey:
 
 def content_bytes(span: ReadableSpan) -> int:
     """About how many bytes a span holds: its text, and a fixed cost for all else."""
-    size = _OVERHEAD_BYTES + _text_length(attributes_of(span))
-    for told in (*span.events, *span.links):
-        size += _text_length(told.attributes)
-    return size
+    events = sum(_text_length(event.attributes) for event in span.events)
+    links = sum(_text_length(link.attributes) for link in span.links)
+    return _OVERHEAD_BYTES + _text_length(attributes_of(span)) + events + links
 
 
 def _text_length(value: object, depth: int = 0) -> int:

@@ -100,7 +100,9 @@ class _Told(NamedTuple):
 def _read(span: ReadableSpan, table: Table) -> _Told:
     scope = span.instrumentation_scope
     events = tuple(span.events)
-    return _Told(table, table.read(scope.name if scope else "", attributes_of(span), events), events)
+    return _Told(
+        table, table.read(scope.name if scope else "", attributes_of(span), events), events
+    )
 
 
 def _unread(span: ReadableSpan, table: Table) -> _Told:

@@ -5,7 +5,6 @@ An image in base64 would be stored, searched and shown as text, a third longer t
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -56,6 +55,8 @@ def _linked(block: Mapping[str, Any], attachments: dict[str, Attachment]) -> Jso
         data = base64.b64decode(block["base64"], validate=True)
     except (binascii.Error, ValueError):
         return block
+    import hashlib  # noqa: PLC0415 - rare, and 4 ms to import
+
     mime = block.get("mime_type")
     name = f"{block.get('type', 'file')}-{hashlib.sha256(data).hexdigest()[:16]}".replace(".", "_")
     attachments[name] = Attachment(

@@ -115,9 +115,9 @@ def _read(value: Any, role: str) -> Any:
 
 
 def _spoken(item: Part) -> Message | None:
-    """The message, if it is but a role and parts of text, as most are: half of what `_add` costs."""
+    """The message, if it is but a role and parts of text, as most are: half the cost of `_add`."""
     role, parts = item.get("role"), item.get("parts")
-    if len(item) != 2 or type(role) is not str or not (parts and type(parts) is list and role):  # noqa: PLR2004
+    if len(item) != 2 or type(parts) is not list or type(role) is not str:  # noqa: PLR2004
         return None
     content: list[Block] = []
     for part in parts:
@@ -125,7 +125,7 @@ def _spoken(item: Part) -> Message | None:
         if type(text) is not str or part.get("type") != "text":
             return None
         content.append({"type": "text", "text": text})
-    return {"role": _ROLES.get(role, role), "content": content}
+    return {"role": _ROLES.get(role, role), "content": content} if role and content else None
 
 
 def _is_mapping(item: Any) -> bool:

@@ -186,7 +186,8 @@ def _spread(reading: Reading, value: Mapping[str, Any]) -> bool:
     """Whether any of several fields took its value."""
     took = False
     for name, part in value.items():
-        took = reading.put(*home_of(name), part) or took
+        home, key = home_of(name)
+        took = reading.put(home, key, part) or took
     return took
 
 
@@ -252,31 +253,10 @@ def _found(
 
     An attribute is read once, and one that is the whole of its side only if nothing else is.
     """
-    found: Fields = {}
-    thin: Fields = {}
-    read: set[str] = set()
-    run_type = reading.fields.get("run_type", "chain")
-    for name, source, via in side.quick:
-        value = via(attributes[source])
-        if value and type(value) in _SAYING:  # as most do
-            found[name] = value
-            used.add(source)
-        elif value is not UNREADABLE:
-            _keep(reading, name, value, found, thin)
-            used.add(source)
-    for part in () if side.quick else side.parts:
-        name, source, via, runs, least, keys = part
-        if name in found or (runs and run_type not in runs) or keys[0] in read:
-            continue
-        if found and "." not in name and not found.keys() <= MINOR:
-            continue
-        value = via(attributes[source] if type(source) is str else grown(source, attributes))
-        if value is UNREADABLE or (least and size(value) < least):
-            continue
-        read.add(keys[0])
-        used.update(keys)
-        _keep(reading, name, value, found, thin)
+    find = _find_quickly if side.quick else _find
+    found, thin = find(side, reading, attributes, used)
     if events:
+        run_type = reading.fields.get("run_type", "chain")
         for row in side.events:
             name = row.field or ""
             fits = not row.when.runs or run_type in row.when.runs
@@ -287,7 +267,47 @@ def _found(
     return found, thin
 
 
+def _find_quickly(
+    side: Side, reading: Reading, attributes: Attributes, used: set[str]
+) -> tuple[Fields, Fields]:
+    """What `_find` does, for parts without conditions: half of its cost, and most spans."""
+    found: Fields = {}
+    thin: Fields = {}
+    for name, key, via in side.quick:
+        value = via(attributes[key])
+        if value is UNREADABLE:
+            continue
+        used.add(key)
+        if value and type(value) in _SAYING:
+            found[name] = value
+        else:
+            _keep(reading, name, value, found, thin)
+    return found, thin
+
+
+def _find(
+    side: Side, reading: Reading, attributes: Attributes, used: set[str]
+) -> tuple[Fields, Fields]:
+    found: Fields = {}
+    thin: Fields = {}
+    read: set[str] = set()
+    run_type = reading.fields.get("run_type", "chain")
+    for name, source, via, runs, least, keys in side.parts:
+        if name in found or (runs and run_type not in runs) or keys[0] in read:
+            continue
+        if found and "." not in name and not found.keys() <= MINOR:
+            continue
+        value = via(attributes[source] if type(source) is str else grown(source, attributes))
+        if value is UNREADABLE or (least and size(value) < least):
+            continue
+        read.add(keys[0])
+        used.update(keys)
+        _keep(reading, name, value, found, thin)
+    return found, thin
+
+
 _SAYING: Final = frozenset((str, int, list, dict, tuple))
+"""Types of which a value that is true says something."""
 
 
 def _keep(reading: Reading, name: str, value: Any, found: Fields, thin: Fields) -> bool:

@@ -55,13 +55,13 @@ def fault_of(run: Run) -> str | None:
     The invariants of langsmith.md §3.1, checked by offsets in constant time: what lies above the
     parent was checked when the parent's lineage was made.
     """
-    order, own = run.dotted_order, -SEGMENT_LENGTH
-    above = order[: own - 1][own:]
+    order = run.dotted_order
+    above = order[: -SEGMENT_LENGTH - 1][-SEGMENT_LENGTH:]
     holds = (
-        order[-UUID_LENGTH:] == run.id,
-        order[STAMP_LENGTH:SEGMENT_LENGTH] == run.trace_id,
+        order.endswith(run.id) and len(run.id) == UUID_LENGTH,
+        order.startswith(run.trace_id, STAMP_LENGTH) and len(run.trace_id) == UUID_LENGTH,
         (above[STAMP_LENGTH:] or None) == run.parent_run_id,
-        above[:STAMP_LENGTH] <= order[own:-UUID_LENGTH],
+        above[:STAMP_LENGTH] <= order[-SEGMENT_LENGTH:-UUID_LENGTH],
         (len(order) + 1) % (SEGMENT_LENGTH + 1) == 0,
         run.run_type in RUN_TYPES,
         isinstance(run.name, str),
