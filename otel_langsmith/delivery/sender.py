@@ -1,6 +1,7 @@
 """Runs → requests → verdicts, with the one retry layer and its one deadline."""
 
 import logging
+import os
 import random
 import threading
 import time
@@ -9,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
-from secrets import token_hex
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -260,7 +260,7 @@ class Sender:
             headers = {**self._headers, "Content-Type": basic.CONTENT_TYPE}
             return Request(method, f"{self._settings.endpoint}{path}", headers, data)
         parts = [part for run in batch.runs for part in run.as_sent()]
-        body = multipart.encode(parts, token_hex(16))
+        body = multipart.encode(parts, os.urandom(16).hex())
         headers = {**self._headers, "Content-Type": body.content_type}
         if self._settings.compression != "none":
             headers["Content-Encoding"] = self._settings.compression
