@@ -26,6 +26,9 @@ Inbound: TypeAlias = Literal["continue", "link", "ignore"]
 Mode: TypeAlias = Literal["multipart", "basic"]
 RemoteParent: TypeAlias = Literal["root", "parent"]
 
+US_CLOUD: Final = "https://api.smith.langchain.com"
+"""Where runs go unless told otherwise."""
+
 PREFIXES: Final = ("OTEL_EXPORTER_LANGSMITH_", "LANGSMITH_", "LANGCHAIN_")
 """Where the environment says a setting, first match wins."""
 
@@ -79,7 +82,8 @@ class Setting:
     """One row: ``read`` turns what was said into the value, or raises ValueError with the remedy.
 
     ``suffixes`` complete each of `PREFIXES` to a variable's name; none means argument only. After
-    those come ``also``, OpenTelemetry's own variables. ``faces`` are who takes it as a keyword.
+    those come ``also``, OpenTelemetry's own variables. ``faces`` are who obeys it; the exporter
+    takes the processor's keywords too, for the one that zero-code set-up puts in its place.
     ``fallback`` is taken when the environment holds an unusable value and the host must live on;
     it is the default unless that would be the unsafe choice: a misspelt endpoint must not send the
     runs of a self-hosted LangSmith to the public one.
@@ -155,7 +159,7 @@ _MiB: Final = 2**20
 
 SETTINGS: Final = (
     Setting(
-        "endpoint", values.url, "https://api.smith.langchain.com",
+        "endpoint", values.url, US_CLOUD,
         "Where LangSmith is; a path prefix is kept.", ("ENDPOINT",), fallback=None,
     ),
     Setting(

@@ -4,16 +4,16 @@ What attributes mean is in `conventions`; here fields become a run. It knows the
 status, events, links, scope, resource. Nothing here raises for what a span says.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, cast
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanKind, StatusCode, format_span_id, format_trace_id
 
 from otel_langsmith.conventions import CONVENTIONS, Convention, table_of
 from otel_langsmith.conventions.compose import add_model, content, usage
+from otel_langsmith.conventions.media import detached
 from otel_langsmith.conventions.table import Reading, Table
+from otel_langsmith.failure import EXCEPTION_KEYS, failure_of
 from otel_langsmith.identity import iso_time, uuid_text, writable_ns
 from otel_langsmith.lineage import (
     DOTTED_ORDER,
@@ -24,8 +24,10 @@ from otel_langsmith.lineage import (
     TIME_UNWRITABLE,
     TRACE_ID,
     Lineage,
+    attributes_of,
 )
-from otel_langsmith.run import RUN_TYPES, JsonObject, Run, RunType
+from otel_langsmith.provenance import Metadata, about, resource_of
+from otel_langsmith.run import RUN_TYPES, Attachment, JsonObject, Run, RunType
 
 UNTRANSLATED: Final = "untranslated"
 """A convention failed on this span; the run says when, where and how it ended, and no content."""
@@ -33,15 +35,7 @@ UNTRANSLATED: Final = "untranslated"
 NAME_LENGTH: Final = 128
 """LangSmith cuts longer names; we cut, and keep the whole name in metadata."""
 
-_FRAGMENTS: Final = 64
-
-_EXCEPTION: Final = "exception"
-_EXCEPTION_KEYS: Final = frozenset(
-    ("exception.type", "exception.message", "exception.stacktrace", "exception.escaped")
-)
 _USAGE_RUNS: Final = frozenset(("llm", "embedding"))
-
-Metadata: TypeAlias = dict[str, Any]
 
 
 def translate(
@@ -103,23 +97,17 @@ class _Told(NamedTuple):
     events: tuple[Event, ...]
 
 
-def _attributes(span: ReadableSpan) -> dict[str, Any]:
-    """The span's attributes, ours to change. ``copy`` is five times faster than ``dict`` here."""
-    attributes = span.attributes
-    copy = getattr(attributes, "copy", None)
-    found = copy() if copy else attributes
-    return found if type(found) is dict else dict(found or {})
-
-
 def _read(span: ReadableSpan, table: Table) -> _Told:
     scope = span.instrumentation_scope
     events = tuple(span.events)
-    return _Told(table, table.read(scope.name if scope else "", _attributes(span), events), events)
+    return _Told(
+        table, table.read(scope.name if scope else "", attributes_of(span), events), events
+    )
 
 
 def _unread(span: ReadableSpan, table: Table) -> _Told:
     """The attributes that are no content, by anyone's table, and nothing made of them."""
-    attributes = _attributes(span)
+    attributes = attributes_of(span)
     rest = {key: value for key, value in attributes.items() if not table.is_content(key)}
     return _Told(table, Reading(rest), tuple(span.events))
 
@@ -135,38 +123,49 @@ def _run(
     fields = reading.fields
     run_type = _run_type(fields)
     start_ns = writable_ns(span.start_time or 0)
-    end_ns = None if span.end_time is None else writable_ns(span.end_time)
-    failure = _failure(span, told)
+    end = span.end_time
+    end_ns = None if end is None else writable_ns(end)
+    failure = failure_of(span, fields, told.events)
     name = _name(str(span.name), run_type, fields)
-    notes = (*lineage.notes, *notes)
-    if end_ns != span.end_time and TIME_UNWRITABLE not in notes:
+    if lineage.notes or reading.notes:
+        notes = (*lineage.notes, *reading.notes, *notes)
+    if end_ns != end and TIME_UNWRITABLE not in notes:
         notes = (*notes, TIME_UNWRITABLE)
     if "model.request" in fields:
         reading.params.setdefault("model", fields["model.request"])
     bent = _bent(span, name, notes, failure.text)
-    return Run(
-        id=lineage.run_id,
-        trace_id=lineage.trace_id,
-        parent_run_id=lineage.parent_run_id,
-        dotted_order=lineage.dotted_order,
-        name=name[:NAME_LENGTH],
-        run_type=run_type,
-        start_time_ns=start_ns,
-        end_time_ns=end_ns,
-        project=lineage.project or project,
-        session_id=lineage.project_id,
-        reference_example_id=fields.get("reference_example_id"),
-        inputs=content(reading.inputs, "inputs") if reading.inputs else {},
-        outputs=content(reading.outputs, "outputs") if reading.outputs else None,
-        error=failure.text,
-        error_type=failure.kind,
-        events=_events(told, failure.cause, start_ns),
-        tags=_united(lineage.tags, fields.get("tags", ())),
-        metadata=_metadata(span, lineage, reading, run_type, bent),
-        invocation_params=reading.params,
-        attachments=fields.get("attachments", ()),
-        notes=notes,
+    media: dict[str, Attachment] = {}
+    inputs = _side(reading.inputs, "inputs", run_type, media)
+    outputs = _side(reading.outputs, "outputs", run_type, media)
+    return Run(  # in the order of its fields: see there
+        lineage.run_id,
+        lineage.trace_id,
+        lineage.parent_run_id,
+        lineage.dotted_order,
+        name[:NAME_LENGTH],
+        run_type,
+        start_ns,
+        end_ns,
+        lineage.project or project,
+        lineage.project_id,
+        fields.get("reference_example_id"),
+        {} if inputs is None else inputs,
+        outputs,
+        failure.text,
+        failure.kind,
+        _events(told, failure.cause, start_ns),
+        _united(lineage.tags, fields.get("tags", ())),
+        _metadata(span, lineage, reading, run_type, bent),
+        reading.params,
+        (*fields.get("attachments", ()), *media.values()),
+        notes,
     )
+
+
+def _side(
+    parts: Mapping[str, Any], side: str, run_type: RunType, media: dict[str, Attachment]
+) -> JsonObject | None:
+    return detached(content(parts, side, run_type), media) if parts else None
 
 
 def _run_type(fields: Mapping[str, Any]) -> RunType:
@@ -177,55 +176,14 @@ def _run_type(fields: Mapping[str, Any]) -> RunType:
 def _name(span_name: str, run_type: RunType, fields: Mapping[str, Any]) -> str:
     """What the run is called: as somebody asked, else after its tool or agent, else as the span."""
     source = "tool.name" if run_type == "tool" else fields.get("name.from", "name")
-    return fields.get("name") or fields.get(source) or span_name or "span"
+    return fields.get("name") or fields.get(source) or _told_apart(span_name, fields) or "span"
 
 
-class _Failure(NamedTuple):
-    """Why a run failed: in full, in a word, and the event that said so."""
-
-    text: str | None = None
-    kind: str | None = None
-    cause: Event | None = None
-
-
-def _failure(span: ReadableSpan, told: _Told) -> _Failure:
-    """Whether and why the run failed; the status decides.
-
-    A third of failed spans have no exception event, and exception events sit on spans that did not
-    fail (genai.md §0.4). Of several events the last is the one that got out.
-    """
-    fields, status = told.reading.fields, span.status
-    failed = status.status_code is StatusCode.ERROR
-    if not failed and "error.from_events" not in fields:
-        return _Failure()
-    for event in reversed(told.events):
-        attributes = event.attributes or {}
-        text = _exception(attributes) if event.name == _EXCEPTION else ""
-        if text:
-            kind = attributes.get("exception.type")
-            return _Failure(text, str(kind) if kind else None, event)
-    return _described(status.description, fields) if failed else _Failure()
-
-
-def _exception(attributes: Mapping[str, Any]) -> str:
-    """``type: message``, a blank line, the stack trace; which may begin with all that itself."""
-    said = (attributes.get("exception.type"), attributes.get("exception.message"))
-    head = ": ".join(str(part) for part in said if part)
-    trace = str(attributes.get("exception.stacktrace") or "")
-    return trace if trace.startswith(head) else f"{head}\n\n{trace}".rstrip()
-
-
-def _described(description: str | None, fields: Mapping[str, Any]) -> _Failure:
-    """The best words for a failure of which no exception tells."""
-    kind, code = fields.get("error.type"), fields.get("error.code")
-    status = f"HTTP {code}" if code is not None else ""
-    if description:
-        said = f"{kind}: {description}" if kind and kind not in description else description
-    elif kind and status and kind != str(code):
-        said = f"{kind} ({status})"
-    else:
-        said = status or kind or "status ERROR, without a description"
-    return _Failure(said, kind or status or None)
+def _told_apart(span_name: str, fields: Mapping[str, Any]) -> str:
+    """``GET`` → ``GET example.com``: whom an HTTP client called, and nothing private."""
+    if "name.target" in fields and span_name.removeprefix("HTTP ") == fields.get("name.method"):
+        return f"{span_name} {fields['name.target']}"
+    return span_name
 
 
 def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObject]:
@@ -233,23 +191,34 @@ def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObj
 
     LangSmith reads the time to first token from an event ``new_token``.
     """
-    events: list[JsonObject] = []
     first_token_s = told.reading.fields.get("first_token_s")
+    if first_token_s is None and not told.events:
+        return []
+    events: list[JsonObject] = []
     if first_token_s is not None:
         at_ns = writable_ns(start_ns + round(first_token_s * 1e9))
         events.append({"name": "new_token", "time": iso_time(at_ns)})
     for event in told.events:
+        if told.table.is_token(event.name):
+            if first_token_s is None:
+                first_token_s = 0
+                events.append({"name": "new_token", "time": _time(event, start_ns)})
+            continue
         attributes = event.attributes or {}
-        elsewhere = _EXCEPTION_KEYS if event is cause else frozenset()
+        elsewhere = EXCEPTION_KEYS if event is cause else frozenset()
         kwargs = {
             key: value
             for key, value in attributes.items()
             if key not in elsewhere and not told.table.is_event_content(event.name, key)
         }
         if kwargs or not attributes:
-            time = iso_time(writable_ns(event.timestamp or start_ns))
+            time = _time(event, start_ns)
             events.append({"name": event.name, "time": time, "kwargs": kwargs})
     return events
+
+
+def _time(event: Event, start_ns: int) -> str:
+    return iso_time(writable_ns(event.timestamp or start_ns))
 
 
 def _metadata(
@@ -257,18 +226,18 @@ def _metadata(
     lineage: Lineage,
     reading: Reading,
     run_type: RunType,
-    bent: Iterable[tuple[str, Any]],
+    bent: Metadata,
 ) -> Metadata:
     """``extra.metadata``: what rode along, the resource, what nobody took or rows named, ours."""
     if reading.fields:
         add_model(reading, run_type)
     if reading.lineage:
         reading.rest.update(_unhonoured(reading.lineage, lineage))
-    computed = _about_span(span, lineage)
+    computed = about(span, lineage)
     computed.update(bent)
     if counts := usage(reading, run_type):
         computed["usage_metadata" if run_type in _USAGE_RUNS else "aggregated_usage"] = counts
-    own = _merged(_resource(span.resource), reading.rest, reading.metadata, computed)
+    own = _merged(resource_of(span.resource), reading.rest, reading.metadata, computed)
     return {**lineage.metadata, **own} if lineage.metadata else own
 
 
@@ -276,56 +245,19 @@ def _united(inherited: Sequence[str], own: Sequence[str]) -> Sequence[str]:
     return tuple(dict.fromkeys((*inherited, *own))) if inherited else own
 
 
-def _bent(
-    span: ReadableSpan, name: str, notes: Sequence[str], error: str | None
-) -> Iterable[tuple[str, Any]]:
+def _bent(span: ReadableSpan, name: str, notes: Sequence[str], error: str | None) -> Metadata:
     """What the run does not show as the span had it."""
+    bent: Metadata = {}
     said = span.status.description
     if said and said not in (error or ""):
-        yield "otel.status_description", said
+        bent["otel.status_description"] = said
     if name != span.name or len(name) > NAME_LENGTH:
-        yield "otel.span.name", span.name
-    if name != span.name and len(name) > NAME_LENGTH:
-        yield "otel_langsmith.full_name", name
+        bent["otel.span.name"] = span.name
+        if name != span.name and len(name) > NAME_LENGTH:
+            bent["otel_langsmith.full_name"] = name
     if notes:
-        yield "otel_langsmith.notes", list(notes)
-
-
-def _about_span(span: ReadableSpan, lineage: Lineage) -> Metadata:
-    """What OpenTelemetry knows of the span, by the names its spec has for other formats.
-
-    Spec: https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/
-    """
-    about: Metadata = {}
-    context = span.context
-    if context is not None:
-        about["OTEL_TRACE_ID"] = format_trace_id(context.trace_id)
-        about["OTEL_SPAN_ID"] = format_span_id(context.span_id)
-        if context.trace_state:
-            about["otel.trace_state"] = context.trace_state.to_header()
-    if span.parent is not None and (lineage.parent_run_id is None or lineage.claimed):
-        about["otel.parent_span_id"] = format_span_id(span.parent.span_id)
-    if span.instrumentation_scope is not None:
-        about.update(_scope(span.instrumentation_scope))
-    if span.kind is not SpanKind.INTERNAL:
-        about["otel.span.kind"] = span.kind.name
-    if links := span.links:
-        about["otel.links"] = [_link(link) for link in links]
-    if span.dropped_attributes:
-        about["otel.dropped_attributes_count"] = span.dropped_attributes
-    if span.dropped_events:
-        about["otel.dropped_events_count"] = span.dropped_events
-    if span.dropped_links:
-        about["otel.dropped_links_count"] = span.dropped_links
-    return about
-
-
-def _link(link: Link) -> JsonObject:
-    return {
-        "trace_id": format_trace_id(link.context.trace_id),
-        "span_id": format_span_id(link.context.span_id),
-        "attributes": dict(link.attributes or {}),
-    }
+        bent["otel_langsmith.notes"] = list(notes)
+    return bent
 
 
 def _unhonoured(stated: Mapping[str, Any], lineage: Lineage) -> Iterable[tuple[str, Any]]:
@@ -361,33 +293,3 @@ def _merged(resource: Metadata, rest: Metadata, stated: Metadata, computed: Meta
                     other = aside + other
                 metadata[other] = value
     return metadata
-
-
-class _Fragments:
-    """Metadata made once for each resource or scope: spans share theirs by the thousand.
-
-    Keyed by identity, and holding the very object, so that its id cannot be another's meanwhile.
-    """
-
-    def __init__(self, make: Callable[[Any], Metadata]) -> None:
-        self._make = make
-        self._made: dict[int, tuple[object, Metadata]] = {}
-
-    def __call__(self, thing: object) -> Metadata:
-        held = self._made.get(id(thing))
-        if held is None:
-            if len(self._made) >= _FRAGMENTS:
-                self._made.clear()
-            held = self._made[id(thing)] = (thing, self._make(thing))
-        return held[1]
-
-
-def _of_scope(scope: InstrumentationScope) -> Metadata:
-    about: Metadata = {"otel.scope.name": scope.name, "otel.scope.version": scope.version}
-    if scope.attributes:
-        about["otel.scope.attributes"] = dict(scope.attributes)
-    return {key: value for key, value in about.items() if value}
-
-
-_resource: Final = _Fragments(lambda resource: dict(resource.attributes))
-_scope: Final = _Fragments(_of_scope)

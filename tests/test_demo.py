@@ -26,6 +26,8 @@ from otel_langsmith.commands import default_database
 from otel_langsmith.demo import agent, fake_model, program, service
 from otel_langsmith.demo.serving import serving
 
+pytestmark = pytest.mark.programs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -123,7 +125,7 @@ def output() -> str:
         r"chain +(\S+ )?shop-assistant +\d+ ms",
         r"├── +embedding +\S.*text-embedding-3-small +[\d.]+ ms +\d+ tokens",
         r"├── +retriever +\S.*shop-documents +[\d.]+ ms",
-        r"│   └── +chain +POST +[\d.]+ ms",
+        r"│   └── +chain +POST 127\.0\.0\.1 +[\d.]+ ms",
         r"├── +llm +chat gpt-5-mini +\d+ ms +\d+→\d+ tokens \(64 reasoning\)",
         r"├── +tool +(\S+ )?find_order +[\d.]+ ms",
         r"├── +tool +(\S+ )?refund_status +[\d.]+ ms",

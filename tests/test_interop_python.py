@@ -21,8 +21,13 @@ from support.interop import (
 
 from otel_langsmith.receiver import Receiver
 
+pytestmark = pytest.mark.programs
+
 pytest.importorskip("opentelemetry.instrumentation.flask")
 pytest.importorskip("opentelemetry.instrumentation.httpx")
+
+GET = "GET 127.0.0.1"
+"""How an instrumented client's span is called: by whom it asked."""
 
 PLAIN = """
 import os, requests
@@ -152,8 +157,8 @@ def test_an_instrumented_client_calls_a_langsmith_service(receiver: Receiver, li
     """No line of LangSmith's in the client: the instrumentation injects."""
     with serving(python(THEIRS), environ(receiver, HOW="tracing_context")) as url:
         run(python(OUR_INSTRUMENTED_CLIENT), environ(receiver, NEXT=url, LIBRARY=library))
-        runs = one_tree(receiver, ["client", "GET", "theirs", "inner"])
-    assert [above(runs, name) for name in ("GET", "theirs")] == ["client", "GET"]
+        runs = one_tree(receiver, ["client", GET, "theirs", "inner"])
+    assert [above(runs, name) for name in (GET, "theirs")] == ["client", GET]
 
 
 def test_ours_then_w3c_only_then_ours(receiver: Receiver) -> None:
@@ -184,7 +189,7 @@ def test_langsmith_then_ours_then_langsmith(receiver: Receiver) -> None:
         far = stack.enter_context(serving(python(THEIRS), environ(receiver, HOW="middleware")))
         hop = stack.enter_context(serving(python(FLASK), environ(receiver, NEXT=far)))
         run(python(THEIR_CLIENT), environ(receiver, NEXT=hop))
-        runs = one_tree(receiver, ["client", "GET /", "ours", "GET", "theirs", "inner"])
-    assert [above(runs, name) for name in ("GET /", "GET", "theirs")] == ["client", "ours", "GET"]
+        runs = one_tree(receiver, ["client", "GET /", "ours", GET, "theirs", "inner"])
+    assert [above(runs, name) for name in ("GET /", GET, "theirs")] == ["client", "ours", GET]
     assert runs["theirs"].metadata["thread_id"] == METADATA["thread_id"]
     assert set(TAGS) <= set(runs["theirs"].tags)

@@ -1,16 +1,34 @@
-"""The dialects of span attributes, and who goes before whom. Provisional."""
+"""The dialects of span attributes, and who goes before whom. Provisional.
+
+A dialect is a table of rows (`attr`, `spread`, `prefix`, `indexed`, `event`, `events`) in a module
+of its own; CONTRIBUTING.md tells how to add one. What the rows have in common (readers, messages,
+raw payloads, tools, documents) is in the modules before them; who wins is decided in `table`.
+"""
 
 from typing import Final
 
 from otel_langsmith.conventions.gen_ai import GEN_AI
 from otel_langsmith.conventions.langsmith import LANGSMITH
+from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.plain import PLAIN
 from otel_langsmith.conventions.readers import UNREADABLE
-from otel_langsmith.conventions.table import Convention, Row, attr, event, prefix, spread, table_of
+from otel_langsmith.conventions.rows import (
+    Convention,
+    Row,
+    When,
+    attr,
+    event,
+    events,
+    indexed,
+    prefix,
+    spread,
+)
+from otel_langsmith.conventions.table import table_of
 
 CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGSMITH,
     GEN_AI,
+    OPENINFERENCE,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""
@@ -20,8 +38,11 @@ __all__ = [
     "UNREADABLE",
     "Convention",
     "Row",
+    "When",
     "attr",
     "event",
+    "events",
+    "indexed",
     "prefix",
     "spread",
     "table_of",

@@ -5,21 +5,26 @@ Of no dialect: whatever tables fill these fields, this is what becomes of them.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
+from otel_langsmith.conventions.models import maker
 from otel_langsmith.conventions.table import Reading
 from otel_langsmith.run import JsonObject, RunType
 
 
-def content(parts: Mapping[str, Any], side: str) -> JsonObject:
-    """The fields of one owner as the object that LangSmith wants of inputs and outputs."""
-    whole = parts.get(side)
-    if len(parts) == 1 and isinstance(whole, Mapping):
-        return whole
+def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") -> JsonObject:
+    """The fields of one owner as the object that LangSmith wants of inputs and outputs.
+
+    What has no name of its own stands under ``input`` or ``output``; a retriever's is a ``query``.
+    """
+    names = _names(*parts)
+    if names and ("messages" not in names or type(parts[f"{side}.messages"]) is list):
+        return {key: value for key, value in zip(names, parts.values(), strict=False)}  # noqa: C416 - half of what dict() costs
+    spare = "query" if run_type == "retriever" and side == "inputs" else side[:-1]
     composed: dict[str, Any] = {}
-    spare = side[:-1]  # what is no message stands under ``input`` or ``output``
     if side in parts:
-        composed[spare] = whole
+        whole = parts[side]
+        composed.update(whole if isinstance(whole, Mapping) else {spare: whole})
     for name, value in parts.items():
         key, rest = _place(name)
         if key == "messages" and not isinstance(value, list):
@@ -28,10 +33,17 @@ def content(parts: Mapping[str, Any], side: str) -> JsonObject:
             composed.setdefault(key, {})[rest] = value
         elif key and key != "system":
             composed[key] = value
-    system = parts.get("inputs.system")
-    if system:
+    if system := parts.get("inputs.system"):
         composed["messages"] = _led_by(system, composed.get("messages", []))
     return composed
+
+
+@lru_cache(maxsize=1024)
+def _names(*fields: str) -> tuple[str, ...] | None:
+    """What these fields are called below their side; None if that takes more than a name."""
+    places = [_place(field) for field in fields]
+    plain = all(key and not rest and key != "system" for key, rest in places)
+    return tuple(key for key, _ in places) if plain else None
 
 
 @lru_cache(maxsize=1024)
@@ -41,9 +53,11 @@ def _place(name: str) -> tuple[str, str]:
     return key, rest
 
 
-def _led_by(system: JsonObject, messages: list[Any]) -> list[Any]:
+def _led_by(system: JsonObject, messages: Any) -> Any:
     """The messages after their system message, unless they have brought one themselves."""
-    return messages if messages and messages[0]["role"] == "system" else [system, *messages]
+    if not isinstance(messages, list) or (messages and messages[0]["role"] == "system"):
+        return messages
+    return [system, *messages]
 
 
 def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
@@ -53,9 +67,12 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
     API does (genai.md §5.3).
     """
     totals, details = reading.usage, reading.input_details
+    if not (totals or details or reading.output_details):
+        return totals
     cached = details.get("cache_read", 0) + details.get("cache_creation", 0)
     if cached > totals.get("input_tokens", cached):
         totals["input_tokens"] += cached
+        totals.pop("total_tokens", None)
     if run_type == "embedding" and "input_tokens" in totals:
         totals.setdefault("output_tokens", 0)
     if len(totals) > 1:
@@ -70,10 +87,17 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
 
 
 def _complete(totals: dict[str, Any]) -> None:
+    """The third from the other two; where all three disagree, the model's own total is believed.
+
+    OpenInference adds the cached tokens to Bedrock's, which has counted them (genai.md §5.3).
+    """
     read, written = totals.get("input_tokens"), totals.get("output_tokens")
     total = totals.get("total_tokens")
-    if total is None and read is not None and written is not None:
-        totals["total_tokens"] = read + written
+    if read is not None and written is not None:
+        if total is None:
+            totals["total_tokens"] = read + written
+        elif written <= total < read + written:
+            totals["input_tokens"] = total - written
     elif written is None and total is not None and read is not None and total >= read:
         totals["output_tokens"] = total - read
     elif read is None and total is not None and written is not None and total >= written:
@@ -84,14 +108,22 @@ def add_model(reading: Reading, run_type: RunType) -> None:
     """LangSmith's own names for the model: with provider, name and type it knows the price."""
     fields, stated = reading.fields, reading.metadata
     requested, answered = fields.get("model.request"), fields.get("model.response")
-    if "provider" in fields:
-        stated.setdefault("ls_provider", fields["provider"])
+    provider = fields.get("provider") or maker(requested or answered or "")
+    if provider:
+        stated.setdefault("ls_provider", provider)
     if requested or answered:
         stated.setdefault("ls_model_name", requested or answered)
-    if requested and answered and requested != answered:
-        stated.setdefault("ls_response_model", answered)
+        if requested and answered and requested != answered:
+            stated.setdefault("ls_response_model", answered)
     if run_type == "llm":
         stated.setdefault("ls_model_type", fields.get("model.type", "chat"))
-        for name in ("temperature", "max_tokens", "stop"):
+        for name, told in _TOLD_OF_LLMS:
             if name in reading.params:
-                stated.setdefault(f"ls_{name}", reading.params[name])
+                stated.setdefault(told, reading.params[name])
+    for name, told in _TOLD:
+        if name in fields:
+            stated.setdefault(told, fields[name])
+
+
+_TOLD_OF_LLMS: Final = tuple((name, f"ls_{name}") for name in ("temperature", "max_tokens", "stop"))
+_TOLD: Final = (("agent.name", "ls_agent_name"), ("workflow.name", "ls_workflow_name"))

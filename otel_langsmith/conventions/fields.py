@@ -8,6 +8,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 Scalar: TypeAlias = Literal[
     "name",
+    "name.method",  # a span that is called by this alone is called by the next one too
+    "name.target",
     "name.from",  # which of the next three a run of this kind is called by
     "tool.name",
     "agent.name",
@@ -33,8 +35,13 @@ Scalar: TypeAlias = Literal[
     "usage.input_tokens",
     "usage.output_tokens",
     "usage.total_tokens",
+    "usage.input_cost",
+    "usage.output_cost",
+    "usage.total_cost",
     "usage.input_token_details.cache_read",
     "usage.input_token_details.cache_creation",
+    "usage.input_token_details.ephemeral_5m_input_tokens",
+    "usage.input_token_details.ephemeral_1h_input_tokens",
     "usage.input_token_details.audio",
     "usage.input_token_details.image",
     "usage.input_token_details.text",
@@ -43,6 +50,7 @@ Scalar: TypeAlias = Literal[
     "usage.output_token_details.audio",
     "usage.output_token_details.image",
     "usage.output_token_details.text",
+    "params",
     "params.dimensions",
     "params.encoding_formats",
     "params.frequency_penalty",
@@ -64,22 +72,29 @@ Scalar: TypeAlias = Literal[
     "metadata",
     "metadata.finish_reasons",
     "metadata.langsmith.attachments",
+    "metadata.ls_integration",
     "metadata.ls_model_type",
+    "metadata.ls_span_kind",
     "metadata.response_id",
     "metadata.service_tier",
     "metadata.system_fingerprint",
     "metadata.thread_id",
     "metadata.tool_call_id",
+    "metadata.tool_schema",
     "metadata.user_id",
 ]
 
 Content: TypeAlias = Literal[
     "inputs",
     "inputs.collection",
+    "inputs.database",
     "inputs.destination",
+    "inputs.documents",
+    "inputs.input",
     "inputs.messages",
     "inputs.method",
     "inputs.operation",
+    "inputs.parameters",
     "inputs.path",
     "inputs.query",
     "inputs.route",
@@ -89,6 +104,8 @@ Content: TypeAlias = Literal[
     "inputs.url",
     "inputs.variables",
     "outputs",
+    "outputs.count",
+    "outputs.dimensions",
     "outputs.documents",
     "outputs.messages",
     "outputs.records",
@@ -100,6 +117,9 @@ Field: TypeAlias = Scalar | Content
 
 CONTENT: Final[frozenset[str]] = frozenset((*get_args(Content), "params.tools", "attachments"))
 """Fields that hiding inputs or outputs must reach. What feeds them never falls into metadata."""
+
+MINOR: Final[frozenset[str]] = frozenset(("inputs.system", "inputs.variables"))
+"""Content that goes with other content: who has no more than this does not own the inputs."""
 
 UNIONS: Final[frozenset[str]] = frozenset(("tags",))
 """Fields that gather what every dialect says instead of taking the first."""

@@ -1,18 +1,24 @@
-"""``gen_ai.*``: OpenTelemetry's semantic conventions for generative AI, with ``openai.*``."""
+"""``gen_ai.*``: OpenTelemetry's semantic conventions for generative AI, with ``openai.*``.
 
+With the deprecated spellings, and those that instrumentations made up before there were any:
+whoever wrote them, they mean the same.
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions.messages import (
-    arguments,
-    documents,
     input_messages,
     instructions,
+    messages,
     output_messages,
-    tool_definitions,
 )
+from otel_langsmith.conventions.models import error_type, finish_reasons, provider
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
+    Thin,
     as_bool,
+    as_cost,
     as_count,
     as_float,
     as_seconds,
@@ -21,7 +27,18 @@ from otel_langsmith.conventions.readers import (
     constant,
     from_json,
 )
-from otel_langsmith.conventions.table import Convention, attr, event, prefix, spread
+from otel_langsmith.conventions.retrieval import documents
+from otel_langsmith.conventions.rows import (
+    LATE,
+    Convention,
+    When,
+    attr,
+    event,
+    events,
+    prefix,
+    spread,
+)
+from otel_langsmith.conventions.tools import arguments, tool_definitions
 
 _CHAT: Final = {"run_type": "llm", "model.type": "chat"}
 _AGENT: Final = {"run_type": "chain", "name.from": "agent.name"}
@@ -48,37 +65,6 @@ OPERATIONS: Final = {
     "invoke_workflow": {"run_type": "chain", "name.from": "workflow.name"},
 }
 
-PROVIDERS: Final = {
-    "openai": "openai",
-    "openai.chat": "openai",
-    "anthropic": "anthropic",
-    "cohere": "cohere",
-    "deepseek": "deepseek",
-    "groq": "groq",
-    "perplexity": "perplexity",
-    "mistral_ai": "mistral",
-    "mistralai": "mistral",
-    "aws": "amazon_bedrock",
-    "aws.bedrock": "amazon_bedrock",
-    "az.ai.inference": "azure",
-    "az.ai.openai": "azure",
-    "azure.ai.inference": "azure",
-    "azure.ai.openai": "azure",
-    "gcp.gemini": "google_genai",
-    "gcp.gen_ai": "google_genai",
-    "gemini": "google_genai",
-    "google": "google_genai",
-    "gcp.vertex_ai": "google_vertexai",
-    "vertex_ai": "google_vertexai",
-    "x_ai": "xai",
-}
-"""To the words of LangChain's integrations, which LangSmith's price table goes by."""
-
-FRAMEWORKS: Final = frozenset(
-    ("autogen", "crewai", "langchain", "langgraph", "microsoft.agent_framework", "strands-agents")
-)
-"""Written as the provider by those who do not know whose model they call."""
-
 
 def operation(value: Any) -> Any:
     """What an operation says of the run; one we do not know is a chain."""
@@ -86,23 +72,42 @@ def operation(value: Any) -> Any:
     return word if word is UNREADABLE else OPERATIONS.get(word.lower(), {"run_type": "chain"})
 
 
-def provider(value: Any) -> Any:
-    """LangSmith's word for a provider, so that it knows the price.
-
-    No framework, and no CamelCase: LangChain's retrievers name the class of the vector store.
-    """
-    word = as_text(value)
-    if word is UNREADABLE or word in FRAMEWORKS:
-        return UNREADABLE
-    lower = word.lower()
-    return PROVIDERS.get(lower) or (lower if lower == word else UNREADABLE)
+def first_token_s(value: Any) -> Any:
+    """Seconds: those of OpenLIT are a float, and Strands writes whole milliseconds."""
+    return as_seconds(value / 1000 if type(value) is int else value)
 
 
-def error_type(value: Any) -> Any:
-    """The kind of an error; ``_OTHER`` is the spec's word for none."""
-    return UNREADABLE if value == "_OTHER" else as_text(value)
+def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
+    """What a model was told, in events that are named after who said it."""
+    items = [{"role": name.split(".")[1], **_opened(held, "content")} for name, held in told]
+    return messages(items, "user") or Thin([])
 
 
+def chosen(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
+    """What a model answered: a choice with its message, which may be the mere content of one."""
+    items = []
+    for _, held in told:
+        choice = _opened(held, "message")
+        inner = choice.pop("message", choice.get("content"))
+        items.append(
+            {**inner, **choice} if isinstance(inner, dict) else {"content": inner, **choice}
+        )
+    found = messages(items, "assistant")
+    return found if any(message["content"] for message in found) else Thin(found)
+
+
+def _opened(held: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """An event's attributes, with the JSON of that one read; a scalar stays the text it is."""
+    return {**held, name: from_json(held[name])} if name in held else dict(held)
+
+
+_SAID: Final = (
+    "gen_ai.system.message",
+    "gen_ai.user.message",
+    "gen_ai.assistant.message",
+    "gen_ai.tool.message",
+)
+_NO_TOOL: Final = When(runs=("llm", "chain"))
 _DETAILS: Final = "gen_ai.client.inference.operation.details"
 
 GEN_AI: Final = Convention(
@@ -111,6 +116,7 @@ GEN_AI: Final = Convention(
         "https://github.com/open-telemetry/semantic-conventions-genai docs/gen-ai "
         "as of November 2026 (after semantic-conventions v1.41), with the deprecated spellings"
     ),
+    tokens=("gen_ai.content.completion.chunk", "llm.content.completion.chunk"),
     rows=(
         spread("gen_ai.operation.name", via=operation, keep=True),
         attr(
@@ -121,22 +127,43 @@ GEN_AI: Final = Convention(
             "gen_ai.output.messages",
             via=constant("llm"),
             keep=True,
-            given=("gen_ai.request.model",),
+            when=When(given=("gen_ai.request.model",), turn="late"),
         ),
         # After the operation: OpenLIT lists tool names on chat spans (genai.md §0.6).
-        attr("run_type", "gen_ai.tool.name", via=constant("tool"), keep=True),
+        attr(
+            "run_type",
+            "gen_ai.tool.name",
+            via=constant("tool"),
+            keep=True,
+            when=When(unless=("gen_ai.operation.name",), turn="late"),
+        ),
         attr("tool.name", "gen_ai.tool.name", via=as_text, keep=True),
         attr("agent.name", "gen_ai.agent.name", via=as_text, keep=True),
         attr("workflow.name", "gen_ai.workflow.name", via=as_text, keep=True),
-        attr("provider", "gen_ai.provider.name", "gen_ai.system", via=provider),
+        attr("provider", "gen_ai.provider.name", via=provider),
+        attr("provider", "gen_ai.system", via=provider, when=LATE),
         attr("model.request", "gen_ai.request.model", via=as_text),
         attr("model.response", "gen_ai.response.model", via=as_text),
         attr("metadata.response_id", "gen_ai.response.id", via=as_text),
-        attr("metadata.finish_reasons", "gen_ai.response.finish_reasons", via=as_texts),
+        attr("metadata.finish_reasons", "gen_ai.response.finish_reasons", via=finish_reasons),
         attr("metadata.thread_id", "session.id", "gen_ai.conversation.id", via=as_text),
-        attr("metadata.user_id", "user.id", "enduser.id", via=as_text),
+        attr(
+            "metadata.user_id",
+            "user.id",
+            "enduser.id",
+            "gen_ai.request.user",
+            "gen_ai.user",
+            "llm.user",
+            via=as_text,
+        ),
         attr("metadata.tool_call_id", "gen_ai.tool.call.id", via=as_text),
-        attr("first_token_s", "gen_ai.response.time_to_first_chunk", via=as_seconds),
+        attr(
+            "first_token_s",
+            "gen_ai.response.time_to_first_chunk",
+            "gen_ai.client.operation.time_to_first_chunk",
+            via=as_seconds,
+        ),
+        attr("first_token_s", "gen_ai.server.time_to_first_token", via=first_token_s),
         attr("error.type", "error.type", via=error_type, keep=True),
         attr("params.temperature", "gen_ai.request.temperature", via=as_float),
         attr("params.top_p", "gen_ai.request.top_p", via=as_float),
@@ -147,11 +174,22 @@ GEN_AI: Final = Convention(
         attr("params.seed", "gen_ai.request.seed", "gen_ai.openai.request.seed", via=as_count),
         attr("params.stop", "gen_ai.request.stop_sequences", via=as_texts),
         attr("params.n", "gen_ai.request.choice.count", via=as_count),
-        attr("params.stream", "gen_ai.request.stream", via=as_bool),
+        attr(
+            "params.stream",
+            "gen_ai.request.stream",
+            "gen_ai.is_streaming",
+            "llm.is_streaming",
+            via=as_bool,
+        ),
         attr("params.encoding_formats", "gen_ai.request.encoding_formats", via=as_texts),
         attr("params.dimensions", "gen_ai.embeddings.dimension.count", via=as_count),
         attr("params.output_type", "gen_ai.output.type", via=as_text),
-        attr("params.reasoning_effort", "gen_ai.request.reasoning.level", via=as_text),
+        attr(
+            "params.reasoning_effort",
+            "gen_ai.request.reasoning.level",
+            "gen_ai.request.reasoning_effort",
+            via=as_text,
+        ),
         attr("params.previous_response_id", "gen_ai.request.previous_response.id", via=as_text),
         attr("params.response_format", "gen_ai.openai.request.response_format", via=from_json),
         attr(
@@ -185,15 +223,28 @@ GEN_AI: Final = Convention(
             "gen_ai.usage.completion_tokens",
             via=as_count,
         ),
+        attr("usage.total_tokens", "gen_ai.usage.total_tokens", via=as_count),
+        attr("usage.input_cost", "gen_ai.cost.input_cost", via=as_cost),
+        attr("usage.output_cost", "gen_ai.cost.output_cost", via=as_cost),
+        attr(
+            "usage.total_cost",
+            "gen_ai.cost.total_cost",
+            "gen_ai.usage.cost",
+            "operation.cost",
+            via=as_cost,
+        ),
         attr(
             "usage.input_token_details.cache_read",
             "gen_ai.usage.cache_read.input_tokens",
+            "gen_ai.usage.cache_read_input_tokens",
             via=as_count,
         ),
         attr(
             "usage.input_token_details.cache_creation",
             "gen_ai.usage.cache_write.input_tokens",
             "gen_ai.usage.cache_creation.input_tokens",
+            "gen_ai.usage.cache_creation_input_tokens",
+            "gen_ai.usage.cache_write_input_tokens",
             via=as_count,
         ),
         attr("usage.input_token_details.audio", "gen_ai.usage.audio.input_tokens", via=as_count),
@@ -203,6 +254,7 @@ GEN_AI: Final = Convention(
         attr(
             "usage.output_token_details.reasoning",
             "gen_ai.usage.reasoning.output_tokens",
+            "gen_ai.usage.reasoning_tokens",
             via=as_count,
         ),
         attr("usage.output_token_details.audio", "gen_ai.usage.audio.output_tokens", via=as_count),
@@ -220,5 +272,7 @@ GEN_AI: Final = Convention(
         event("inputs.system", _DETAILS, "gen_ai.system_instructions", via=instructions),
         event("inputs.messages", _DETAILS, "gen_ai.input.messages", via=input_messages),
         event("outputs.messages", _DETAILS, "gen_ai.output.messages", via=output_messages),
+        events("inputs.messages", *_SAID, via=said, when=_NO_TOOL),
+        events("outputs.messages", "gen_ai.choice", via=chosen, when=_NO_TOOL),
     ),
 )

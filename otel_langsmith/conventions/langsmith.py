@@ -21,9 +21,19 @@ from otel_langsmith.conventions.readers import (
     from_json,
     one_of,
 )
-from otel_langsmith.conventions.table import Convention, attr, event, prefix, spread
+from otel_langsmith.conventions.rows import (
+    EARLY,
+    LATE,
+    Convention,
+    When,
+    attr,
+    event,
+    prefix,
+    spread,
+)
 from otel_langsmith.run import RUN_TYPES
 
+_KINDS: Final = {word: word for word in RUN_TYPES}
 _COUNTS: Final = ("input_tokens", "output_tokens", "total_tokens")
 _COSTS: Final = ("input_cost", "output_cost", "total_cost")
 _COST_DETAILS: Final = ("input_cost_details", "output_cost_details")
@@ -85,10 +95,10 @@ LANGSMITH: Final = Convention(
             "langsmith.span.kind",
             via=constant(value=True),
             keep=True,
-            scope="langsmith",
+            when=When(scope=("langsmith",)),
         ),
         attr("name", "langsmith.trace.name", via=as_text),
-        attr("run_type", "langsmith.span.kind", via=one_of({word: word for word in RUN_TYPES})),
+        attr("run_type", "langsmith.span.kind", via=one_of(_KINDS), when=EARLY),
         attr("tags", "langsmith.span.tags", via=as_tags),
         attr("reference_example_id", "langsmith.reference_example_id", via=as_uuid),
         spread("langsmith.attachments", via=as_attachments, content=True),
@@ -111,9 +121,9 @@ LANGSMITH: Final = Convention(
         attr("metadata.service_tier", "gen_ai.response.service_tier", via=as_text),
         attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint", via=as_text),
         prefix("metadata", "langsmith.metadata.", via=from_json),
-        attr("inputs", "gen_ai.prompt", via=_content),
-        attr("outputs", "gen_ai.completion", via=_content),
-        event("inputs", "gen_ai.content.prompt", "gen_ai.prompt", via=_content),
-        event("outputs", "gen_ai.content.completion", "gen_ai.completion", via=_content),
+        attr("inputs", "gen_ai.prompt", via=_content, when=LATE),
+        attr("outputs", "gen_ai.completion", via=_content, when=LATE),
+        event("inputs", "gen_ai.content.prompt", "gen_ai.prompt", via=_content, when=LATE),
+        event("outputs", "gen_ai.content.completion", "gen_ai.completion", via=_content, when=LATE),
     ),
 )

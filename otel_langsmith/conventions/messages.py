@@ -8,16 +8,23 @@ of role ``tool``.
 Spec: https://docs.langchain.com/langsmith/log-llm-trace
 """
 
-import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
-from otel_langsmith.conventions.readers import Thin, from_json, json_text, nested_json
+from otel_langsmith.conventions.blocks import (
+    RESULT_MEMBERS,
+    RESULTS,
+    Block,
+    Part,
+    block,
+    blocks,
+    is_known,
+    tool_call,
+)
+from otel_langsmith.conventions.readers import Thin, as_raw, first_of, from_json, json_text
 from otel_langsmith.run import Json
 
-Block: TypeAlias = dict[str, Json]
 Message: TypeAlias = dict[str, Json]
-Part: TypeAlias = Mapping[str, Any]
 
 _ROLES: Final = {
     "ai": "assistant",
@@ -27,18 +34,38 @@ _ROLES: Final = {
     # OpenAI renamed `system` for its reasoning models; LangSmith knows only the old word.
     "developer": "system",
 }
-_MEDIA: Final = frozenset(("image", "audio", "video"))
-_RESULTS: Final = frozenset(("tool_call_response", "tool_result"))
+_CONSTRUCTORS: Final = {
+    "AIMessage": "assistant",
+    "AIMessageChunk": "assistant",
+    "HumanMessage": "user",
+    "SystemMessage": "system",
+    "ToolMessage": "tool",
+    "FunctionMessage": "tool",
+}
+_LANGCHAIN: Final = frozenset(("ai", "human", "system", "tool", "function", "chat"))
+_ITEMS: Final = frozenset(
+    (
+        "reasoning",
+        "function_call",
+        "custom_tool_call",
+        "web_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "computer_call",
+        "mcp_call",
+    )
+)
+"""What OpenAI's Responses API puts beside messages, each a part of the assistant's next one."""
 
 
 def input_messages(value: Any) -> Any:
     """What a model was told: a list of messages, or the raw text if it is no JSON."""
-    return _messages(value, "user")
+    return _read(value, "user")
 
 
 def output_messages(value: Any) -> Any:
     """What a model answered, one message for each choice."""
-    return _messages(value, "assistant")
+    return _read(value, "assistant")
 
 
 def instructions(value: Any) -> Any:
@@ -46,91 +73,197 @@ def instructions(value: Any) -> Any:
     found = from_json(value)
     if isinstance(found, dict) and "parts" in found:
         found = found["parts"]
-    blocks = _blocks(found)
-    return {"role": "system", "content": blocks} if blocks else Thin(None)
+    content = blocks(found)
+    return {"role": "system", "content": content} if content else Thin(None)
 
 
-def arguments(value: Any) -> Any:
-    """A tool's arguments: an object where there is one, else what was there."""
-    return nested_json(value)
-
-
-def documents(value: Any) -> Any:
-    """Retrieved documents in LangChain's form; OpenTelemetry promises only an id and a score."""
-    found = from_json(value)
-    if isinstance(found, dict):
-        found = [found]
-    if not isinstance(found, (list, tuple)):
-        return value
-    return [_document(item) for item in found]
-
-
-def tool_definitions(value: Any) -> Any:
-    """Tool definitions in OpenAI's form; what a provider built in stays as it is."""
-    found = from_json(value)
-    if not isinstance(found, (list, tuple)):
-        return found
-    return [_tool_definition(nested_json(item)) for item in found]
-
-
-def _messages(value: Any, role: str) -> Any:
-    found = from_json(value)
-    if isinstance(found, dict):
-        found = [found]
-    if not isinstance(found, (list, tuple)):
-        return value
-    messages: list[Message] = []
-    for item in found:
+def messages(items: Iterable[Any], role: str) -> list[Message]:
+    """The messages that these items are; ``role`` is whose they are if they do not say."""
+    found: list[Message] = []
+    for item in items:
         if isinstance(item, dict):
-            _add(messages, item, role)
+            spoken = _spoken(item)
+            if spoken is None:
+                _add(found, item, role)
+            else:
+                found.append(spoken)
+        elif isinstance(item, (list, tuple)):
+            found += messages(item, role) if any(map(_is_mapping, item)) else _said(item, role)
         else:
-            messages.append({"role": role, "content": _blocks(item)})
-    if len(messages) > 1:
-        messages = _joined(messages)
-    return messages if any(message["content"] for message in messages) else Thin(messages)
+            found += _said(item, role)
+    return _joined(found) if len(found) > 1 else found
 
 
-def _add(messages: list[Message], item: Part, role: str) -> None:
+def is_message(item: Any) -> bool:
+    """Whether this looks like a message: it has a role, or is one of LangChain's."""
+    return isinstance(item, dict) and ("role" in item or _of_langchain(item) is not None)
+
+
+def size(made: Sequence[Any]) -> int:
+    """How many messages there were before those of one answer were joined, as near as it shows."""
+    return sum(len(item.get("content") or "1") for item in made if isinstance(item, dict))
+
+
+def _read(value: Any, role: str) -> Any:
+    found = from_json(value)
+    if isinstance(found, dict):
+        found = [found]
+    if not isinstance(found, (list, tuple)):
+        return as_raw(value)
+    made = messages(found, role)
+    return made if any(message["content"] for message in made) else Thin(made)
+
+
+def _spoken(item: Part) -> Message | None:
+    """The message, if it is but a role and parts of text, as most are: half the cost of `_add`."""
+    role, parts = item.get("role"), item.get("parts")
+    if len(item) != 2 or type(parts) is not list or type(role) is not str:  # noqa: PLR2004
+        return None
+    content: list[Block] = []
+    for part in parts:
+        text = part.get("content") if type(part) is dict and len(part) == 2 else None  # noqa: PLR2004
+        if type(text) is not str or part.get("type") != "text":
+            return None
+        content.append({"type": "text", "text": text})
+    return {"role": _ROLES.get(role, role), "content": content} if role and content else None
+
+
+def _is_mapping(item: Any) -> bool:
+    return isinstance(item, dict)
+
+
+def _said(item: Any, role: str) -> list[Message]:
+    return [{"role": role, "content": blocks(item)}]
+
+
+def _add(found: list[Message], item: Part, role: str) -> None:
     """A message as it came, after a tool message for each result that it brought."""
+    kind = item.get("type")
+    if isinstance(kind, str) and "role" not in item:
+        if _add_item(found, item, kind):
+            return
+        plain = _of_langchain(item)
+        if plain is not None:
+            item = plain
     parts = item.get("parts")
     if parts is None:
         parts = item.get("content")
-    before = len(messages)
     if isinstance(parts, (list, tuple)):
+        before = len(found)
         content = []
         for part in parts:
-            if _kind(part) in _RESULTS:
-                messages.append(_tool_message(part))
+            is_text = isinstance(part, dict) and part.get("type") == "text"  # as most parts are
+            answer = None if is_text else _result(part)
+            if answer is None:
+                content.append(block(part))
             else:
-                content.append(_block(part))
+                found.append(answer)
+        if not content and len(found) > before and not item.get("tool_calls"):
+            return
     else:
-        content = _blocks(parts)
-    if content or len(messages) == before or item.get("tool_calls"):
-        messages.append(_message(item, content, role))
+        content = blocks(parts)
+    found.append(_message(item, content, role))
+
+
+def _add_item(found: list[Message], item: Part, kind: str) -> bool:
+    """Whether the item is one of those that stand beside messages, and was added as such."""
+    if kind in RESULTS:
+        found.append(tool_message(item))
+        return True
+    if kind in _ITEMS:
+        found.append({"role": "assistant", "content": [block(item)]})
+        return True
+    return False
+
+
+def _of_langchain(item: Part) -> Part | None:
+    """LangChain's messages, as its serialisers write them: ``lc`` constructors, or type and data.
+
+    Their ``tool_calls`` are the parsed ones; the raw ones in ``additional_kwargs`` repeat them.
+    """
+    kind = item.get("type")
+    inner = item.get("kwargs" if kind == "constructor" else "data")
+    if kind == "constructor":
+        name = item.get("id")
+        word = name[-1] if isinstance(name, (list, tuple)) and name else None
+        role = _CONSTRUCTORS.get(str(word))
+    elif isinstance(kind, str) and kind in _LANGCHAIN:
+        role = kind
+        inner = inner if isinstance(inner, dict) else item
+    else:
+        return None
+    if role is None or not isinstance(inner, dict) or "content" not in inner:
+        return None
+    more = inner.get("additional_kwargs")
+    about = inner.get("response_metadata")
+    return {
+        "reasoning_content": more.get("reasoning_content") if isinstance(more, dict) else None,
+        "refusal": more.get("refusal") if isinstance(more, dict) else None,
+        "finish_reason": about.get("finish_reason") if isinstance(about, dict) else None,
+        **inner,
+        "role": role,
+    }
 
 
 def _message(item: Part, content: list[Block], role: str) -> Message:
     said = item.get("role")
-    said = _ROLES.get(said, said) if isinstance(said, str) and said else role
+    if isinstance(said, str) and said:
+        said = _ROLES.get(said, said)
+    else:
+        said = "assistant" if "tool_calls" in item else role
     message: Message = {"role": said, "content": content}
-    calls = item.get("tool_calls")
-    if isinstance(calls, (list, tuple)):
-        content += [_tool_call(call) for call in calls if isinstance(call, dict)]
-    if name := item.get("name"):
-        message["name"] = name
-    if answered := item.get("tool_call_id"):
-        message["tool_call_id"] = answered
-    if reason := item.get("finish_reason"):
-        message["response_metadata"] = {"finish_reason": reason}
+    if len(item) > 2 or not content or "role" not in item:  # noqa: PLR2004 - beside these two
+        _add_members(message, content, item)
     return message
 
 
-def _joined(messages: list[Message]) -> list[Message]:
-    """OpenAI's Responses API answers in items: reasoning on its own belongs to what follows it."""
-    joined = messages[:1]
-    for message in messages[1:]:
+def _add_members(message: Message, content: list[Block], item: Part) -> None:
+    """What stands beside the content of a message, in the one place where it belongs."""
+    thought = first_of(item, "reasoning_content", "reasoning")
+    if isinstance(thought, str):
+        content.insert(0, {"type": "reasoning", "text": thought})
+    if item.get("refusal"):
+        refused = {"refusal": True}
+        content.append({"type": "text", "text": json_text(item["refusal"]), "extras": refused})
+    content += [tool_call(call) for call in _calls(item) if not _has_call(content, call)]
+    if named := item.get("name"):
+        message["name"] = named
+    if answered := first_of(item, "tool_call_id", "toolCallId"):
+        message["tool_call_id"] = answered
+    elif message["role"] == "tool" and item.get("id"):
+        message["tool_call_id"] = item["id"]
+    if item.get("status") == "error" or item.get("is_error") is True:
+        message["status"] = "error"
+    if reason := first_of(item, "finish_reason", "stop_reason", "finishReason"):
+        message["response_metadata"] = {"finish_reason": reason}
+
+
+def _calls(item: Part) -> list[Part]:
+    """Tool calls beside the content: OpenAI's, LangChain's, and the one that OpenAI had first."""
+    calls = from_json(first_of(item, "tool_calls", "toolCalls"))
+    if not isinstance(calls, (list, tuple)):
+        calls = [item.get("function_call")]
+    return [call for call in calls if isinstance(call, dict)]
+
+
+def _has_call(content: list[Block], call: Part) -> bool:
+    """Whether a call is among the blocks: Anthropic's stand in both places, by the same id."""
+    found = call.get("id")
+    return found is not None and any(
+        held["type"] == "tool_call" and held["id"] == found for held in content
+    )
+
+
+def _joined(found: list[Message]) -> list[Message]:
+    """OpenAI's Responses API answers in items: those of one answer are one message.
+
+    Reasoning on its own belongs to what follows; calls on their own to what went before, unless
+    that has said why it ended: then it is another choice.
+    """
+    joined = found[:1]
+    for message in found[1:]:
         before = joined[-1]
-        if message["role"] == "assistant" == before["role"] and _only_reasons(before["content"]):
+        if message["role"] == "assistant" == before["role"] and _belongs(before, message):
             before["content"] += message["content"]  # in place: there may be thousands of them
             joined[-1] = {**before, **message, "content": before["content"]}
         else:
@@ -138,197 +271,40 @@ def _joined(messages: list[Message]) -> list[Message]:
     return joined
 
 
-def _only_reasons(blocks: list[Block]) -> bool:
-    """By the first and last block: the tool calls of an item stand at its end, its text before."""
-    return bool(blocks) and blocks[-1]["type"] == blocks[0]["type"] == "reasoning"
+def _belongs(before: Message, message: Message) -> bool:
+    if _is_all("reasoning", before["content"]):
+        return True
+    return "response_metadata" not in before and _is_all("tool_call", message["content"])
 
 
-def _kind(part: Any) -> str:
-    kind = part.get("type") if isinstance(part, dict) else None
-    return kind if isinstance(kind, str) else ""
+def _is_all(kind: str, content: list[Block]) -> bool:
+    """By the first and last block: reasoning stands before the text of an item, calls after it."""
+    return bool(content) and content[-1]["type"] == content[0]["type"] == kind
 
 
-def _first(part: Part, *names: str) -> Any:
-    return next((part[name] for name in names if name in part), None)
-
-
-def _blocks(parts: Any) -> list[Block]:
-    if parts is None or parts == "":
-        return []
-    if isinstance(parts, dict):
-        parts = (parts,)
-    if not isinstance(parts, (list, tuple)):
-        return [{"type": "text", "text": json_text(parts)}]
-    return [_block(part) for part in parts]
-
-
-def _block(part: Any) -> Block:
+def _result(part: Any) -> Message | None:
     if not isinstance(part, dict):
-        return {"type": "text", "text": json_text(part)}
-    convert = _BLOCKS.get(_kind(part))
-    block = convert(part) if convert else None
-    return {"type": "non_standard", "value": part} if block is None else block
+        return None
+    kind = part.get("type")
+    if kind is None:
+        inner = first_of(part, *RESULT_MEMBERS)
+        return tool_message(inner) if isinstance(inner, dict) else None
+    return tool_message(part) if isinstance(kind, str) and kind in RESULTS else None
 
 
-def _text(part: Part) -> Block | None:
-    text = part.get("content", part.get("text"))
-    return None if text is None else {"type": "text", "text": json_text(text)}
-
-
-def _refusal(part: Part) -> Block:
-    text = json_text(part.get("refusal", part.get("content", "")))
-    return {"type": "text", "text": text, "extras": {"refusal": True}}
-
-
-def _reasoning(part: Part) -> Block:
-    text = _first(part, "content", "thinking", "text")
-    block: Block = {"type": "reasoning", "text": "" if text is None else json_text(text)}
-    extras = {key: part[key] for key in ("id", "signature", "encrypted_content") if part.get(key)}
-    return {**block, "extras": extras} if extras else block
-
-
-def _tool_call(part: Part) -> Block:
-    function = part.get("function")
-    called = function if isinstance(function, dict) else part
-    given = nested_json(_first(called, "arguments", "args", "input"))
-    if given is None or given == "":
-        given = {}
-    return {
-        "type": "tool_call",
-        "id": part.get("id"),
-        "name": called.get("name"),
-        "args": given if isinstance(given, dict) else {"__raw": given},
-    }
-
-
-def _is_block(part: Any) -> bool:
-    return _kind(part) in _BLOCKS
-
-
-def _tool_message(part: Part) -> Message:
+def tool_message(part: Part) -> Message:
     """A tool's result: ``response`` in OpenTelemetry's schema, ``result`` in its examples."""
-    result = _first(part, "response", "result", "content")
-    blocks = isinstance(result, (list, tuple)) and all(map(_is_block, result))
+    result = first_of(part, "response", "result", "content", "output")
+    is_blocks = isinstance(result, (list, tuple)) and all(map(is_known, result))
     message: Message = {
         "role": "tool",
-        "tool_call_id": part.get("id", part.get("tool_use_id")),
-        "content": _blocks(result if blocks or result is None else json_text(result)),
+        "tool_call_id": first_of(
+            part, "call_id", "id", "tool_use_id", "tool_call_id", "toolUseId", "toolCallId"
+        ),
+        "content": blocks(result if is_blocks or result is None else json_text(result)),
     }
-    if part.get("name"):
-        message["name"] = part["name"]
-    if part.get("is_error"):
+    if name := first_of(part, "name", "toolName"):
+        message["name"] = name
+    if part.get("is_error") is True or part.get("status") == "error":
         message["status"] = "error"
     return message
-
-
-def _server_tool_call(part: Part) -> Block:
-    return {
-        "type": "server_tool_call",
-        "id": part.get("id"),
-        "name": part.get("name"),
-        "args": part.get("server_tool_call", part.get("arguments", {})),
-    }
-
-
-def _server_tool_result(part: Part) -> Block:
-    return {
-        "type": "server_tool_result",
-        "tool_call_id": part.get("id"),
-        "output": part.get("server_tool_call_response", part.get("response")),
-    }
-
-
-def _blob(part: Part) -> Block | None:
-    data = part.get("content", part.get("data"))
-    if isinstance(data, bytes):
-        data = base64.b64encode(data).decode()
-    return _media(part, "base64", data) if isinstance(data, str) else None
-
-
-def _uri(part: Part) -> Block | None:
-    uri = part.get("uri", part.get("url"))
-    if not isinstance(uri, str):
-        return None
-    head, comma, data = uri.partition(",")
-    if comma and head.startswith("data:") and head.endswith(";base64"):
-        return _media({"mime_type": head[5:-7], **part}, "base64", data)
-    return _media(part, "url", uri)
-
-
-def _file(part: Part) -> Block | None:
-    found = part.get("file_id")
-    return None if found is None else _media(part, "id", found)
-
-
-def _image_url(part: Part) -> Block | None:
-    """OpenAI's own form, where an instrumentation passed it on unchanged."""
-    image = part.get("image_url")
-    found = image if isinstance(image, dict) else {"url": image}
-    block = _uri({"modality": "image", "url": found.get("url")})
-    if block and found.get("detail"):
-        block["extras"] = {"detail": found["detail"]}
-    return block
-
-
-def _media(part: Part, key: str, value: Json) -> Block:
-    mime = part.get("mime_type")
-    modality = str(part.get("modality") or mime).partition("/")[0]
-    block: Block = {"type": modality if modality in _MEDIA else "file", key: value}
-    if mime:
-        block["mime_type"] = mime
-    for name in ("transcript", "filename"):
-        if part.get(name):
-            block[name] = part[name]
-    return block
-
-
-_BLOCKS: Final[dict[str, Callable[[Part], Block | None]]] = {
-    "text": _text,
-    "input_text": _text,
-    "output_text": _text,
-    "refusal": _refusal,
-    "reasoning": _reasoning,
-    "thinking": _reasoning,
-    "tool_call": _tool_call,
-    "tool_use": _tool_call,
-    "server_tool_call": _server_tool_call,
-    "server_tool_call_response": _server_tool_result,
-    "blob": _blob,
-    "uri": _uri,
-    "file": _file,
-    "image_url": _image_url,
-    "input_image": _image_url,
-}
-
-
-_TEXT_OF_DOCUMENT: Final = ("page_content", "content", "text")
-
-
-def _document(item: Any) -> Json:
-    if not isinstance(item, dict):
-        return {"page_content": json_text(item), "type": "Document", "metadata": {}}
-    text = _first(item, *_TEXT_OF_DOCUMENT)
-    metadata = _without(item, (*_TEXT_OF_DOCUMENT, "type"))
-    given = metadata.get("metadata")
-    if isinstance(given, dict):
-        metadata = {**given, **_without(metadata, ("metadata",))}
-    return {
-        "page_content": "" if text is None else json_text(text),
-        "type": "Document",
-        "metadata": metadata,
-    }
-
-
-def _without(item: Part, names: Iterable[str]) -> dict[str, Any]:
-    return {key: value for key, value in item.items() if key not in names}
-
-
-def _tool_definition(tool: Any) -> Json:
-    if not isinstance(tool, dict) or "function" in tool or not tool.get("name"):
-        return tool
-    if tool.get("type", "function") not in ("function", "custom"):
-        return tool
-    function = _without(tool, ("type", "input_schema"))
-    if "input_schema" in tool:
-        function.setdefault("parameters", tool["input_schema"])
-    return {"type": "function", "function": function}

@@ -4,16 +4,18 @@ A fallback: what it says is shown as inputs and outputs only where no dialect kn
 """
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
 from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text
-from otel_langsmith.conventions.table import Convention, attr
+from otel_langsmith.conventions.rows import Convention, attr, prefix
 
 REDACTED: Final = "REDACTED"
 """The word OpenTelemetry prescribes in place of credentials in a URL."""
 
 _USERINFO: Final = re.compile(r"//[^/?#]*@")
+_HOST: Final = re.compile(r"\w+://(?:[^/?#@]*@)?(\[[\w:.]+\]|[\w.-]{1,255})")
 _SUSPECT: Final = re.compile(
     "%|auth|code|cred|jwt|key|pass|pwd|secret|sess|sig|token", re.IGNORECASE
 )
@@ -28,7 +30,7 @@ _SECRET: Final = re.compile(
 def clean_query(value: Any) -> Any:
     """A query string without the values of parameters that are named like secrets."""
     text = as_text(value)
-    if text is UNREADABLE or not (_SECRET.search(text) or "%" in text):
+    if text is UNREADABLE or "=" not in text:
         return text
     return "&".join(map(_clean_parameter, text.split("&")))
 
@@ -52,7 +54,19 @@ def clean_url(value: Any) -> Any:
 
 def _clean_parameter(parameter: str) -> str:
     name, equals, _ = parameter.partition("=")
-    return f"{name}={REDACTED}" if equals and _SECRET.search(unquote(name)) else parameter
+    return f"{name}={REDACTED}" if equals and _is_secret(name) else parameter
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    """Whether a parameter is named like a secret; to search costs 10,000 instructions."""
+    return _SECRET.search(unquote(name)) is not None
+
+
+def host_of(value: Any) -> Any:
+    """The host that a URL names, without its port."""
+    found = _HOST.match(value) if isinstance(value, str) else None
+    return found[1] if found else UNREADABLE
 
 
 PLAIN: Final = Convention(
@@ -63,6 +77,12 @@ PLAIN: Final = Convention(
     ),
     fallback=True,
     rows=(
+        # A client's span is called by its method alone (semconv http); a run wants to say whom.
+        attr("name.method", "http.request.method", "http.method", via=as_text, keep=True),
+        attr(
+            "name.target", "http.route", "server.address", "net.peer.name", via=as_text, keep=True
+        ),
+        attr("name.target", "url.full", "http.url", via=host_of, keep=True),
         attr("error.code", "http.response.status_code", "http.status_code", keep=True),
         attr("inputs.method", "http.request.method", "http.method", "rpc.method", via=as_text),
         attr("inputs.url", "url.full", "http.url", via=clean_url),
@@ -80,6 +100,9 @@ PLAIN: Final = Convention(
             "messaging.operation",
             via=as_text,
         ),
+        attr("inputs.database", "db.namespace", "db.name", via=as_text),
+        prefix("inputs.parameters", "db.query.parameter."),
+        prefix("inputs.parameters", "db.operation.parameter."),
         attr("inputs.collection", "db.collection.name", "db.sql.table", via=as_text),
         attr(
             "inputs.destination",
@@ -91,6 +114,7 @@ PLAIN: Final = Convention(
             "outputs.status_code",
             "http.response.status_code",
             "http.status_code",
+            "db.response.status_code",
             "rpc.response.status_code",
             "rpc.grpc.status_code",
         ),

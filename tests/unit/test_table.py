@@ -1,5 +1,6 @@
 """`conventions`: whatever a span holds, each attribute ends in one place, and nothing raises."""
 
+import base64
 import math
 from enum import Enum
 from typing import Any
@@ -13,21 +14,31 @@ from otel_langsmith.conventions import (
     CONVENTIONS,
     UNREADABLE,
     Convention,
+    Row,
+    When,
     attr,
     event,
+    events,
+    indexed,
+    prefix,
     readers,
+    spread,
     table_of,
+    tools,
 )
 from otel_langsmith.conventions import messages as conversation
 from otel_langsmith.conventions.compose import content, usage
+from otel_langsmith.conventions.media import detached
 from otel_langsmith.conventions.plain import clean_url
-from otel_langsmith.conventions.table import PLANS, Reading, home_of, prefix, spread
+from otel_langsmith.conventions.plan import home_of
+from otel_langsmith.conventions.rows import EARLY, LATE
+from otel_langsmith.conventions.table import PLANS, UNREAD, Reading
 from otel_langsmith.run import Attachment
 
 TABLE = table_of(CONVENTIONS)
 ROWS = [row for convention in CONVENTIONS for row in convention.rows]
-KEYS = sorted({key for row in ROWS for key in row.keys if not row.family and not row.event})
-FAMILIES = sorted({row.keys[0] for row in ROWS if row.family})
+KEYS = sorted({key for row in ROWS for key in row.keys if not row.is_family and not row.is_spoken})
+FAMILIES = sorted({row.keys[0] for row in ROWS if row.is_family})
 
 texts = st.text(st.characters(exclude_categories=()), max_size=12)
 scalars = st.one_of(
@@ -125,10 +136,19 @@ def repr_of(reading: Reading) -> list[list[tuple[str, str]]]:
     ]
 
 
+def fed(row: Row, value: Any) -> Any:
+    """What the table hands to a row's reader where the attribute's value is this."""
+    if row.kind == "indexed":
+        return [value, {"message": value}, {"tool": value}, {"embedding": value, "document": value}]
+    if row.kind == "events":
+        return [(row.names[0], {"content": value, "message": value}), (row.names[-1], {"x": value})]
+    return value
+
+
 @given(values)
 def test_every_reader_of_every_table_is_total(value: Any) -> None:
     for row in ROWS:
-        row.via(value)
+        row.via(fed(row, value))
 
 
 class Odd(Enum):
@@ -142,7 +162,7 @@ class Odd(Enum):
 )
 def test_readers_stand_what_no_attribute_can_be(value: Any) -> None:
     for row in ROWS:
-        row.via(value)
+        row.via(fed(row, value))
 
 
 A = Convention(
@@ -166,8 +186,8 @@ B = Convention(
         attr("run_type", "b.kind", keep=True),
         attr("inputs", "b.in"),
         attr("outputs", "b.out"),
-        attr("params.top_k", "b.k", given=("b.seed",)),
-        attr("params.n", "b.n", scope="b-scope"),
+        attr("params.top_k", "b.k", when=When(given=("b.seed",))),
+        attr("params.n", "b.n", when=When(scope=("b-scope",))),
         prefix("inputs.variables", "b.var."),
     ),
 )
@@ -247,6 +267,95 @@ def test_content_on_events_waits_for_content_on_the_span() -> None:
     assert table.read("", {"a.out": "on the span"}, said).outputs == {"outputs": "on the span"}
     assert table.is_event_content("a.said", "a.out")
     assert not table.is_event_content("other", "a.out")
+
+
+def flat(items: Any) -> Any:
+    return [{"said": item} for item in items]
+
+
+FLAT = Convention(
+    name="flat",
+    spec="",
+    rows=(
+        indexed("inputs.messages", "m.", via=flat),
+        attr("outputs", "out", when=When(runs=("llm",))),
+        attr("outputs.messages", "raw", via=lambda v: v, when=When(at_least="o.")),
+        indexed("outputs.messages", "o.", via=flat),
+    ),
+)
+LATER = Convention(
+    name="later",
+    spec="",
+    rows=(
+        attr("run_type", "kind", when=EARLY, keep=True),
+        attr("provider", "first", when=LATE),
+        attr("provider", "second"),
+        attr("inputs", "whole", when=LATE),
+        attr("params.n", "n", when=When(unless=("m.",))),
+        events("inputs.messages", "told", via=list),
+    ),
+)
+
+
+def grow(*events: Event, **attributes: Any) -> Reading:
+    named = {key.replace("__", "."): value for key, value in attributes.items()}
+    return table_of((FLAT, LATER)).read("", named, events)
+
+
+def test_what_was_flattened_grows_back_in_order_and_without_gaps() -> None:
+    told = {f"m__{n}__message__role": f"r{n}" for n in (10, 9, 2)}
+    assert grow(**told).inputs["inputs.messages"] == [
+        {"said": {"message": {"role": role}}} for role in ("r2", "r9", "r10")
+    ]
+
+
+HOSTILE = ["m.999999999.content", f"m.{'9' * 5000}.content", "m.-1.content", "m.x", "m.", "m.0.1.2"]
+
+
+@pytest.mark.parametrize("key", HOSTILE)
+def test_hostile_indices_allocate_nothing_and_lose_nothing(key: str) -> None:
+    found = repr(grow(**{key.replace(".", "__"): "text"}).inputs)
+    assert "text" in found
+    assert len(found) < 200
+
+
+def test_names_nest_only_so_deep() -> None:
+    deep = "m." + ".".join("a" * 5000) + ".end"
+    assert "text" in repr(table_of((FLAT,)).read("", {deep: "text", "m.a": 1}).inputs)
+
+
+def test_a_value_beside_what_is_below_it_stays() -> None:
+    for keys in (("m__0", "m__0__b"), ("m__0__b", "m__0")):
+        [item] = grow(**dict.fromkeys(keys, "x")).inputs["inputs.messages"]
+        assert item == {"said": {"": "x", "b": "x"}}
+
+
+def test_turns_go_before_dialects() -> None:
+    assert grow(first="a", second="b").fields["provider"] == "b"
+    assert grow(whole="all", m__0="said").inputs == {"inputs.messages": [{"said": "said"}]}
+    assert grow(whole="all").inputs == {"inputs": "all"}
+
+
+def test_rows_ask_for_a_type_of_run_and_for_absence() -> None:
+    assert grow(out="x", kind="llm").outputs == {"outputs": "x"}
+    other = grow(out="x", kind="tool")
+    assert (other.outputs, other.rest) == ({}, {"kind": "tool", "out": "x"})
+    assert grow(n=1).params == {"n": 1}
+    assert grow(n=1, m__0="x").rest == {"n": 1}
+
+
+def test_a_raw_view_counts_if_it_has_as_much_as_the_flattened_one() -> None:
+    raw = [{"content": ["a"]}, {"content": ["b"]}]
+    assert grow(raw=raw, o__0="x", o__1="y").outputs == {"outputs.messages": raw}
+    short = grow(raw=raw[:1], o__0="x", o__1="y")
+    assert short.outputs == {"outputs.messages": [{"said": "x"}, {"said": "y"}]}
+    assert short.rest == {}
+
+
+def test_a_conversation_may_be_told_in_events() -> None:
+    told = (Event("told", {"x": 1}), Event("other"), Event("told", {"x": 2}))
+    assert grow(*told).inputs == {"inputs.messages": [("told", {"x": 1}), ("told", {"x": 2})]}
+    assert table_of((FLAT, LATER)).is_event_content("told", "anything")
 
 
 def test_whether_a_key_is_content_is_asked_of_every_table() -> None:
@@ -375,6 +484,17 @@ def told(**counts: int) -> Reading:
         (
             {"input_tokens": 3, "output_tokens": 2, "input_token_details__cache_read": 10},
             (13, 2, 15),
+        ),
+        ({"input_tokens": 184, "output_tokens": 30, "total_tokens": 150}, (120, 30, 150)),
+        (
+            {
+                "input_tokens": 20,
+                "output_tokens": 30,
+                "total_tokens": 50,
+                "input_token_details__cache_read": 64,
+                "input_token_details__cache_creation": 36,
+            },
+            (120, 30, 150),
         ),
         ({"input_tokens": 0, "output_tokens": 0}, (0, 0, 0)),
     ],
@@ -518,9 +638,38 @@ def test_instructions_lead_unless_the_messages_bring_their_own() -> None:
     assert content({"inputs.system": system}, "inputs") == {"messages": [system]}
 
 
+def image(data: str) -> dict[str, Any]:
+    return {"type": "image", "base64": data, "mime_type": "image/png"}
+
+
+def test_large_media_become_attachments_once() -> None:
+    data = base64.b64encode(b"x" * 60_000).decode()
+    said = {"messages": [{"role": "user", "content": [image(data), image("aGk="), image(data)]}]}
+    found: dict[str, Attachment] = {}
+    [message] = detached(said, found)["messages"]
+    [attachment] = found.values()
+    linked = {
+        "type": "image",
+        "mime_type": "image/png",
+        "id": f"attachment://{attachment.name}",
+    }
+    assert message["content"] == [linked, image("aGk="), linked]
+    assert (attachment.mime_type, attachment.data) == ("image/png", b"x" * 60_000)
+    assert said["messages"][0]["content"][0] == image(data)
+
+
+@pytest.mark.parametrize("data", ["!" * 70_000, "aGk="])
+def test_media_that_are_small_or_no_base64_stay(data: str) -> None:
+    said = {"messages": [{"role": "user", "content": [image(data)]}]}
+    found: dict[str, Attachment] = {}
+    assert (detached(said, found), found) == (said, {})
+
+
 def test_truncated_messages_stay_the_text_they_are() -> None:
-    cut = conversation.input_messages('[{"role":"user","pa')
-    assert content({"inputs.messages": cut}, "inputs") == {"input": '[{"role":"user","pa'}
+    cut = '[{"role":"user","pa'
+    reading = TABLE.read("", {"gen_ai.input.messages": cut})
+    assert content(reading.inputs, "inputs") == {"input": cut}
+    assert reading.notes == (UNREAD,)
 
 
 def test_tools_are_defined_as_openai_defines_them() -> None:
@@ -530,7 +679,7 @@ def test_tools_are_defined_as_openai_defines_them() -> None:
         nested,
         {"type": "web_search", "name": "web"},
     ]
-    assert conversation.tool_definitions(given) == [
+    assert tools.tool_definitions(given) == [
         {
             "type": "function",
             "function": {"name": "f", "description": "d", "parameters": {"type": "object"}},

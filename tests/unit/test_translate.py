@@ -116,6 +116,22 @@ def test_runs_are_called_by_what_they_do(attributes: dict[str, str], name: str) 
     assert run.metadata.get("otel.span.name") == (None if name == "span" else "span")
 
 
+@pytest.mark.parametrize(
+    ("name", "attributes", "readable"),
+    [
+        ("GET", {"http.request.method": "GET", "server.address": "a.b"}, "GET a.b"),
+        ("GET", {"http.request.method": "GET", "http.route": "/x/{id}"}, "GET /x/{id}"),
+        ("HTTP GET", {"http.method": "GET", "http.url": "https://u:p@a.b/x?k=1"}, "HTTP GET a.b"),
+        ("GET /x", {"http.request.method": "GET", "server.address": "a.b"}, "GET /x"),
+        ("GET", {"db.system": "redis", "server.address": "a.b"}, "GET"),
+    ],
+)
+def test_requests_are_told_apart_by_whom_they_went_to(
+    name: str, attributes: dict[str, str], readable: str
+) -> None:
+    assert run_of(attributes, name=name).name == readable
+
+
 def test_a_long_name_is_cut_and_kept() -> None:
     run = run_of(name="n" * 200)
     assert (run.name, run.metadata["otel.span.name"]) == ("n" * 128, "n" * 200)
@@ -389,7 +405,7 @@ CONTENT = sorted(
         key
         for c in CONVENTIONS
         for row in c.rows
-        if row.content and not row.event
+        if row.content and not row.is_spoken
         for key in row.keys
     }
 )
@@ -407,7 +423,7 @@ def test_content_that_reaches_metadata_can_be_found_there(marked: str) -> None:
         assert not leaks or marked.startswith(PLAIN_OR_INVALID)
 
 
-PLAIN_OR_INVALID = ("http.", "url.", "db.", "rpc.", "messaging.", "langsmith.attachments")
+PLAIN_OR_INVALID = (*("http.", "url.", "db.", "rpc.", "messaging.", "langsmith.attachments"),)
 
 
 def refuse(_: Any) -> Any:
@@ -466,7 +482,7 @@ def test_nothing_a_span_says_raises(
 ) -> None:
     run = run_of(attributes, events=events, status=Status(status))
     assert run.run_type in RUN_TYPES
-    assert not run.notes
+    assert UNTRANSLATED not in run.notes
     assert (run.error is None) == (status is not StatusCode.ERROR)
     assert "" not in (run.name, run.error)
 

@@ -1,0 +1,67 @@
+"""Structures that were flattened into attribute names: how they grow back.
+
+``llm.input_messages.1.message.role`` is a dict in a list, spelt out. What the names say is decided
+once for each shape of span (`tree_of`); to fill in the values is all that is left for each span.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+Tree: TypeAlias = "str | list[Tree] | dict[str, Tree]"
+"""The shape of a structure, with the attribute's key at each leaf."""
+
+DEPTH: Final = 12
+"""Dots that nest; OpenInference uses eight. Those beyond are part of the last name."""
+
+_ITSELF: Final = ""
+"""The name of a value where a structure stands too (``a.0`` beside ``a.0.b``)."""
+
+
+def tree_of(start: str, keys: Iterable[str]) -> list[Tree]:
+    """What the keys that begin with ``start`` spell, as a list in the order of their numbers."""
+    root: dict[str, Any] = {}
+    for key in keys:
+        *path, leaf = key[len(start) :].split(".", DEPTH)
+        node = root
+        for name in path:
+            below = node.setdefault(name, {})
+            if not isinstance(below, dict):
+                below = node[name] = {_ITSELF: below}
+            node = below
+        if isinstance(node.get(leaf), dict):
+            node[leaf][_ITSELF] = key
+        else:
+            node[leaf] = key
+    return [_tree(root[name]) for name in sorted(root, key=_place)]
+
+
+def grown(tree: Tree, attributes: Mapping[str, Any]) -> Any:
+    """The structure, with the attributes' values for its leaves."""
+    if isinstance(tree, str):
+        return attributes.get(tree)
+    if isinstance(tree, list):
+        return [grown(below, attributes) for below in tree]
+    return {
+        name: attributes.get(below) if type(below) is str else grown(below, attributes)
+        for name, below in tree.items()
+    }
+
+
+def _tree(node: Any) -> Tree:
+    if not isinstance(node, dict):
+        return str(node)
+    if all(map(_is_index, node)):
+        return [_tree(node[name]) for name in sorted(node, key=_place)]
+    return {name: _tree(below) for name, below in node.items()}
+
+
+def _is_index(name: str) -> bool:
+    return name.isascii() and name.isdigit()
+
+
+def _place(name: str) -> tuple[bool, int, str]:
+    """Numbers by their value, without making one of a thousand digits; then words."""
+    if not _is_index(name):
+        return True, 0, name
+    digits = name.lstrip("0")
+    return False, len(digits), digits

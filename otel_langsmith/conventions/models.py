@@ -1,0 +1,103 @@
+"""Words for models, providers and runs: those of every vintage → those that LangSmith goes by."""
+
+import re
+from functools import lru_cache
+from typing import Any, Final
+
+from otel_langsmith.conventions.readers import UNREADABLE, as_text, as_texts
+
+PROVIDERS: Final = {
+    "openai": "openai",
+    "openai.chat": "openai",
+    "anthropic": "anthropic",
+    "cohere": "cohere",
+    "deepseek": "deepseek",
+    "groq": "groq",
+    "perplexity": "perplexity",
+    "mistral_ai": "mistral",
+    "mistralai": "mistral",
+    "aws": "amazon_bedrock",
+    "aws.bedrock": "amazon_bedrock",
+    "az.ai.inference": "azure",
+    "az.ai.openai": "azure",
+    "azure.ai.inference": "azure",
+    "azure.ai.openai": "azure",
+    "gcp.gemini": "google_genai",
+    "gcp.gen_ai": "google_genai",
+    "gemini": "google_genai",
+    "google": "google_genai",
+    "gcp.vertex_ai": "google_vertexai",
+    "vertex_ai": "google_vertexai",
+    "x_ai": "xai",
+}
+"""To the words of LangChain's integrations, which LangSmith's price table goes by."""
+
+FRAMEWORKS: Final = frozenset(
+    (
+        "autogen",
+        "crewai",
+        "haystack",
+        "langchain",
+        "langgraph",
+        "llama_index",
+        "microsoft.agent_framework",
+        "strands-agents",
+    )
+)
+"""Written as the provider by those who do not know whose model they call."""
+
+
+_MAKERS: Final = re.compile(r"(?:\w+/)?(?:(gpt-|o\d|chatgpt)|(claude)|(gemini))", re.IGNORECASE)
+_OF_MAKERS: Final = (None, "openai", "anthropic", "google_genai")
+
+_REASONS: Final = {
+    "tool_use": "tool_calls",
+    "tool_call": "tool_calls",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "stop": "stop",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+}
+
+
+def provider(value: Any) -> Any:
+    """LangSmith's word for a provider, so that it knows the price.
+
+    No framework, and no CamelCase: LangChain's retrievers name the class of the vector store.
+    """
+    word = as_text(value)
+    if word is UNREADABLE or word in FRAMEWORKS:
+        return UNREADABLE
+    lower = word.lower()
+    return PROVIDERS.get(lower) or (lower if lower == word else UNREADABLE)
+
+
+def error_type(value: Any) -> Any:
+    """The kind of an error; ``_OTHER`` is the spec's word for none."""
+    return UNREADABLE if value == "_OTHER" else as_text(value)
+
+
+def maker(model: str) -> str | None:
+    """Whose model this is, by its name alone."""
+    found = _MAKERS.match(model)
+    return _OF_MAKERS[found.lastindex or 0] if found else None
+
+
+def finish_reasons(value: Any) -> Any:
+    """Why the choices ended, in OpenAI's words; the messages keep the provider's own."""
+    if type(value) is tuple and len(value) == 1 and type(value[0]) is str:
+        return _reasons(value)  # as most are
+    found = as_texts(value)
+    return found if found is UNREADABLE else _reasons(found)
+
+
+@lru_cache(maxsize=256)
+def _reasons(words: tuple[str, ...]) -> Any:
+    """There are few, and to translate one costs 11,000 instructions."""
+    found = as_texts(words)
+    if found is UNREADABLE:
+        return found
+    return tuple(_REASONS.get(word.rpartition(".")[2].lower(), word) for word in found)

@@ -1,0 +1,162 @@
+"""Whole requests and responses of model APIs → messages: what instrumentations keep raw.
+
+A raw payload has what flattened views lose: media, names, refusals, each choice's reason to end. It
+is told by its members; one that cannot be told is unreadable here, and shown as it is elsewhere.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel_langsmith.conventions.messages import Message, instructions, is_message, messages
+from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, first_of, from_json
+
+REDACTED: Final = "__REDACTED__"
+"""What OpenInference writes for content that it was told to hide."""
+
+
+def request(value: Any) -> Any:
+    """The messages of a request: to OpenAI (old or new), Anthropic, Google, or by LangChain."""
+    found = from_json(value)
+    if isinstance(found, (list, tuple)):
+        return messages(found, "user") if any(map(_tells, found)) else UNREADABLE
+    if not isinstance(found, dict):
+        return UNREADABLE
+    said = _told(found)
+    if said is None:
+        return UNREADABLE
+    system = _system(found)
+    return [system, *said] if system and not _is_led(said) else said
+
+
+def answer(value: Any) -> Any:
+    """The messages of a response, one for each choice."""
+    found = from_json(value)
+    if isinstance(found, (list, tuple)):
+        return messages(found, "assistant") if any(map(_tells, found)) else UNREADABLE
+    if not isinstance(found, dict):
+        return UNREADABLE
+    for key, choices in _CHOICES.items():
+        inner = found.get(key)
+        if isinstance(inner, (list, tuple)) and inner:
+            return choices(inner)
+    if is_message(found) or _is_google(found):
+        return messages([_google(found)], "assistant")
+    inner = found.get("message")
+    return messages([inner], "assistant") if is_message(inner) else UNREADABLE
+
+
+def conversation(value: Any) -> Any:
+    """What any step took or gave: an object as it is, but with messages as LangSmith has them."""
+    found = from_json(value)
+    if found == REDACTED:
+        return Thin(found)
+    if isinstance(found, (list, tuple)):
+        told = found and all(map(is_message, found))
+        return {"messages": messages(found, "user")} if told else found
+    if not isinstance(found, dict):
+        return Raw(found) if isinstance(found, str) and _is_cut(found) else found
+    if is_message(found) and "role" not in found:
+        return {"messages": messages([found], "user")}
+    said = found.get("messages")
+    if isinstance(said, (list, tuple)) and said and all(map(_tells, said)):
+        return {**found, "messages": messages(said, "user")}
+    return found
+
+
+def _is_cut(text: str) -> bool:
+    """Whether a text begins as JSON or a Python repr does, and yet was not read as either."""
+    return text.lstrip()[:2] in ('{"', "{'", '["', "['", "[{", "[[")
+
+
+def _tells(item: Any) -> bool:
+    """Whether an item of a list is a message, or a list of them as LangChain batches them."""
+    if isinstance(item, (list, tuple)):
+        return bool(item) and all(map(_tells, item))
+    return is_message(item) or (isinstance(item, dict) and item.get("type") in _RESPONSES)
+
+
+_RESPONSES: Final = ("message", "reasoning", "function_call", "function_call_output")
+"""Items of OpenAI's Responses API, which need no role."""
+
+
+def _told(found: Mapping[str, Any]) -> list[Message] | None:
+    said = found.get("messages")
+    if isinstance(said, (list, tuple)) and any(map(_tells, said)):
+        return messages(said, "user")
+    contents = found.get("contents")
+    if contents is not None:
+        items = contents if isinstance(contents, (list, tuple)) else (contents,)
+        return messages(map(_google, items), "user")
+    asked = found.get("input")
+    if isinstance(asked, str) or (isinstance(asked, (list, tuple)) and any(map(_tells, asked))):
+        return messages((asked,) if isinstance(asked, str) else asked, "user")
+    prompt = first_of(found, "prompt", "prompts")
+    if prompt is not None:
+        return messages(prompt if isinstance(prompt, (list, tuple)) else (prompt,), "user")
+    return None
+
+
+def _system(found: Mapping[str, Any]) -> Message | None:
+    config = found.get("config")
+    inner = first_of(config, *_SYSTEMS) if isinstance(config, dict) else None
+    said = first_of(found, *_SYSTEMS)
+    made = instructions(inner if said is None else said)
+    return None if isinstance(made, Thin) else made
+
+
+_SYSTEMS: Final = ("instructions", "system", "system_instruction", "systemInstruction")
+"""Where a request has its system prompt, if not among the messages."""
+
+
+def _is_led(said: list[Message]) -> bool:
+    return bool(said) and said[0]["role"] == "system"
+
+
+def _is_google(found: Mapping[str, Any]) -> bool:
+    content = found.get("content")
+    return isinstance(content, dict) and "parts" in content
+
+
+def _google(found: Any) -> Any:
+    """Google's candidate: its content is the message, and it knows why it ended."""
+    if not isinstance(found, dict) or not _is_google(found):
+        return found
+    reason = first_of(found, "finish_reason", "finishReason")
+    return {**found["content"], "finish_reason": reason}
+
+
+def _chat_choice(choice: Any) -> Any:
+    """OpenAI's choice, with a message or a mere text."""
+    if not isinstance(choice, dict):
+        return choice
+    reason = choice.get("finish_reason")
+    inner = choice.get("message")
+    if isinstance(inner, dict):
+        return {**inner, "finish_reason": reason}
+    return {"content": choice.get("text"), "finish_reason": reason}
+
+
+def _generation(generation: Any) -> Any:
+    """LangChain's generation: a message, or a mere text."""
+    if not isinstance(generation, dict):
+        return generation
+    about = generation.get("generation_info")
+    reason = about.get("finish_reason") if isinstance(about, dict) else None
+    inner = generation.get("message")
+    if is_message(inner):
+        return inner
+    return {"content": generation.get("text"), "finish_reason": reason}
+
+
+def _generations(found: Any) -> list[Message]:
+    """Of each prompt the generations, one list in another."""
+    lists = [item if isinstance(item, (list, tuple)) else (item,) for item in found]
+    return messages([_generation(item) for items in lists for item in items], "assistant")
+
+
+_CHOICES: Final = {
+    "choices": lambda found: messages(map(_chat_choice, found), "assistant"),
+    "output": lambda found: messages(found, "assistant"),
+    "candidates": lambda found: messages(map(_google, found), "assistant"),
+    "generations": _generations,
+}

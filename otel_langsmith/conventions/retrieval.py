@@ -1,0 +1,60 @@
+"""Documents and embeddings, of any vintage → what LangSmith shows of retrievers and embeddings."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from otel_langsmith.conventions.readers import UNREADABLE, as_raw, first_of, from_json, json_text
+from otel_langsmith.run import Json
+
+_TEXTS: Final = ("page_content", "content", "text")
+
+
+def documents(value: Any) -> Any:
+    """Retrieved documents in LangChain's form; OpenTelemetry promises only an id and a score."""
+    found = from_json(value)
+    if isinstance(found, dict):
+        found = [found]
+    if not isinstance(found, (list, tuple)):
+        return as_raw(value)
+    return [_document(item) for item in found]
+
+
+def documents_of(value: Any) -> Any:
+    """The documents in a retriever's answer, if it is nothing but documents."""
+    found = from_json(value)
+    if isinstance(found, dict):
+        found = found.get("documents")
+    if not isinstance(found, (list, tuple)) or not all(map(_is_document, found)):
+        return UNREADABLE
+    return [_document(item) for item in found]
+
+
+def vectors(found: Iterable[Any]) -> dict[str, Json]:
+    """What is told of embeddings instead of their numbers: how many, and of how many dimensions."""
+    sizes = [len(vector) for vector in found if isinstance(vector, (list, tuple))]
+    return {"count": len(sizes), "dimensions": sizes[0]} if sizes else {}
+
+
+def _is_document(item: Any) -> bool:
+    return isinstance(item, dict) and any(name in item for name in _TEXTS)
+
+
+def _document(item: Any) -> Json:
+    """Text, and all the rest as metadata; the document's own metadata may be JSON."""
+    if not isinstance(item, dict):
+        return {"page_content": json_text(item), "type": "Document", "metadata": {}}
+    text = first_of(item, *_TEXTS)
+    metadata = {
+        key: value
+        for key, value in item.items()
+        if key not in _TEXTS and (key, value) != ("type", "Document")
+    }
+    given = from_json(metadata.get("metadata"))
+    if isinstance(given, dict):
+        del metadata["metadata"]
+        metadata = {**given, **metadata}
+    return {
+        "page_content": "" if text is None else json_text(text),
+        "type": "Document",
+        "metadata": metadata,
+    }

@@ -1,0 +1,214 @@
+"""What a table is made of: rows, each of which says what some attributes mean, and conventions.
+
+Knows no attribute by name, and nothing of OpenTelemetry or HTTP.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+from otel_langsmith.conventions.fields import CONTENT, Field
+from otel_langsmith.conventions.readers import as_is
+from otel_langsmith.run import RunType
+
+Reader: TypeAlias = Callable[[Any], Any]
+"""An attribute's value → a field's value, or `UNREADABLE`. Pure and total: never raises."""
+
+Kind: TypeAlias = Literal["attr", "prefix", "indexed", "spread", "event", "events"]
+
+Turn: TypeAlias = Literal["early", "usual", "late"]
+"""When in the reading of a span a row has its say."""
+
+TURNS: Final[tuple[Turn, ...]] = ("early", "usual", "late")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """On which spans a row applies, and when it has its say.
+
+    ``given`` are attributes that must be there, ``unless`` such as must not; a name that ends in
+    ``.`` stands for any attribute that begins so. ``scope`` are names of instrumentation scopes, of
+    which one must be the span's; a name that ends in ``.`` stands for all that begin so. ``runs``
+    (content only) are the types of run, as the rows above decided it. ``at_least`` (content only)
+    names an indexed family: fewer messages than that has members do not apply.
+
+    ``turn`` is for fields whose precedence is not that of their dialects (genai.md §3): rows are
+    read by turn, then by convention, then from the top of the table.
+    """
+
+    given: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    scope: tuple[str, ...] = ()
+    runs: tuple[RunType, ...] = ()
+    at_least: str | None = None
+    turn: Turn = "usual"
+
+
+ALWAYS: Final = When()
+EARLY: Final = When(turn="early")
+LATE: Final = When(turn="late")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Which attributes feed which field, through which reader.
+
+    Build one with `attr`, `prefix`, `indexed`, `spread`, `event` or `events`. ``keep`` leaves the
+    attribute where it is, so that it reaches metadata under its own name too.
+    """
+
+    kind: Kind
+    field: Field | None
+    keys: tuple[str, ...]
+    via: Reader
+    content: bool
+    names: tuple[str, ...] = ()
+    keep: bool = False
+    when: When = ALWAYS
+
+    @property
+    def side(self) -> str | None:
+        """``inputs`` or ``outputs`` if the row feeds one of them."""
+        name = (self.field or "").partition(".")[0]
+        return name if name in ("inputs", "outputs") else None
+
+    @property
+    def is_family(self) -> bool:
+        """Whether ``keys`` are beginnings of names."""
+        return self.kind in ("prefix", "indexed")
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether the row reads span events."""
+        return self.kind in ("event", "events")
+
+
+def attr(
+    field: Field,
+    *keys: str,
+    via: Reader = as_is,
+    keep: bool = False,
+    when: When = ALWAYS,
+) -> Row:
+    """A row for the first readable of several attributes."""
+    return Row(
+        kind="attr",
+        field=field,
+        keys=keys,
+        via=via,
+        content=field in CONTENT,
+        keep=keep,
+        when=when,
+    )
+
+
+def prefix(field: Field, start: str, *, via: Reader = as_is, when: When = ALWAYS) -> Row:
+    """A row for every attribute that begins with ``start``, each kept under its remainder."""
+    return Row(
+        kind="prefix",
+        field=field,
+        keys=(start,),
+        via=via,
+        content=field in CONTENT,
+        when=when,
+    )
+
+
+def indexed(field: Field, start: str, *, via: Reader, when: When = ALWAYS) -> Row:
+    """A row for what was flattened into ``start`` + ``0.role``, ``0.content``, ``1.role`` ….
+
+    ``via`` gets it grown back into one list, dotted names as nested dicts and numbers as lists.
+    Gaps close up, whatever the numbers, and nothing is allocated for them.
+    """
+    return Row(
+        kind="indexed",
+        field=field,
+        keys=(start,),
+        via=via,
+        content=field in CONTENT,
+        when=when,
+    )
+
+
+def spread(
+    key: str,
+    *,
+    via: Reader,
+    keep: bool = False,
+    content: bool = False,
+    when: When = ALWAYS,
+) -> Row:
+    """A row for one attribute that feeds several fields: ``via`` returns them as a mapping.
+
+    Fields of inputs and outputs are not among them; an `attr` row may read these from the same key.
+    """
+    return Row(
+        kind="spread",
+        field=None,
+        keys=(key,),
+        via=via,
+        content=content,
+        keep=keep,
+        when=when,
+    )
+
+
+def event(
+    field: Field,
+    name: str,
+    key: str,
+    *,
+    via: Reader = as_is,
+    when: When = ALWAYS,
+) -> Row:
+    """A row for content in the attribute ``key`` of a span event; the rest of the event stays."""
+    return Row(
+        kind="event",
+        field=field,
+        keys=(key,),
+        via=via,
+        content=True,
+        names=(name,),
+        when=when,
+    )
+
+
+def events(
+    field: Field,
+    *names: str,
+    via: Reader,
+    keys: tuple[str, ...] = (),
+    when: When = ALWAYS,
+) -> Row:
+    """A row for content told in several events: one message each, or one chunk.
+
+    ``via`` gets them all, in the order in which they came, as a list of pairs of name and
+    attributes. ``keys`` are those of their attributes that are content; none means all.
+    """
+    return Row(
+        kind="events",
+        field=field,
+        keys=keys,
+        via=via,
+        content=True,
+        names=names,
+        when=when,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Convention:
+    """One dialect of attributes.
+
+    A ``fallback`` convention describes spans that no other knows: its content counts only while
+    nobody said what type of run the span is, and otherwise stays in metadata, as its readers clean
+    it. ``spec`` says what the table mirrors, by version or commit. ``tokens`` are the names of span
+    events that tell of tokens as they came (ending in ``.``, their beginnings): the time of the
+    first is kept.
+    """
+
+    name: str
+    spec: str
+    rows: tuple[Row, ...]
+    fallback: bool = False
+    tokens: tuple[str, ...] = ()

@@ -1,0 +1,78 @@
+"""Tool definitions and tool arguments of any vintage → those of OpenAI, which LangSmith shows."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from otel_langsmith.conventions.readers import from_json, nested_json
+from otel_langsmith.run import Json
+
+_REMEMBERED: Final = 16_384
+"""Characters of tool definitions worth keeping in memory."""
+
+_SCHEMAS: Final = (
+    "parameters",
+    "input_schema",
+    "inputSchema",
+    "parameters_json_schema",
+    "parametersJsonSchema",
+    "json_schema",
+)
+"""How the schema of a tool's arguments is called: OpenAI, Anthropic, Bedrock and MCP, Google."""
+
+
+def arguments(value: Any) -> Any:
+    """A tool's arguments: an object where there is one, else what was there."""
+    return nested_json(value)
+
+
+def tool_definitions(value: Any) -> Any:
+    """Tool definitions in OpenAI's form; what a provider built in stays as it is."""
+    if type(value) is str and len(value) <= _REMEMBERED:
+        return _of_text(value)
+    return _definitions(value)
+
+
+@lru_cache(maxsize=64)
+def _of_text(text: str) -> Any:
+    """Every call of a model repeats the same definitions, and runs only ever read them."""
+    return _definitions(text)
+
+
+def _definitions(value: Any) -> Any:
+    found = from_json(value)
+    if not isinstance(found, (list, tuple)):
+        return found
+    return [tool for item in found for tool in _defined(nested_json(item))]
+
+
+def _defined(tool: Any) -> Iterator[Json]:
+    """One definition, or the several that Google puts into one."""
+    if not isinstance(tool, dict):
+        yield tool
+        return
+    declared = tool.get("function_declarations") or tool.get("functionDeclarations")
+    if isinstance(declared, (list, tuple)):
+        for item in declared:
+            yield from _defined(item)
+        return
+    inner = tool.get("toolSpec")
+    yield _definition(inner if isinstance(inner, dict) else tool)
+
+
+def _definition(tool: Mapping[str, Any]) -> Json:
+    if "function" in tool or not tool.get("name"):
+        return tool
+    if tool.get("type") not in (None, "function", "custom"):
+        return tool
+    function = _without(tool, ("type", *_SCHEMAS))
+    schema = next((from_json(tool[name]) for name in _SCHEMAS if tool.get(name)), None)
+    if isinstance(schema, dict) and schema.keys() == {"json"}:  # Bedrock's
+        schema = schema["json"]
+    if schema is not None:
+        function["parameters"] = schema
+    return {"type": "function", "function": function}
+
+
+def _without(item: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if key not in names}
