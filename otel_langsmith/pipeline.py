@@ -15,8 +15,9 @@ from traceback import extract_tb
 from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.assembly import Assembly, Bounds, Placed
+from otel_langsmith.delivery.clock import Clock, SystemClock
 from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
-from otel_langsmith.delivery.sender import Clock, Sender, SystemClock
+from otel_langsmith.delivery.sender import Sender
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.encoder import Encoder
 from otel_langsmith.live import OPENING_FAILED, UNENDED
@@ -213,6 +214,7 @@ class Pipeline:
             # others may be sending: what they give back, being interrupted, goes with the rest
             self._at_rest.wait_for(lambda: self._deliveries == 0, timeout_s)
         try:
+            self._sender.insist()
             self._deliver(placed, deadline_s, threading.Event())
             if live is not None:
                 self._sender.announce(self._closings(live), deadline_s, threading.Event())

@@ -17,7 +17,7 @@ from otel_langsmith.delivery.spool import Bounds, Spool
 from otel_langsmith.delivery.transport import Request
 from otel_langsmith.version import __version__
 from otel_langsmith.wire.multipart import encode
-from otel_langsmith.wire.reply import Accepted, Reply, Split, judge
+from otel_langsmith.wire.reply import Accepted, Reply, Sent, Split, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,8 +107,8 @@ class Courier:
         if records[0].alone:
             return [Fate(settled=False, reply=_ALONE)]
         reply = self._transport.send(self._request(records), self._settings.timeout)
-        verdict = judge(reply, datetime.now(timezone.utc), runs=len(records))
-        if isinstance(verdict, Split):
+        verdict = judge(reply, datetime.now(timezone.utc), Sent(runs=len(records)))
+        if isinstance(verdict, Split) and len(records) > 1:
             middle = len(records) // 2
             return [*self._sent(records[:middle]), *self._sent(records[middle:])]
         if reply.status == _CONFLICT and records[0].doubtful:

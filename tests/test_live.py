@@ -358,7 +358,7 @@ def test_plain_rest_shows_live_runs(make: Any, receiver: Receiver) -> None:
         ("top", "success"),
         ("inner", "error"),
     ]
-    assert all(line.status == 202 for line in receiver.store.requests())
+    assert all(line.status in (200, 202) for line in receiver.store.requests())
 
 
 def test_ended_trees_are_one_plain_post_for_each_run(receiver: Receiver) -> None:
@@ -388,7 +388,7 @@ def test_threads_do_not_overtake_parents_in_plain_rest(receiver: Receiver) -> No
     assert exporter.force_flush(20_000)
     assert len(receiver.store.traces(limit=100)) == 30
     assert exporter.ledger().delivered == 60
-    assert all(line.status == 202 for line in receiver.store.requests())
+    assert all(line.status in (200, 202) for line in receiver.store.requests())
     provider.shutdown()
 
 
@@ -406,7 +406,7 @@ def test_a_parent_of_another_process_may_come_later(receiver: Receiver, make: An
     found = runs(receiver)
     assert found["served"].parent_run_id == found["client"].id
     assert found["served"].trace_id == found["client"].id
-    assert all(line.status == 202 for line in receiver.store.requests())
+    assert all(line.status in (200, 202) for line in receiver.store.requests())
 
 
 def test_attachments_that_cannot_travel_are_named_and_noted(receiver: Receiver) -> None:

@@ -1,30 +1,40 @@
 """Runs → requests → verdicts, with the one retry layer and its one deadline."""
 
-import logging
+from __future__ import annotations
+
 import random
 import threading
-import time
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timezone
-from secrets import token_hex
-from typing import Final, Protocol
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_langsmith.delivery.backlog import BACKLOG_FULL, Backlog
-from otel_langsmith.delivery.ledger import Book, Consignment
-from otel_langsmith.delivery.transport import Request, Transport
-from otel_langsmith.run import EMPTY, JsonObject
-from otel_langsmith.settings import Settings
-from otel_langsmith.version import __version__
-from otel_langsmith.wire import basic, multipart
-from otel_langsmith.wire.batch import Batch, EncodedRun, batches
-from otel_langsmith.wire.compress import compress
-from otel_langsmith.wire.reply import Accepted, Rejected, Reply, RetryLater, Split, Verdict, judge
+from otel_langsmith.delivery.patience import Patience
+from otel_langsmith.delivery.quota import Quota
+from otel_langsmith.delivery.reports import Reports
+from otel_langsmith.delivery.server import Server
+from otel_langsmith.wire.isolate import taken_apart
+from otel_langsmith.wire.reply import (
+    Accepted,
+    Paused,
+    Rejected,
+    Reply,
+    RetryLater,
+    Sent,
+    Split,
+    Verdict,
+    judge,
+)
+from otel_langsmith.wire.shorten import TRUNCATED
 
-USER_AGENT: Final = f"otel-langsmith/{__version__}"
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from otel_langsmith.delivery.clock import Clock
+    from otel_langsmith.delivery.ledger import Book, Consignment
+    from otel_langsmith.delivery.transport import Transport
+    from otel_langsmith.settings import Settings
+    from otel_langsmith.wire.batch import Batch, EncodedRun
 
 UNDELIVERED: Final = "undelivered"
 """It waited in the backlog when the exporter was shut down, and LangSmith took no more."""
@@ -32,47 +42,26 @@ UNDELIVERED: Final = "undelivered"
 PARENT_UNKNOWN: Final = "parent_unknown"
 """LangSmith knows no run of the id that this one claims as its parent, so it went without."""
 
-_PARENTS_KNOWN: Final = 65_536
-"""How many runs sent as plain REST are remembered to be there; of others it is taken for unsure."""
-
 _PARENT_MAY_BE_MISSING: Final = frozenset({400, 404, 422})
-
-_LEAST_SECRET: Final = 6
-"""A shorter header value is no secret, and would be found in ordinary words."""
 
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 30.0
 
-_log: Final = logging.getLogger("otel_langsmith")
+
+class Outcome(NamedTuple):
+    """What a request came to; ``sent``: it was, so it may have arrived whatever came back."""
+
+    verdict: Verdict
+    reply: Reply
+    sent: bool
+
+    @property
+    def waits(self) -> bool:
+        """Whether the runs are to be sent again as they are, later."""
+        return isinstance(self.verdict, RetryLater | Paused)
 
 
-class Clock(Protocol):
-    """Time, as far as delivery needs it."""
-
-    def now_s(self) -> float:
-        """Seconds on a clock that never goes back."""
-
-    def utc(self) -> datetime:
-        """The time of day, for dates in replies."""
-
-    def wait(self, event: threading.Event, timeout_s: float) -> bool:
-        """Whether ``event`` was set, at the latest after ``timeout_s`` seconds."""
-
-
-class SystemClock:
-    """The machine's own `Clock`."""
-
-    def now_s(self) -> float:
-        """``time.monotonic``."""
-        return time.monotonic()
-
-    def utc(self) -> datetime:
-        """Now, in UTC."""
-        return datetime.now(timezone.utc)
-
-    def wait(self, event: threading.Event, timeout_s: float) -> bool:
-        """``event.wait``."""
-        return event.wait(timeout_s)
+_NO_REPLY: Final = Reply(None, error="DeadlineExceeded")
 
 
 class Sender:
@@ -88,12 +77,13 @@ class Sender:
         self._clock = clock
         self._book = book
         self._backlog = Backlog(settings.max_backlog_bytes)
-        self._headers = headers_of(settings)
-        self._outage = Outage()
-        self._refusals: set[str] = set()
+        self._server = Server(settings, transport, clock)
+        self._patience = Patience(clock)
+        self._quota = Quota(settings)
+        self._reports = Reports(settings)
+        self._believed = True
         self._in_order = settings.mode == "basic" or settings.remote_parent == "parent"
         self._turn = threading.Lock()
-        self._there: OrderedDict[str, None] = OrderedDict()
 
     def deliver(
         self,
@@ -110,13 +100,17 @@ class Sender:
         """
         with self._my_turn(deadline_s) as mine:
             clear = mine and self.resend(deadline_s, interrupt)
-            for batch in self._batches(runs):
+            if clear and not interrupt.is_set():
+                self._server.learn(deadline_s - self._clock.now_s())
+            for batch in self._server.batches(runs):
                 consignment.pass_on(batch.ends)
                 if clear:
                     clear = self._send(batch, deadline_s, interrupt)
                     clear = clear and self.resend(deadline_s, interrupt)
                 else:
                     self._kept(self._backlog.add(batch))
+            if clear:
+                self._reports.clear()
         return clear
 
     def announce(
@@ -128,25 +122,22 @@ class Sender:
         """
         with self._my_turn(deadline_s) as mine:
             verdict: Verdict = Accepted() if mine and not self._backlog else RetryLater()
-            for batch in self._batches(runs):
-                if isinstance(verdict, RetryLater):
+            for batch in self._server.batches(runs):
+                if isinstance(verdict, RetryLater | Paused):
                     break
                 verdict = self._announced(batch, deadline_s, interrupt)
-        return verdict
+        held = isinstance(verdict, RetryLater | Paused)
+        return RetryLater(self._patience.due_s()) if held else verdict
 
     def _announced(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> Verdict:
-        verdict, reply = self._post(batch, deadline_s, interrupt)
+        verdict, reply, _ = self._post(batch, deadline_s, interrupt)
         if isinstance(verdict, Accepted):
             self._accepted(batch)
-        elif not isinstance(verdict, RetryLater) and self._changed(batch, reply):
+        elif not isinstance(verdict, RetryLater | Paused) and self._changed(batch, reply):
             return self._announced(batch, deadline_s, interrupt)
         elif isinstance(verdict, Rejected):
-            self._refused(verdict, reply)
+            self._reports.refused(verdict, reply)
         return verdict
-
-    def _batches(self, runs: Iterable[EncodedRun]) -> Iterator[Batch]:
-        limits = self._settings
-        return batches(runs, max_runs=limits.max_batch_runs, max_bytes=limits.max_batch_bytes)
 
     @contextmanager
     def _my_turn(self, deadline_s: float) -> Iterator[bool]:
@@ -171,7 +162,11 @@ class Sender:
     def abandon(self) -> None:
         """Drop what waits in the backlog."""
         while (batch := self._backlog.take()) is not None:
-            self._book.dropped(UNDELIVERED, batch.ends)
+            self._book.dropped(self._patience.reason or UNDELIVERED, batch.ends)
+
+    def insist(self) -> None:
+        """Ask once more, however lately LangSmith asked for patience: this is the last chance."""
+        self._patience.give_up()
 
     def _send(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> bool:
         """Whether more can be sent now.
@@ -183,25 +178,34 @@ class Sender:
         if now_s >= deadline_s:
             self._kept(self._backlog.give_back(batch))
             return False
-        answered = False
+        outcome = Outcome(RetryLater(), _NO_REPLY, sent=True)
         try:
             patience_s = now_s + self._settings.timeout
-            verdict, reply = self._post(batch, min(deadline_s, patience_s), interrupt)
-            answered = not isinstance(verdict, RetryLater)
+            outcome = self._post(batch, min(deadline_s, patience_s), interrupt)
         finally:
-            if not answered:
-                self._kept(self._backlog.give_back(replace(batch, tried=True)))
+            if outcome.waits:
+                tried = batch.tried or outcome.sent
+                self._kept(self._backlog.give_back(replace(batch, tried=tried)))
+        if not outcome.waits:
+            self._settle(batch, outcome)
+        return not outcome.waits
+
+    def _settle(self, batch: Batch, outcome: Outcome) -> None:
+        verdict, reply, _ = outcome
+        parts: tuple[Batch, ...] = ()
         if isinstance(verdict, Split):
-            self._requeue(batch.halves())
-        elif answered and self._changed(batch, reply):
-            self._requeue((replace(batch, tried=False),))
+            parts = taken_apart(batch, reply, believed=self._believed)
+            verdict = Rejected(f"http_{reply.status}")
+        elif self._changed(batch, reply):
+            parts = (replace(batch, tried=False),)
+        if parts:
+            self._requeue(parts)
         elif isinstance(verdict, Accepted):
             self._accepted(batch)
             self._book.delivered(batch.ends)
         elif isinstance(verdict, Rejected):
-            self._refused(verdict, reply)
+            self._reports.refused(verdict, reply)
             self._book.dropped(verdict.reason, batch.ends)
-        return answered
 
     def _changed(self, batch: Batch, reply: Reply) -> bool:
         """Whether the reply to a lone run is a reason to send the run once more, differently."""
@@ -210,38 +214,21 @@ class Sender:
             return False
         if run.moment == "end" and run.presence.turned_by(_told(run, reply)):
             return True
-        if reply.status in _PARENT_MAY_BE_MISSING and self._claims(run):
+        if reply.status in _PARENT_MAY_BE_MISSING and self._server.claims(run):
             run.presence.orphaned = True
             self._book.note((PARENT_UNKNOWN,))
             return True
         return False
 
     def _accepted(self, batch: Batch) -> None:
+        self._server.accepted(batch)
+        self._reports.sent(batch.ends, self._clock.now_s())
+        self._believed = self._believed and not batch.accused
         for run in batch.runs:
             if run.moment == "opening" and run.presence is not None:
                 run.presence.opening_accepted()
-            if run.alone:
-                self._there[run.run_id] = None
-                if len(self._there) > _PARENTS_KNOWN:
-                    self._there.popitem(last=False)
-
-    def _claims(self, run: EncodedRun) -> bool:
-        """Whether the run has nothing but the id of a parent that may not be there."""
-        place = self._place(run)
-        return len(place) == 1 and place["parent_run_id"] not in self._there
-
-    def _place(self, run: EncodedRun) -> JsonObject:
-        """What a run sent alone says of its place.
-
-        The parent's id, from which the server tells the rest; and the rest as well if the parent
-        may not have come yet, as one of another process, and if we know it.
-        """
-        parent = run.place.get("parent_run_id")
-        if parent is None or (run.presence is not None and run.presence.orphaned):
-            return EMPTY
-        if parent in self._there or run.operation == "patch":
-            return {"parent_run_id": parent}
-        return run.place
+            if run.cuts:
+                self._book.note((TRUNCATED,))
 
     def _requeue(self, parts: tuple[Batch, ...]) -> None:
         for part in reversed(parts):
@@ -251,73 +238,61 @@ class Sender:
         if displaced:
             self._book.dropped(BACKLOG_FULL, displaced)
 
-    def _request(self, batch: Batch) -> Request:
-        run = batch.runs[0]
-        if run.alone:
-            method, path, data = basic.encode(
-                run.run_id, run.parts, run.operation, self._place(run)
-            )
-            headers = {**self._headers, "Content-Type": basic.CONTENT_TYPE}
-            return Request(method, f"{self._settings.endpoint}{path}", headers, data)
-        parts = [part for run in batch.runs for part in run.as_sent()]
-        body = multipart.encode(parts, token_hex(16))
-        headers = {**self._headers, "Content-Type": body.content_type}
-        if self._settings.compression != "none":
-            headers["Content-Encoding"] = self._settings.compression
-        data = compress(body.data, self._settings.compression)
-        return Request("POST", f"{self._settings.endpoint}/runs/multipart", headers, data)
-
-    def _post(
-        self, batch: Batch, deadline_s: float, interrupt: threading.Event
-    ) -> tuple[Verdict, Reply]:
+    def _post(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> Outcome:
         """The verdict that stands at the deadline, and the reply it is on."""
-        for run in batch.runs:
-            if run.moment == "opening" and run.presence is not None:
-                run.presence.opening_sent()
-        request = self._request(batch)
-        sure = not any(run.doubtful for run in batch.runs)
-        tried = batch.tried
-        backoff_s = _FIRST_BACKOFF_S
-        reply = Reply(None, error="DeadlineExceeded")
-        verdict: Verdict = RetryLater()
-        while (remaining_s := deadline_s - self._clock.now_s()) > 0:
-            reply = self._transport.send(request, remaining_s)
-            verdict = judge(reply, self._clock.utc(), runs=len(batch), tried=tried and sure)
-            self._report(reply, verdict)
+        request = self._server.request(batch)
+        sent = self._sent(batch)
+        outcome = Outcome(RetryLater(), _NO_REPLY, sent=False)
+        backoff_s, ceiling_s = 0.0, _FIRST_BACKOFF_S / 2
+        while self._may_send(batch, backoff_s, deadline_s, interrupt):
+            _opening(batch)
+            reply = self._transport.send(request, deadline_s - self._clock.now_s())
+            if self._server.revised_by(request, reply):
+                request = self._server.request(batch)
+                self._patience.give_up()
+                continue
+            verdict = judge(reply, self._clock.utc(), sent)
+            outcome = Outcome(verdict, reply, sent=True)
+            self._patience.judged(verdict)
+            self._reports.heard(reply, verdict, self._clock.now_s())
             if not isinstance(verdict, RetryLater):
                 break
-            tried = True
+            sent = replace(sent, tried=not any(run.doubtful for run in batch.runs))
             # full jitter: a fleet that failed together must not come back together
-            wait_s = max(verdict.after_s, random.uniform(0, backoff_s))  # noqa: S311
-            if wait_s >= deadline_s - self._clock.now_s() or self._clock.wait(interrupt, wait_s):
-                break
-            backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
-        return verdict, reply
+            ceiling_s = min(2 * ceiling_s, _LONGEST_BACKOFF_S)
+            backoff_s = random.uniform(0, ceiling_s)  # noqa: S311
+        return outcome
 
-    def _report(self, reply: Reply, verdict: Verdict) -> None:
-        """One line in the log when something changes; the server's own words only for debugging.
+    def _may_send(
+        self, batch: Batch, backoff_s: float, deadline_s: float, interrupt: threading.Event
+    ) -> bool:
+        """Whether a request may go before the deadline; waits until it may."""
+        wait_s = backoff_s
+        while (now_s := self._clock.now_s()) < deadline_s:
+            wait_s = max(wait_s, self._patience.due_s(), self._quota.due_s(now_s, batch))
+            if not wait_s and self._patience.claim():
+                self._quota.spend(now_s, batch)
+                return True
+            if wait_s >= deadline_s - now_s or self._clock.wait(interrupt, wait_s):
+                return False
+            wait_s = 0.0
+        return False
 
-        They may quote what was sent, and a log is no place for content.
-        """
-        _log.debug("LangSmith answered: %.300s", self._scrubbed(str(reply)))
-        why = f"{self._settings.endpoint}: {reply.summary}"
-        if isinstance(verdict, Accepted):
-            self._outage.over(self._clock.now_s())
-        elif isinstance(verdict, RetryLater):
-            self._outage.began(self._clock.now_s(), why)
+    def _sent(self, batch: Batch) -> Sent:
+        run = batch.runs[0]
+        return Sent(
+            runs=len(batch),
+            size=batch.sent_size,
+            tried=batch.tried and not any(run.doubtful for run in batch.runs),
+            of_run=run.alone and (run.operation == "patch" or self._server.claims(run)),
+        )
 
-    def _refused(self, verdict: Rejected, reply: Reply) -> None:
-        """Say once for each reason that runs are refused."""
-        if verdict.reason not in self._refusals:
-            self._refusals.add(verdict.reason)
-            why = f"{self._settings.endpoint}: {reply.summary}"
-            _log.warning("LangSmith refuses runs: %s%s", why, _REMEDIES.get(reply.status or 0, ""))
 
-    def _scrubbed(self, text: str) -> str:
-        for secret in (self._settings.api_key or "", *self._settings.headers.values()):
-            if len(secret) >= _LEAST_SECRET:
-                text = text.replace(secret, "[secret]").replace(quote(secret), "[secret]")
-        return text
+def _opening(batch: Batch) -> None:
+    """The batch is about to be sent; from now on what it opens may be there."""
+    for run in batch.runs:
+        if run.moment == "opening" and run.presence is not None:
+            run.presence.opening_sent()
 
 
 def _told(run: EncodedRun, reply: Reply) -> int | None:
@@ -326,43 +301,3 @@ def _told(run: EncodedRun, reply: Reply) -> int | None:
 
 
 _NOT_FOUND: Final = 404
-
-_REMEDIES: Final = {
-    401: " (is LANGSMITH_API_KEY right?)",
-    403: " (are LANGSMITH_API_KEY, LANGSMITH_ENDPOINT's region and LANGSMITH_WORKSPACE_ID right?)",
-    404: " (is LANGSMITH_ENDPOINT right?)",
-}
-
-
-class Outage:
-    """Says in the log when delivery begins to fail and when it works again, not in between."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._since_s: float | None = None
-
-    def began(self, now_s: float, why: str) -> None:
-        """LangSmith could not be reached, or was busy."""
-        with self._lock:
-            new = self._since_s is None
-            if new:
-                self._since_s = now_s
-        if new:
-            _log.warning("delivery to LangSmith is failing: %s", why)
-
-    def over(self, now_s: float) -> None:
-        """LangSmith took something."""
-        with self._lock:
-            since_s, self._since_s = self._since_s, None
-        if since_s is not None:
-            _log.warning("delivery to LangSmith recovered after %.0f s", now_s - since_s)
-
-
-def headers_of(settings: Settings) -> Mapping[str, str]:
-    """The headers that every request to this LangSmith bears; among them is the key."""
-    headers = {"User-Agent": USER_AGENT, **settings.headers}
-    if settings.api_key:
-        headers["x-api-key"] = settings.api_key
-    if settings.workspace_id:
-        headers["x-tenant-id"] = settings.workspace_id
-    return headers

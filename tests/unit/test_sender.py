@@ -111,7 +111,7 @@ def test_more_runs_than_fit_go_in_several_requests() -> None:
 
 
 def test_a_busy_server_is_asked_again_with_the_same_body() -> None:
-    bench = Bench([BUSY, Reply(None, error="ConnectionError"), Reply(429), OK])
+    bench = Bench([BUSY, Reply(None, error="ConnectionError"), Reply(408), OK])
     assert bench.deliver([run(1)]).delivered == 1
     assert len({request.body for request in bench.transport.requests}) == 1
     assert len(bench.transport.requests) == 4
@@ -195,10 +195,26 @@ def test_an_interrupt_ends_the_wait() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404])
-def test_a_refusal_is_final_and_counted_by_its_status(status: int) -> None:
+def test_what_is_wrong_with_the_settings_costs_no_run(status: int) -> None:
+    """They wait for the key or the address to be put right, and are asked for rarely."""
     bench = Bench([Reply(status)])
-    assert bench.deliver([run(1), run(2)]).dropped == {f"http_{status}": 2}
-    assert len(bench.transport.requests) == 1
+    for number in range(1, 30):
+        assert bench.deliver([run(number)]).queued == number
+        bench.clock.elapsed_s += 30
+    assert len(bench.sent()) <= (2 if status == 404 else 1) * 5
+    bench.transport.script([OK])
+    bench.clock.elapsed_s += 600
+    assert bench.deliver([run(30)]) == Ledger(received=30, delivered=30)
+
+
+def test_what_nobody_put_right_is_counted_by_its_cause() -> None:
+    bench = Bench([Reply(403)])
+    bench.deliver([run(1), run(2)])
+    bench.sender.insist()
+    bench.deliver([run(3)])
+    bench.sender.abandon()
+    assert bench.book.read().dropped == {"http_403": 3}
+    assert len(bench.sent()) == 2
 
 
 @given(st.sets(st.integers(1, 100), max_size=3))
@@ -243,7 +259,7 @@ def test_an_outage_is_said_once_and_its_end_once(caplog: pytest.LogCaptureFixtur
     bench.deliver([run(2)])
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [
         "delivery to LangSmith is failing",
-        f"delivery to LangSmith recovered after {bench.clock.elapsed_s:.0f} s",
+        f"delivery to LangSmith recovered after {bench.clock.elapsed_s:.0f} s, 1 runs sent",
     ]
 
 
