@@ -44,11 +44,10 @@ class Window:
     def spend(self, now_s: float, amount: int) -> None:
         """``amount`` was sent."""
         slot_s = math.floor(now_s / self._slot_s) * self._slot_s
+        self._total += amount
         if self._spent and self._spent[-1][0] == slot_s:
             amount += self._spent.pop()[1]
-            self._total -= amount
         self._spent.append((slot_s, amount))
-        self._total += amount
 
     def _forget(self, now_s: float) -> None:
         while self._spent and self._spent[0][0] + self._slot_s + self._length_s <= now_s:
