@@ -56,6 +56,7 @@ ORDER = (
     # the shell, with clock, threads and sockets
     "delivery",
     "delivery.clock",
+    "delivery.punctual",
     "delivery.transport",
     "delivery.ledger",
     "delivery.backlog",

@@ -7,6 +7,7 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from otel_langsmith.delivery.punctual import punctual_adapter
 from otel_langsmith.wire.reply import Reply
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class HttpTransport:
         """The reply; the exchange is traced by nobody.
 
         ``timeout_s`` is for connecting and reading together. Out of reach are a name server that
-        hangs, and a server that sends its status line and headers byte by byte.
+        hangs, and with a session of the user's own a server that sends its headers byte by byte.
         """
         try:
             with _untraced():
@@ -118,10 +119,8 @@ def _beginning(response: requests.Response, deadline_s: float) -> str:
 
 
 def _pooled(session: requests.Session) -> requests.Session:
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - see `send`
-
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE, max_retries=0))
+        session.mount(scheme, punctual_adapter(_POOL_SIZE))
     return session
 
 

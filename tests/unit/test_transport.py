@@ -7,6 +7,7 @@ import requests
 from support.rude_server import deaf_address, rude_server
 
 from otel_langsmith.delivery.transport import HttpTransport, Request
+from otel_langsmith.receiver import Receiver
 from otel_langsmith.wire.reply import Reply
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\n"
@@ -74,8 +75,20 @@ def test_nobody_there_is_a_reply_too() -> None:
         ([], None),
         ([ACCEPTED + b"Content-Length: 9\r\n\r\n"], 202),
         ([ACCEPTED + b"Content-Length: 999\r\n\r\n", *[b"x", None] * 40], 202),
+        ([*[b"H", None] * 80], None),
+        ([ACCEPTED, b"X-Drip: ", *[b"x", None] * 80], None),
+        ([ACCEPTED, *[b"A: b\r\n", None] * 80], None),
+        ([*[b"HTTP/1.1 100 Continue\r\n\r\n", None] * 80], None),
     ],
-    ids=["says nothing", "no body comes", "body drips"],
+    ids=[
+        "says nothing",
+        "no body comes",
+        "body drips",
+        "status drips",
+        "header drips",
+        "headers without end",
+        "continues for ever",
+    ],
 )
 def test_the_timeout_is_for_the_whole_exchange(
     script: list[bytes | None], status: int | None
@@ -85,6 +98,18 @@ def test_the_timeout_is_for_the_whole_exchange(
         reply = send(server.url, timeout_s=0.5)
     assert reply.status == status
     assert time.monotonic() - began < 2.5
+
+
+def test_one_connection_serves_many_requests_and_each_has_its_own_deadline(
+    receiver: Receiver,
+) -> None:
+    transport = HttpTransport()
+    ask = Request("GET", f"{receiver.url}/info", {}, b"")
+    for timeout_s in (1, 30, 1, 30):
+        assert transport.send(ask, timeout_s).status == 200
+    pools = transport._opened().get_adapter(ask.url).poolmanager.pools
+    assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118
+    transport.close()
 
 
 def test_a_redirect_is_not_followed() -> None:
