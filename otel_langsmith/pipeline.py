@@ -18,6 +18,7 @@ from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.delivery.clock import Clock, SystemClock
 from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
 from otel_langsmith.delivery.sender import Sender
+from otel_langsmith.delivery.traces import TRACE_FULL, Traces
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.encoder import Encoder
 from otel_langsmith.live import OPENING_FAILED, UNENDED
@@ -103,6 +104,7 @@ class Pipeline:
             Bounds(settings.max_held_spans, settings.max_held_bytes, settings.max_held_seconds),
             claims=settings.remote_parent == "parent",
         )
+        self._traces = Traces(settings.max_trace_runs)
         self._transport = self._open_transport()
         self._sender = Sender(settings, self._transport, self.clock, self._book)
 
@@ -312,6 +314,10 @@ class Pipeline:
                 _log.warning("run %s is not sent: %s", run.id, fault)
                 consignment.dropped(INVALID)
                 continue
+            # a run that is shown already is among those LangSmith has taken
+            if not (self._traces.admit(run.trace_id) or sent.operation == "patch"):
+                consignment.dropped(TRACE_FULL)
+                continue
             if sent.doubtful:
                 self._book.note((OPENING_FAILED,))
             if run.notes:
@@ -326,7 +332,7 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 - the end of the run tries again
                 self._say_once("an open span cannot be shown", error)
                 continue
-            if fault is None:
+            if fault is None and not self._traces.full(run.trace_id):
                 live.opening(one, run)
                 yield sent
 

@@ -69,6 +69,7 @@ ORDER = (
     "delivery.spool",
     "delivery.destination",
     "delivery.dead_letters",
+    "delivery.traces",
     "delivery.patience",
     "delivery.quota",
     "delivery.reports",
