@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import requests
+    from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan
 
     from otel_langsmith.delivery.ledger import Ledger
@@ -53,6 +54,7 @@ class LangSmithSpanExporter(SpanExporter):
         max_requests_per_minute: Most requests in a minute; the others wait. Default: no limit.
         max_events_per_hour: Most posts and patches of runs in an hour. Default: no limit.
         max_bytes_per_hour: Most bytes of runs in an hour, before compression. Default: no limit.
+        meter_provider: Gets OpenTelemetry's ``otel.sdk.exporter.*`` metrics; True: the global one.
         max_held_spans: Most spans that wait for their ancestors. Default: 50,000.
         max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
         max_held_seconds: Longest wait; then the span becomes the root of a trace of its own.
@@ -89,6 +91,7 @@ class LangSmithSpanExporter(SpanExporter):
         max_requests_per_minute: int | None = None,
         max_events_per_hour: int | None = None,
         max_bytes_per_hour: int | None = None,
+        meter_provider: MeterProvider | bool | None = None,
         max_held_spans: int | None = None,
         max_held_bytes: int | None = None,
         max_held_seconds: float | None = None,

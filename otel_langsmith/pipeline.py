@@ -190,12 +190,12 @@ class Pipeline:
         flush. Nothing is sent early: a parent that comes late would find its child in a trace of
         its own.
         """
-        timeout_s = _bounded(timeout_s)
+        timeout_s = bounded(timeout_s)
         deadline_s = self.clock.now_s() + timeout_s
         with self._lock:
             overdue = [] if self._closed else self._assembled(())
         clear = self._finished.is_set() or self._deliver(overdue, deadline_s, self._closing)
-        idle = clear and self._book.wait_idle(_bounded(deadline_s - self.clock.now_s()))
+        idle = clear and self._book.wait_idle(bounded(deadline_s - self.clock.now_s()))
         ledger = self._book.read()
         lost, self._lost_at_flush = ledger.lost - self._lost_at_flush, ledger.lost
         return idle and not lost and not ledger.held
@@ -205,7 +205,7 @@ class Pipeline:
 
         Runs that were shown ``live`` and whose spans did not end are closed as failed.
         """
-        timeout_s = _bounded(timeout_s)
+        timeout_s = bounded(timeout_s)
         deadline_s = self.clock.now_s() + timeout_s
         with self._lock:
             if self._closed:
@@ -377,6 +377,6 @@ def _undeliverable(settings: Settings) -> str | None:
     return None if settings.api_key or keyed else NO_API_KEY
 
 
-def _bounded(timeout_s: float) -> float:
+def bounded(timeout_s: float) -> float:
     """A time that can be waited: not negative, no NaN, not longer than a thread can wait."""
     return min(timeout_s, threading.TIMEOUT_MAX) if timeout_s > 0 else 0.0

@@ -23,7 +23,7 @@ from opentelemetry.trace import TraceFlags
 from otel_langsmith.assembly import Placed, content_bytes
 from otel_langsmith.delivery.sender import UNDELIVERED
 from otel_langsmith.live import LiveRuns
-from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
+from otel_langsmith.pipeline import SHUT_DOWN, bounded, open_pipeline
 from otel_langsmith.selection import forgiving, selector
 from otel_langsmith.tracking import Fate, Tracker
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     import requests
     from opentelemetry.context import Context
+    from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
     from otel_langsmith.delivery.ledger import Ledger
@@ -100,6 +101,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         max_requests_per_minute: Most requests in a minute; the others wait. Default: no limit.
         max_events_per_hour: Most posts and patches of runs in an hour. Default: no limit.
         max_bytes_per_hour: Most bytes of runs in an hour, before compression. Default: no limit.
+        meter_provider: Gets OpenTelemetry's ``otel.sdk.exporter.*`` metrics; True: the global one.
         max_held_spans: Most spans, of those that started before this processor was there, that wait
             for their ancestors. Default: 50,000.
         max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
@@ -143,6 +145,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         max_requests_per_minute: int | None = None,
         max_events_per_hour: int | None = None,
         max_bytes_per_hour: int | None = None,
+        meter_provider: MeterProvider | bool | None = None,
         max_held_spans: int | None = None,
         max_held_bytes: int | None = None,
         max_held_seconds: float | None = None,
@@ -220,7 +223,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
         False after ``timeout_millis``, and if anything was lost since the last flush.
         """
-        timeout_s = _seconds(30_000 if timeout_millis is None else timeout_millis)
+        timeout_s = bounded((30_000 if timeout_millis is None else timeout_millis) / 1000)
         with self._changed:
             goal = self._taken + len(self._ended)
         self._bell.set()
@@ -239,7 +242,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
         A second call does nothing.
         """
-        timeout_s = _seconds(timeout_millis)
+        timeout_s = bounded(timeout_millis / 1000)
         with self._changed:
             if self._closed:
                 return
@@ -377,10 +380,6 @@ class LangSmithSpanProcessor(SpanProcessor):
                 self._full = False
             self._ended_bytes = self._look_at = self._looked_at = 0
         return spans
-
-
-def _seconds(millis: float) -> float:
-    return min(max(0.0, millis / 1000), threading.TIMEOUT_MAX)
 
 
 _strides: Final = cycle((61, 83, 47, 71, 53, 67))

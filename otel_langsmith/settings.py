@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import requests
+    from opentelemetry.metrics import MeterProvider
 
 Coding: TypeAlias = Literal["none", "gzip", "zstd"]
 Compression: TypeAlias = Literal["auto", "none", "gzip", "zstd"]
@@ -61,6 +62,7 @@ class Settings:
     max_requests_per_minute: int | None
     max_events_per_hour: int | None
     max_bytes_per_hour: int | None
+    meter_provider: MeterProvider | bool | None
     max_held_spans: int
     max_held_bytes: int
     max_held_seconds: float
@@ -152,6 +154,11 @@ def _number(kind: type[int | float], least: float, most: float) -> Callable[[Any
     return read
 
 
+def _meter_provider(value: Any) -> object:
+    """A provider, or whether the global one is wanted."""
+    return value if callable(getattr(value, "get_meter", None)) else _flag(value)
+
+
 _MiB: Final = 2**20
 
 SETTINGS: Final = (
@@ -231,6 +238,11 @@ SETTINGS: Final = (
     Setting(
         "max_bytes_per_hour", _number(int, 1024, 2**50), None,
         "Most bytes of runs in an hour, before compression.", ("MAX_BYTES_PER_HOUR",),
+    ),
+    Setting(
+        "meter_provider", _meter_provider, None,
+        "Where to count what is exported, as `otel.sdk.exporter.*`; the variable wants the global.",
+        also=("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED",),
     ),
     Setting(
         "max_held_spans", _number(int, 0, 10_000_000), 50_000,

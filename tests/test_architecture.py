@@ -73,6 +73,7 @@ ORDER = (
     "delivery.patience",
     "delivery.quota",
     "delivery.reports",
+    "delivery.telemetry",
     "delivery.server",
     "delivery.sender",
     # faces

@@ -13,6 +13,7 @@ from otel_langsmith.delivery.patience import Patience
 from otel_langsmith.delivery.quota import Quota
 from otel_langsmith.delivery.reports import Reports
 from otel_langsmith.delivery.server import Server
+from otel_langsmith.delivery.telemetry import Telemetry
 from otel_langsmith.wire.isolate import taken_apart
 from otel_langsmith.wire.reply import (
     Accepted,
@@ -60,6 +61,13 @@ class Outcome(NamedTuple):
         """Whether the runs are to be sent again as they are, later."""
         return isinstance(self.verdict, RetryLater | Paused)
 
+    @property
+    def error(self) -> str:
+        """What went wrong, in a word; empty if nothing did."""
+        if isinstance(self.verdict, Accepted):
+            return ""
+        return str(self.reply.status or self.reply.summary)
+
 
 _NO_REPLY: Final = Reply(None, error="DeadlineExceeded")
 
@@ -81,6 +89,7 @@ class Sender:
         self._patience = Patience(clock)
         self._quota = Quota(settings)
         self._reports = Reports(settings)
+        self._telemetry = Telemetry(settings)
         self._believed = True
         self._in_order = settings.mode == "basic" or settings.remote_parent == "parent"
         self._turn = threading.Lock()
@@ -162,7 +171,7 @@ class Sender:
     def abandon(self) -> None:
         """Drop what waits in the backlog."""
         while (batch := self._backlog.take()) is not None:
-            self._book.dropped(self._patience.reason or UNDELIVERED, batch.ends)
+            self._dropped(self._patience.reason or UNDELIVERED, batch.ends)
 
     def insist(self) -> None:
         """Ask once more, however lately LangSmith asked for patience: this is the last chance."""
@@ -179,10 +188,13 @@ class Sender:
             self._kept(self._backlog.give_back(batch))
             return False
         outcome = Outcome(RetryLater(), _NO_REPLY, sent=True)
+        self._telemetry.began(batch.ends)
         try:
             patience_s = now_s + self._settings.timeout
             outcome = self._post(batch, min(deadline_s, patience_s), interrupt)
         finally:
+            took_s = self._clock.now_s() - now_s
+            self._telemetry.ended(batch.ends, took_s, outcome.reply, outcome.error)
             if outcome.waits:
                 tried = batch.tried or outcome.sent
                 self._kept(self._backlog.give_back(replace(batch, tried=tried)))
@@ -203,9 +215,10 @@ class Sender:
         elif isinstance(verdict, Accepted):
             self._accepted(batch)
             self._book.delivered(batch.ends)
+            self._telemetry.settled(batch.ends)
         elif isinstance(verdict, Rejected):
             self._reports.refused(verdict, reply)
-            self._book.dropped(verdict.reason, batch.ends)
+            self._dropped(verdict.reason, batch.ends)
 
     def _changed(self, batch: Batch, reply: Reply) -> bool:
         """Whether the reply to a lone run is a reason to send the run once more, differently."""
@@ -234,9 +247,13 @@ class Sender:
         for part in reversed(parts):
             self._kept(self._backlog.give_back(part))
 
+    def _dropped(self, reason: str, spans: int) -> None:
+        self._book.dropped(reason, spans)
+        self._telemetry.settled(spans, reason)
+
     def _kept(self, displaced: int) -> None:
         if displaced:
-            self._book.dropped(BACKLOG_FULL, displaced)
+            self._dropped(BACKLOG_FULL, displaced)
 
     def _post(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> Outcome:
         """The verdict that stands at the deadline, and the reply it is on."""
