@@ -233,7 +233,7 @@ def test_an_opening_that_nobody_answered_is_noted_and_costs_the_run_nothing(
 
 def send_to(pipeline: Pipeline, url: str) -> None:
     """As if the server had been at this address all the time."""
-    pipeline._sender._settings = replace(pipeline.settings, endpoint=url)
+    pipeline._sender._server._settings = replace(pipeline.settings, endpoint=url)
 
 
 def test_no_open_span_is_kept_alive(make: Any, receiver: Receiver) -> None:
