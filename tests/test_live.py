@@ -23,6 +23,7 @@ from otel_langsmith import LangSmithPropagator, LangSmithSpanExporter
 from otel_langsmith.identity import iso_time, run_id_of
 from otel_langsmith.live import picture_of
 from otel_langsmith.pipeline import Pipeline
+from otel_langsmith.presence import State
 from otel_langsmith.processor import LangSmithSpanProcessor
 from otel_langsmith.receiver import Receiver, StoredRun
 
@@ -223,7 +224,8 @@ def test_an_opening_that_nobody_answered_is_noted_and_costs_the_run_nothing(
     with deaf_address() as nowhere:
         processor, tracer = make(endpoint=nowhere, timeout=0.2)
         one = under(tracer, None, "one")
-        assert until(lambda: processor._live._opened)
+        opened = processor._live._opened
+        assert until(lambda: any(run.presence.state is State.UNSURE for run in opened.values()))
         one.end()
         send_to(processor._pipeline, receiver.url)
         assert until(lambda: processor.ledger().delivered == 1)
