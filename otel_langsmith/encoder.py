@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from otel_langsmith.assembly import Placed
 from otel_langsmith.lineage import Lineage
@@ -14,9 +14,7 @@ from otel_langsmith.settings import Settings
 from otel_langsmith.translate import translate
 from otel_langsmith.wire.batch import EncodedRun, Moment
 from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
-
-ATTACHMENTS_LEFT_OUT: Final = "attachments_left_out"
-"""Plain REST has no place for a run's attachments; its metadata names them."""
+from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
 
 
 class Encoded(NamedTuple):

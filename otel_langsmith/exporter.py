@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     import requests
+    from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan
 
     from otel_langsmith.delivery.ledger import Ledger
@@ -50,7 +51,8 @@ class LangSmithSpanExporter(SpanExporter):
         project: The LangSmith project; created when unknown. Default: ``default``.
         mode: ``multipart`` (default), or ``basic``: one plain ``POST /runs`` for each run,
             uncompressed and without attachments, parents before children.
-        compression: ``none`` (default), ``gzip`` or ``zstd`` (extra ``zstd``).
+        compression: ``none``, ``gzip``, ``zstd`` (extra ``zstd``), or ``auto`` (default): the best
+            that LangSmith offers and is installed.
         timeout: Seconds one ``export`` may take in all, retries included. Default: 10.
         headers: Extra request headers.
         session: Your own ``requests.Session``, for proxies, certificates or authentication.
@@ -60,6 +62,11 @@ class LangSmithSpanExporter(SpanExporter):
         max_batch_runs: Most runs in one request. Default: 100.
         max_batch_bytes: Most bytes in one request, before compression. Default: 20 MiB.
         max_backlog_bytes: Most bytes of runs that wait for LangSmith to answer. Default: 64 MiB.
+        max_trace_runs: Most runs of one trace; LangSmith takes no more. Default: 25,000.
+        max_requests_per_minute: Most requests in a minute; the others wait. Default: no limit.
+        max_events_per_hour: Most posts and patches of runs in an hour. Default: no limit.
+        max_bytes_per_hour: Most bytes of runs in an hour, before compression. Default: no limit.
+        meter_provider: Gets OpenTelemetry's ``otel.sdk.exporter.*`` metrics; True: the global one.
         max_held_spans: Most spans that wait for their ancestors. Default: 50,000.
         max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
         max_held_seconds: Longest wait; then the span becomes the root of a trace of its own.
@@ -102,6 +109,11 @@ class LangSmithSpanExporter(SpanExporter):
         max_batch_runs: int | None = None,
         max_batch_bytes: int | None = None,
         max_backlog_bytes: int | None = None,
+        max_trace_runs: int | None = None,
+        max_requests_per_minute: int | None = None,
+        max_events_per_hour: int | None = None,
+        max_bytes_per_hour: int | None = None,
+        meter_provider: MeterProvider | bool | None = None,
         max_held_spans: int | None = None,
         max_held_bytes: int | None = None,
         max_held_seconds: float | None = None,

@@ -20,6 +20,7 @@ from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
 from otel_langsmith.delivery.outbox import Outbox, open_storage
 from otel_langsmith.delivery.patience import Patience
 from otel_langsmith.delivery.sender import Sender
+from otel_langsmith.delivery.traces import TRACE_FULL, Traces
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.encoder import Encoder
 from otel_langsmith.live import OPENING_FAILED, UNENDED
@@ -118,6 +119,7 @@ class Pipeline:
             Bounds(settings.max_held_spans, settings.max_held_bytes, settings.max_held_seconds),
             claims=settings.remote_parent == "parent",
         )
+        self._traces = Traces(settings.max_trace_runs)
         self._transport = self._open_transport()
         outbox = Outbox(self._book, self.clock, self._storage, settings.spool_max_bytes)
         self._sender = Sender(settings, self._transport, self.clock, self._book, outbox)
@@ -251,6 +253,7 @@ class Pipeline:
             # others may be sending: what they give back, being interrupted, goes with the rest
             self._at_rest.wait_for(lambda: self._deliveries == 0, timeout_s)
         try:
+            self._sender.insist()
             self._deliver(placed, deadline_s, threading.Event())
             self._drained(deadline_s, threading.Event())
             if live is not None:
@@ -355,6 +358,10 @@ class Pipeline:
                 _log.warning("run %s is not sent: %s", run.id, fault)
                 consignment.dropped(INVALID)
                 continue
+            # a run that is shown already is among those LangSmith has taken
+            if not (self._traces.admit(run.trace_id) or sent.operation == "patch"):
+                consignment.dropped(TRACE_FULL)
+                continue
             if sent.doubtful:
                 self._book.note((OPENING_FAILED,))
             if run.notes:
@@ -369,7 +376,7 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 - the end of the run tries again
                 self._say_once("an open span cannot be shown", error)
                 continue
-            if fault is None:
+            if fault is None and not self._traces.full(run.trace_id):
                 live.opening(one, run)
                 yield sent
 

@@ -18,7 +18,7 @@ from otel_langsmith.delivery.transport import Request
 from otel_langsmith.version import __version__
 from otel_langsmith.wire import basic, multipart
 from otel_langsmith.wire.parts import as_patch
-from otel_langsmith.wire.reply import Accepted, Reply, Split, judge
+from otel_langsmith.wire.reply import Accepted, Reply, Sent, Split, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,8 +112,8 @@ class Courier:
         if self._failure is not None:
             return [Fate(settled=False, reply=self._failure)] * len(records)
         reply = self._transport.send(self._request(records), self._settings.timeout)
-        verdict = judge(reply, datetime.now(timezone.utc), runs=len(records))
-        if isinstance(verdict, Split):
+        verdict = judge(reply, datetime.now(timezone.utc), Sent(runs=len(records)))
+        if isinstance(verdict, Split) and len(records) > 1:
             middle = len(records) // 2
             return [*self._sent(records[:middle]), *self._sent(records[middle:])]
         if reply.status == _CONFLICT and records[0].doubtful:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import requests
+    from opentelemetry.metrics import MeterProvider
 
-Compression: TypeAlias = Literal["none", "gzip", "zstd"]
+Coding: TypeAlias = Literal["none", "gzip", "zstd"]
+Compression: TypeAlias = Literal["auto", "none", "gzip", "zstd"]
 Face: TypeAlias = Literal["exporter", "processor", "propagator"]
 Inbound: TypeAlias = Literal["continue", "link", "ignore"]
 Mode: TypeAlias = Literal["multipart", "basic"]
@@ -59,6 +61,11 @@ class Settings:
     max_batch_runs: int
     max_batch_bytes: int
     max_backlog_bytes: int
+    max_trace_runs: int
+    max_requests_per_minute: int | None
+    max_events_per_hour: int | None
+    max_bytes_per_hour: int | None
+    meter_provider: MeterProvider | bool | None
     max_held_spans: int
     max_held_bytes: int
     max_held_seconds: float
@@ -108,8 +115,8 @@ class Setting:
 
 def _compression(value: object) -> str:
     text = values.text(value).lower()
-    if text not in ("none", "gzip", "zstd"):
-        raise ValueError("it must be one of none, gzip, zstd")
+    if text not in ("auto", "none", "gzip", "zstd"):
+        raise ValueError("it must be one of auto, none, gzip, zstd")
     if text == "zstd" and find_spec("zstandard") is None:
         raise ValueError('it needs zstandard: pip install "otel-langsmith[zstd]"')
     return text
@@ -155,6 +162,11 @@ def _number(kind: type[int | float], least: float, most: float) -> Callable[[Any
     return read
 
 
+def _meter_provider(value: Any) -> object:
+    """A provider, or whether the global one is wanted."""
+    return value if callable(getattr(value, "get_meter", None)) else _flag(value)
+
+
 _MiB: Final = 2**20
 
 SETTINGS: Final = (
@@ -180,8 +192,9 @@ SETTINGS: Final = (
         "`multipart`, or `basic`: one plain `POST` or `PATCH /runs` for each run.", ("MODE",),
     ),
     Setting(
-        "compression", _compression, "none",
-        "`none`, `gzip` or `zstd`.", ("COMPRESSION",),
+        "compression", _compression, "auto",
+        "`auto` (what LangSmith offers and is installed), `none`, `gzip` or `zstd`.",
+        ("COMPRESSION",),
     ),
     Setting(
         "timeout", _number(float, 0.001, 600), 10.0,
@@ -217,6 +230,27 @@ SETTINGS: Final = (
     Setting(
         "max_backlog_bytes", _number(int, 0, 2**40), 64 * _MiB,
         "Most bytes of runs that wait for LangSmith to answer.", ("MAX_BACKLOG_BYTES",),
+    ),
+    Setting(
+        "max_trace_runs", _number(int, 1, 10_000_000), 25_000,
+        "Most runs of one trace; LangSmith takes no more.", ("MAX_TRACE_RUNS",),
+    ),
+    Setting(
+        "max_requests_per_minute", _number(int, 1, 10_000_000), None,
+        "Most requests in a minute; the others wait.", ("MAX_REQUESTS_PER_MINUTE",),
+    ),
+    Setting(
+        "max_events_per_hour", _number(int, 1, 2**40), None,
+        "Most posts and patches of runs in an hour; the others wait.", ("MAX_EVENTS_PER_HOUR",),
+    ),
+    Setting(
+        "max_bytes_per_hour", _number(int, 1024, 2**50), None,
+        "Most bytes of runs in an hour, before compression.", ("MAX_BYTES_PER_HOUR",),
+    ),
+    Setting(
+        "meter_provider", _meter_provider, None,
+        "Where to count what is exported, as `otel.sdk.exporter.*`; the variable wants the global.",
+        also=("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED",),
     ),
     Setting(
         "max_held_spans", _number(int, 0, 10_000_000), 50_000,

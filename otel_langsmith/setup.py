@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import requests
+    from opentelemetry.metrics import MeterProvider
     from opentelemetry.propagators.textmap import TextMapPropagator
     from typing_extensions import Unpack
 
@@ -49,6 +50,11 @@ class Keywords(TypedDict, total=False):
     max_batch_runs: int | None
     max_batch_bytes: int | None
     max_backlog_bytes: int | None
+    max_trace_runs: int | None
+    max_requests_per_minute: int | None
+    max_events_per_hour: int | None
+    max_bytes_per_hour: int | None
+    meter_provider: MeterProvider | bool | None
     max_held_spans: int | None
     max_held_bytes: int | None
     max_held_seconds: float | None

@@ -302,6 +302,8 @@ def test_a_refused_key_is_counted(receiver: Receiver) -> None:
     with Receiver(api_keys=["right"]) as strict:
         exporter = LangSmithSpanExporter(endpoint=strict.url, api_key="wrong")
         assert exporter.export([span(1)]) is SpanExportResult.FAILURE
+        assert exporter.ledger().queued == 1
+        exporter.shutdown()
         assert exporter.ledger().dropped == {"http_403": 1}
 
 

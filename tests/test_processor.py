@@ -194,7 +194,7 @@ def test_parent_and_forked_child_each_send_their_own(receiver: Receiver) -> None
     assert sorted(run.name for run in runs) == ["before", "inner", "inner", "open"]
     assert {run.parent_run_id for run in runs if run.name == "inner"} == {run_id(shared)}
     sent = receiver.store.requests()
-    assert all(status == 202 for *_, status, _ in sent)
+    assert all(status in (200, 202) for *_, status, _ in sent)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

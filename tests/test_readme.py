@@ -190,7 +190,7 @@ def test_every_example_runs_clean(example: Path) -> None:
         )
         assert done.stderr == ""
         assert receiver.store.runs()
-        assert all(status == 202 for *_, status, _ in receiver.store.requests())
+        assert all(status in (200, 202) for *_, status, _ in receiver.store.requests())
 
 
 def test_the_sources_name_no_machine() -> None:

@@ -235,7 +235,7 @@ def _record(run: EncodedRun) -> Record:
     return Record(
         run.run_id,
         run.operation,
-        tuple(run.as_sent()),
+        tuple(run._replace(cuts=0).as_sent()),  # whole: what takes it may have more room
         spans=int(run.moment == "end"),
         doubtful=run.doubtful,
         alone=run.alone,

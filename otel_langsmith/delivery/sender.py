@@ -1,31 +1,43 @@
 """Runs → requests → verdicts, with the one retry layer and its one deadline."""
 
-import logging
-import os
+from __future__ import annotations
+
 import random
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from otel_langsmith.delivery.backlog import BACKLOG_FULL, Backlog
-from otel_langsmith.delivery.clock import Clock
-from otel_langsmith.delivery.ledger import Book, Consignment
-from otel_langsmith.delivery.outage import Outage
+from otel_langsmith.delivery.gate import Gate
 from otel_langsmith.delivery.outbox import Outbox
-from otel_langsmith.delivery.parents import Parents
-from otel_langsmith.delivery.transport import Request, Transport
-from otel_langsmith.settings import Settings
-from otel_langsmith.version import __version__
-from otel_langsmith.wire import basic, multipart
-from otel_langsmith.wire.batch import Batch, EncodedRun, batches
-from otel_langsmith.wire.compress import compress
-from otel_langsmith.wire.reply import Accepted, Rejected, Reply, RetryLater, Split, Verdict, judge
+from otel_langsmith.delivery.quota import Quota
+from otel_langsmith.delivery.reports import Reports
+from otel_langsmith.delivery.server import Server
+from otel_langsmith.delivery.telemetry import Telemetry
+from otel_langsmith.wire.isolate import taken_apart
+from otel_langsmith.wire.reply import (
+    Accepted,
+    Paused,
+    Rejected,
+    Reply,
+    RetryLater,
+    Sent,
+    Split,
+    Verdict,
+    judge,
+)
+from otel_langsmith.wire.shorten import TRUNCATED
 
-USER_AGENT: Final = f"otel-langsmith/{__version__}"
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from otel_langsmith.delivery.clock import Clock
+    from otel_langsmith.delivery.ledger import Book, Consignment
+    from otel_langsmith.delivery.transport import Transport
+    from otel_langsmith.settings import Settings
+    from otel_langsmith.wire.batch import Batch, EncodedRun
 
 UNDELIVERED: Final = "undelivered"
 """It waited in the backlog when the exporter was shut down, and LangSmith took no more."""
@@ -35,16 +47,34 @@ PARENT_UNKNOWN: Final = "parent_unknown"
 
 _PARENT_MAY_BE_MISSING: Final = frozenset({400, 404, 422})
 
-_LEAST_SECRET: Final = 6
-"""A shorter header value is no secret, and would be found in ordinary words."""
-
 REPLAY_S: Final = 0.5
 """For so long a delivery goes on sending what waits on disk; new runs may be waiting behind it."""
 
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 30.0
 
-_log: Final = logging.getLogger("otel_langsmith")
+
+class Outcome(NamedTuple):
+    """What a request came to; ``sent``: it was, so it may have arrived whatever came back."""
+
+    verdict: Verdict
+    reply: Reply
+    sent: bool
+
+    @property
+    def waits(self) -> bool:
+        """Whether the runs are to be sent again as they are, later."""
+        return isinstance(self.verdict, RetryLater | Paused)
+
+    @property
+    def error(self) -> str:
+        """What went wrong, in a word; empty if nothing did."""
+        if isinstance(self.verdict, Accepted):
+            return ""
+        return str(self.reply.status or self.reply.summary)
+
+
+_NO_REPLY: Final = Reply(None, error="DeadlineExceeded")
 
 
 class Sender:
@@ -69,12 +99,14 @@ class Sender:
         self._book = book
         self._backlog = Backlog(settings.max_backlog_bytes)
         self._outbox = outbox or Outbox(book, clock)
-        self._headers = headers_of(settings)
-        self._outage = Outage()
-        self._refusals: set[str] = set()
+        self._server = Server(settings, transport, clock)
+        self._gate = Gate(clock)
+        self._quota = Quota(settings)
+        self._reports = Reports(settings)
+        self._telemetry = Telemetry(settings)
+        self._believed = True
         self._in_order = settings.mode == "basic" or settings.remote_parent == "parent"
         self._turn = threading.Lock()
-        self._parents = Parents()
 
     def deliver(
         self,
@@ -91,7 +123,9 @@ class Sender:
         """
         with self._my_turn(deadline_s) as mine:
             clear = mine and self.resend(deadline_s, interrupt) and not self._behind_others
-            for batch in self._batches(runs):
+            if clear and not interrupt.is_set():
+                self._server.learn(deadline_s - self._clock.now_s())
+            for batch in self._server.batches(runs):
                 consignment.pass_on(batch.ends)
                 if clear:
                     clear = self._sent(batch, deadline_s, interrupt)
@@ -99,7 +133,7 @@ class Sender:
                     self._wait(batch)
             if mine:
                 self._replay(deadline_s, interrupt)
-        return (clear or self._outbox.keeps) and not (self._outbox.waiting or self._backlog)
+        return (clear or self._outbox.keeps) and self._is_clear()
 
     def drain(self, deadline_s: float, interrupt: threading.Event) -> bool:
         """Send what waits on disk; whether nothing that this process received is left of it.
@@ -118,7 +152,14 @@ class Sender:
             until_s = now_s + (outbox.due_in_s or _FIRST_BACKOFF_S)
             if until_s >= min(deadline_s, vain_s) or self._clock.wait(interrupt, until_s - now_s):
                 break
-        return not (outbox.waiting or self._backlog)
+        return self._is_clear()
+
+    def _is_clear(self) -> bool:
+        """Whether nothing waits; the log tells of it if that is news."""
+        clear = not (self._outbox.waiting or self._backlog)
+        if clear:
+            self._reports.clear()
+        return clear
 
     @property
     def _behind_others(self) -> bool:
@@ -135,7 +176,7 @@ class Sender:
         while clear and self._clock.now_s() < until_s:
             runs = self._outbox.take(limits.max_batch_runs, limits.max_batch_bytes, early=early)
             found, clear = found or bool(runs), bool(runs)
-            waiting = deque(self._batches(runs))
+            waiting = deque(self._server.batches(runs))
             try:
                 while clear and waiting:
                     clear = self._sent(waiting.popleft(), deadline_s, interrupt)
@@ -154,25 +195,22 @@ class Sender:
         with self._my_turn(deadline_s) as mine:
             free = mine and not (self._backlog or self._behind_others)
             verdict: Verdict = Accepted() if free else RetryLater()
-            for batch in self._batches(runs):
-                if isinstance(verdict, RetryLater):
+            for batch in self._server.batches(runs):
+                if isinstance(verdict, RetryLater | Paused):
                     break
                 verdict = self._announced(batch, deadline_s, interrupt)
-        return verdict
+        held = isinstance(verdict, RetryLater | Paused)
+        return RetryLater(self._gate.due_s()) if held else verdict
 
     def _announced(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> Verdict:
-        verdict, reply = self._post(batch, deadline_s, interrupt)
+        verdict, reply, _ = self._post(batch, deadline_s, interrupt)
         if isinstance(verdict, Accepted):
             self._accepted(batch)
-        elif not isinstance(verdict, RetryLater) and self._changed(batch, reply):
+        elif not isinstance(verdict, RetryLater | Paused) and self._changed(batch, reply):
             return self._announced(batch, deadline_s, interrupt)
         elif isinstance(verdict, Rejected):
-            self._refused(verdict, reply)
+            self._reports.refused(verdict, reply)
         return verdict
-
-    def _batches(self, runs: Iterable[EncodedRun]) -> Iterator[Batch]:
-        limits = self._settings
-        return batches(runs, max_runs=limits.max_batch_runs, max_bytes=limits.max_batch_bytes)
 
     @contextmanager
     def _my_turn(self, deadline_s: float) -> Iterator[bool]:
@@ -199,8 +237,12 @@ class Sender:
         """Leave what waits to the next process, or drop it where there is no disk."""
         self._secure()
         while (batch := self._backlog.take()) is not None:
-            self._book.dropped(UNDELIVERED, batch.ends)
+            self._dropped(self._gate.reason or UNDELIVERED, batch.ends)
         self._outbox.close()
+
+    def insist(self) -> None:
+        """Ask once more, however lately LangSmith asked for patience: this is the last chance."""
+        self._gate.give_up()
 
     def _secure(self) -> None:
         """Put what waits in memory on disk, as far as that takes it."""
@@ -224,28 +266,48 @@ class Sender:
         if now_s >= deadline_s:
             self._wait(batch, again=True)
             return False
-        answered = False
+        outcome = Outcome(RetryLater(), _NO_REPLY, sent=True)
+        self._telemetry.began(batch.ends)
         try:
             patience_s = now_s + self._settings.timeout
-            verdict, reply = self._post(batch, min(deadline_s, patience_s), interrupt)
-            answered = not isinstance(verdict, RetryLater)
+            outcome = self._post(batch, min(deadline_s, patience_s), interrupt)
         finally:
-            if not answered:
-                self._wait(replace(batch, tried=True), again=True)
-        if isinstance(verdict, RetryLater):
-            self._outbox.failed(verdict.after_s)
-        elif isinstance(verdict, Split):
-            self._requeue(batch.halves())
+            took_s = self._clock.now_s() - now_s
+            self._telemetry.ended(batch.ends, took_s, outcome.reply, outcome.error)
+            if outcome.waits:
+                self._wait(replace(batch, tried=batch.tried or outcome.sent), again=True)
+        if outcome.waits:
+            self._outbox.failed(self._due_s(batch))
+            return False
+        return self._settle(batch, outcome)
+
+    def _settle(self, batch: Batch, outcome: Outcome) -> bool:
+        """Whether more can be sent, now that there is a verdict on the batch."""
+        verdict, reply, _ = outcome
+        parts: tuple[Batch, ...] = ()
+        if isinstance(verdict, Split):
+            parts = taken_apart(batch, reply, believed=self._believed)
+            verdict = Rejected(f"http_{reply.status}")
         elif self._changed(batch, reply):
-            self._requeue((replace(batch, tried=False),))
+            parts = (replace(batch, tried=False),)
+        if parts:
+            self._requeue(parts)
         elif isinstance(verdict, Accepted):
             self._accepted(batch)
             self._book.delivered(batch.ends)
-        else:
-            self._refused(verdict, reply)
-            said = self._scrubbed(reply.text)
-            return self._outbox.refuse(batch, verdict.reason, reply, said)
-        return answered
+            self._telemetry.settled(batch.ends)
+        elif isinstance(verdict, Rejected):
+            return self._refused(batch, verdict, reply)
+        return True
+
+    def _refused(self, batch: Batch, verdict: Rejected, reply: Reply) -> bool:
+        """Whether the fate of the runs is known: else they wait for better times."""
+        self._reports.refused(verdict, reply)
+        said = self._reports.scrubbed(reply.text)
+        known = self._outbox.refuse(batch, verdict.reason, reply, said)
+        if known:
+            self._telemetry.settled(batch.ends, verdict.reason)
+        return known
 
     def _changed(self, batch: Batch, reply: Reply) -> bool:
         """Whether the reply to a lone run is a reason to send the run once more, differently."""
@@ -254,20 +316,23 @@ class Sender:
             return False
         if run.moment == "end" and run.presence.turned_by(_told(run, reply)):
             return True
-        if reply.status in _PARENT_MAY_BE_MISSING and self._parents.claimed_by(run):
+        if reply.status in _PARENT_MAY_BE_MISSING and self._server.claims(run):
             run.presence.orphaned = True
             self._book.note((PARENT_UNKNOWN,))
             return True
         return False
 
     def _accepted(self, batch: Batch) -> None:
+        self._server.accepted(batch)
+        self._outbox.worked()
+        self._outbox.settle(batch)
+        self._reports.sent(batch.ends, self._clock.now_s())
+        self._believed = self._believed and not batch.accused
         for run in batch.runs:
             if run.moment == "opening" and run.presence is not None:
                 run.presence.opening_accepted()
-            if run.alone:
-                self._parents.arrived(run)
-        self._outbox.worked()
-        self._outbox.settle(batch)
+            if run.cuts:
+                self._book.note((TRUNCATED,))
 
     def _requeue(self, parts: tuple[Batch, ...]) -> None:
         for part in reversed(parts):
@@ -283,77 +348,74 @@ class Sender:
         """Batches that have no room in memory; those from disk go back there."""
         for batch in displaced:
             if not self._outbox.keep(batch):
-                self._book.dropped(BACKLOG_FULL, batch.ends)
+                self._dropped(BACKLOG_FULL, batch.ends)
 
-    def _request(self, batch: Batch) -> Request:
-        run = batch.runs[0]
-        if run.alone:
-            place = self._parents.place_of(run)
-            method, path, data = basic.encode(run.run_id, run.parts, run.operation, place)
-            headers = {**self._headers, "Content-Type": basic.CONTENT_TYPE}
-            return Request(method, f"{self._settings.endpoint}{path}", headers, data)
-        parts = [part for run in batch.runs for part in run.as_sent()]
-        body = multipart.encode(parts, os.urandom(16).hex())
-        headers = {**self._headers, "Content-Type": body.content_type}
-        if self._settings.compression != "none":
-            headers["Content-Encoding"] = self._settings.compression
-        data = compress(body.data, self._settings.compression)
-        return Request("POST", f"{self._settings.endpoint}/runs/multipart", headers, data)
+    def _dropped(self, reason: str, spans: int) -> None:
+        self._book.dropped(reason, spans)
+        self._telemetry.settled(spans, reason)
 
-    def _post(
-        self, batch: Batch, deadline_s: float, interrupt: threading.Event
-    ) -> tuple[Verdict, Reply]:
+    def _post(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> Outcome:
         """The verdict that stands at the deadline, and the reply it is on."""
-        self._outbox.begin(batch)
-        for run in batch.runs:
-            if run.moment == "opening" and run.presence is not None:
-                run.presence.opening_sent()
-        request = self._request(batch)
-        sure = not any(run.doubtful for run in batch.runs)
-        tried = batch.tried
-        backoff_s = _FIRST_BACKOFF_S
-        reply = Reply(None, error="DeadlineExceeded")
-        verdict: Verdict = RetryLater()
-        while (remaining_s := deadline_s - self._clock.now_s()) > 0:
-            reply = self._transport.send(request, remaining_s)
-            verdict = judge(reply, self._clock.utc(), runs=len(batch), tried=tried and sure)
-            self._report(reply, verdict)
+        request = self._server.request(batch)
+        sent = self._sending(batch)
+        outcome = Outcome(RetryLater(), _NO_REPLY, sent=False)
+        backoff_s, ceiling_s = 0.0, _FIRST_BACKOFF_S / 2
+        while self._may_send(batch, backoff_s, deadline_s, interrupt):
+            self._outbox.begin(batch)
+            _opening(batch)
+            reply = self._transport.send(request, deadline_s - self._clock.now_s())
+            if self._server.revised_by(request, reply):
+                request = self._server.request(batch)
+                self._gate.give_up()
+                continue
+            verdict = judge(reply, self._clock.utc(), sent)
+            outcome = Outcome(verdict, reply, sent=True)
+            self._gate.judged(verdict)
+            self._reports.heard(reply, verdict, self._clock.now_s())
             if not isinstance(verdict, RetryLater):
                 break
-            tried = True
+            sent = replace(sent, tried=not any(run.doubtful for run in batch.runs))
             # full jitter: a fleet that failed together must not come back together
-            wait_s = max(verdict.after_s, random.uniform(0, backoff_s))  # noqa: S311
-            in_time = wait_s < deadline_s - self._clock.now_s()
+            ceiling_s = min(2 * ceiling_s, _LONGEST_BACKOFF_S)
+            backoff_s = random.uniform(0, ceiling_s)  # noqa: S311
+        return outcome
+
+    def _may_send(
+        self, batch: Batch, backoff_s: float, deadline_s: float, interrupt: threading.Event
+    ) -> bool:
+        """Whether a request may go before the deadline; waits until it may."""
+        wait_s = backoff_s
+        while (now_s := self._clock.now_s()) < deadline_s:
+            wait_s = max(wait_s, self._due_s(batch))
+            if not wait_s and self._gate.claim():
+                self._quota.spend(now_s, batch)
+                return True
             # who has a disk waits there: a process that is killed now must not lose these runs
-            if self._outbox.keeps or not in_time or self._clock.wait(interrupt, wait_s):
-                break
-            backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
-        return verdict, reply
+            in_time = wait_s < deadline_s - now_s and not self._outbox.keeps
+            if not in_time or self._clock.wait(interrupt, wait_s):
+                return False
+            wait_s = 0.0
+        return False
 
-    def _report(self, reply: Reply, verdict: Verdict) -> None:
-        """One line in the log when something changes; the server's own words only for debugging.
+    def _due_s(self, batch: Batch) -> float:
+        """Seconds until LangSmith and the user's own limits let the batch go."""
+        return max(self._gate.due_s(), self._quota.due_s(self._clock.now_s(), batch))
 
-        They may quote what was sent, and a log is no place for content.
-        """
-        _log.debug("LangSmith answered: %.300s", self._scrubbed(str(reply)))
-        why = f"{self._settings.endpoint}: {reply.summary}"
-        if isinstance(verdict, Accepted):
-            self._outage.over(self._clock.now_s())
-        elif isinstance(verdict, RetryLater):
-            self._outage.began(self._clock.now_s(), why + _REMEDIES.get(reply.status or 0, ""))
+    def _sending(self, batch: Batch) -> Sent:
+        run = batch.runs[0]
+        return Sent(
+            runs=len(batch),
+            size=batch.sent_size,
+            tried=batch.tried and not any(run.doubtful for run in batch.runs),
+            of_run=run.alone and (run.operation == "patch" or self._server.claims(run)),
+        )
 
-    def _refused(self, verdict: Rejected, reply: Reply) -> None:
-        """Say once for each reason that runs are refused."""
-        if verdict.reason not in self._refusals:
-            self._refusals.add(verdict.reason)
-            why = f"{self._settings.endpoint}: {reply.summary}"
-            _log.warning("LangSmith refuses runs: %s%s", why, _REMEDIES.get(reply.status or 0, ""))
 
-    def _scrubbed(self, text: str) -> str:
-        for secret in (self._settings.api_key or "", *self._settings.headers.values()):
-            if len(secret) >= _LEAST_SECRET:
-                text = text.replace(secret, "[secret]").replace(quote(secret), "[secret]")
-        return text
+def _opening(batch: Batch) -> None:
+    """The batch is about to be sent; from now on what it opens may be there."""
+    for run in batch.runs:
+        if run.moment == "opening" and run.presence is not None:
+            run.presence.opening_sent()
 
 
 def _told(run: EncodedRun, reply: Reply) -> int | None:
@@ -362,20 +424,3 @@ def _told(run: EncodedRun, reply: Reply) -> int | None:
 
 
 _NOT_FOUND: Final = 404
-
-_REMEDIES: Final = {
-    0: " (is LANGSMITH_ENDPOINT right, and can this machine reach it?)",
-    401: " (is LANGSMITH_API_KEY right?)",
-    403: " (are LANGSMITH_API_KEY, LANGSMITH_ENDPOINT's region and LANGSMITH_WORKSPACE_ID right?)",
-    404: " (is LANGSMITH_ENDPOINT right?)",
-}
-
-
-def headers_of(settings: Settings) -> Mapping[str, str]:
-    """The headers that every request to this LangSmith bears; among them is the key."""
-    headers = {"User-Agent": USER_AGENT, **settings.headers}
-    if settings.api_key:
-        headers["x-api-key"] = settings.api_key
-    if settings.workspace_id:
-        headers["x-tenant-id"] = settings.workspace_id
-    return headers

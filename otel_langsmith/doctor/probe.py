@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from otel_langsmith.delivery.clock import SystemClock
-from otel_langsmith.delivery.sender import USER_AGENT, headers_of
+from otel_langsmith.delivery.server import USER_AGENT, headers_of
 from otel_langsmith.delivery.transport import HttpTransport, Request, Transport
 from otel_langsmith.doctor.account import KEY_HEADERS, key
 from otel_langsmith.doctor.server import answers, document

@@ -1,12 +1,13 @@
 """Encoded runs → batches, each of which fits one request."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from otel_langsmith.presence import Operation, Presence
 from otel_langsmith.run import EMPTY, JsonObject
 from otel_langsmith.wire.parts import Part, as_patch
+from otel_langsmith.wire.shorten import shortened
 
 Moment: TypeAlias = Literal["opening", "end", "closing"]
 """What an encoded run tells of: that it runs, how it ended, or that its end will not be known."""
@@ -27,6 +28,7 @@ class EncodedRun(NamedTuple):
     alone: bool = False
     place: JsonObject = EMPTY
     origin: object = None
+    cuts: int = 0
 
     @property
     def size(self) -> int:
@@ -45,22 +47,37 @@ class EncodedRun(NamedTuple):
         """Whether a conflict over it may mean that only its opening is there."""
         return self.moment == "end" and self.presence is not None and self.presence.doubtful
 
+    @property
+    def content(self) -> tuple[Part, ...]:
+        """Its parts as far as LangSmith takes them."""
+        return shortened(self.parts, self.cuts) if self.cuts else self.parts
+
     def as_sent(self) -> Iterator[Part]:
-        """Its parts, named after what is to be done with it now."""
-        return map(as_patch, self.parts) if self.operation == "patch" else iter(self.parts)
+        """The same, named after what is to be done with it now."""
+        return map(as_patch, self.content) if self.operation == "patch" else iter(self.content)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The runs of one request. ``tried``: it may have been received, though no reply said so."""
+    """The runs of one request.
+
+    ``tried``: it may have been received, though no reply said so. ``accused``: an error named its
+    one run as the culprit.
+    """
 
     runs: Sequence[EncodedRun]
     size: int
     tried: bool = False
+    accused: bool = False
 
     def __len__(self) -> int:
         """How many runs it has."""
         return len(self.runs)
+
+    @property
+    def sent_size(self) -> int:
+        """Bytes of its parts as they are sent, before compression."""
+        return sum(len(part.body) for run in self.runs for part in run.content)
 
     @property
     def ends(self) -> int:
@@ -71,6 +88,12 @@ class Batch:
         """The same runs in two batches, of which neither was tried."""
         middle = len(self.runs) // 2
         return _batch(self.runs[:middle]), _batch(self.runs[middle:])
+
+    def parted(self, accused: Container[str]) -> tuple["Batch", "Batch"]:
+        """The runs of these ids by themselves, and the others."""
+        apart = _batch([run for run in self.runs if run.run_id in accused])
+        others = _batch([run for run in self.runs if run.run_id not in accused])
+        return replace(apart, accused=True), others
 
 
 def _batch(runs: Sequence[EncodedRun]) -> Batch:

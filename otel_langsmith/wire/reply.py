@@ -3,16 +3,34 @@
 A request that failed is a value too, not an exception.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-_ACCEPTED: Final = range(200, 300)
 _CONFLICT: Final = 409
-_OF_ONE_FOR_ALL: Final = frozenset({400, 413, 422})
-"""Refusals that one run can bring upon its whole request, or its whole size."""
-_RETRIED: Final = frozenset({408, 425, 429, *range(500, 600)})
+_NOT_FOUND: Final = 404
+_QUOTA: Final = 429
+_FORBIDDEN: Final = 403
+
+LARGE_BYTES: Final = 32_000_000
+"""LangSmith has answered larger bodies with 403 instead of 413 (langsmith.md §2.3)."""
+
+Course: TypeAlias = Literal["accept", "retry", "split", "reject", "pause"]
+
+_COURSES: Final[tuple[tuple[Iterable[int], Course, Course], ...]] = (
+    # statuses                                      of one run  of several
+    (range(200, 300),                               "accept",   "accept"),
+    ((_CONFLICT,),                                  "accept",   "split"),
+    ((400, 422),                                    "reject",   "split"),
+    ((413,),                                        "split",    "split"),
+    ((*range(300, 400), 401, 402, 403, 404, 405, 407, 415), "pause", "pause"),
+    ((408, 425, 429, 499, *range(500, 600)),        "retry",    "retry"),
+)  # fmt: skip
+"""What every status comes to; one that is not here says that a run is bad."""
+
+_OF_ONE: Final = {status: one for statuses, one, _ in _COURSES for status in statuses}
+_OF_SEVERAL: Final = {status: several for statuses, _, several in _COURSES for status in statuses}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +63,18 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """The same request may succeed later, not before ``after_s`` seconds."""
+    """The same request may succeed later, not before ``after_s`` seconds.
+
+    ``limited``: a quota is used up, so that asking again at once would only prolong it.
+    """
 
     after_s: float = 0.0
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Some of the runs decide for all: the same runs may fare differently in smaller requests."""
+    """The same runs may fare differently in smaller requests, or a lone run if it is smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +84,71 @@ class Rejected:
     reason: str
 
 
-Verdict: TypeAlias = Accepted | RetryLater | Split | Rejected
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """No request will succeed until somebody changes something; the runs are not to blame.
+
+    ``reason`` is its name in the ledger, should nobody do so before the end.
+    """
+
+    reason: str
 
 
-def judge(reply: Reply, now: datetime, *, runs: int = 1, tried: bool = False) -> Verdict:
-    """The verdict on the reply to a request of so many ``runs``.
+Verdict: TypeAlias = Accepted | RetryLater | Split | Rejected | Paused
 
-    ``tried``: it was sent before, and a conflict can only mean that it arrived then.
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a reply is on: so many ``runs`` in one request, of ``size`` bytes uncompressed.
+
+    ``tried``: it was sent before, and a conflict can only mean that it arrived then. ``of_run``: a
+    404 would be about the run or its parent, and not about the endpoint.
+    """
+
+    runs: int = 1
+    size: int = 0
+    tried: bool = False
+    of_run: bool = False
+
+
+def judge(reply: Reply, now: datetime, sent: Sent = Sent()) -> Verdict:
+    """The verdict on the reply to what was ``sent``.
 
     A redirect is no success, its target never saw the body; nor is a web page, which LangSmith does
-    not answer with. A conflict says that a run is there already: that is success for one run, and
-    for a request tried before whose reply went missing. Of several new runs it says only that one
-    of them is. ``now`` is for a ``Retry-After`` that names a date.
+    not answer with: both say that the endpoint is wrong. A conflict says that a run is there
+    already: that is success for one run, and for a request tried before whose reply went missing.
+    Of several new runs it says only that one of them is. ``now`` is for a ``Retry-After`` that
+    names a date.
     """
-    if reply.status is None or reply.status in _RETRIED:
-        return RetryLater(retry_after_s(reply.headers.get("retry-after", ""), now))
-    if runs > 1 and (reply.status in _OF_ONE_FOR_ALL or (reply.status == _CONFLICT and not tried)):
-        return Split()
-    if reply.status in _ACCEPTED and "text/html" in reply.headers.get("content-type", ""):
-        return Rejected(f"web_page_{reply.status}")
-    if reply.status in _ACCEPTED or reply.status == _CONFLICT:
+    status = reply.status
+    reason = f"http_{status}"
+    course = _course(status, sent)
+    if course == "accept" and status != _CONFLICT and _is_page(reply):
+        return Paused(f"web_page_{status}")
+    if course == "retry":
+        after_s = retry_after_s(reply.headers.get("retry-after", ""), now)
+        return RetryLater(after_s, limited=status == _QUOTA)
+    if course == "accept":
         return Accepted()
-    return Rejected(f"http_{reply.status}")
+    if course == "split":
+        return Split()
+    return Paused(reason) if course == "pause" else Rejected(reason)
+
+
+def _course(status: int | None, sent: Sent) -> Course:
+    if status is None:
+        return "retry"
+    if status == _CONFLICT and sent.tried:
+        return "accept"
+    if status == _FORBIDDEN and sent.size > LARGE_BYTES:
+        return "split"
+    if status == _NOT_FOUND and sent.of_run:
+        return "reject"
+    return (_OF_SEVERAL if sent.runs > 1 else _OF_ONE).get(status, "reject")
+
+
+def _is_page(reply: Reply) -> bool:
+    return "text/html" in reply.headers.get("content-type", "")
 
 
 def retry_after_s(text: str, now: datetime) -> float:

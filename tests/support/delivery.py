@@ -40,6 +40,8 @@ class ScriptedTransport:
         self._clock = clock
         self._cost_s = cost_s
         self.requests: list[Request] = []
+        self.info: Reply | None = None
+        self.asked = 0
         self.timeouts: list[float] = []
         self.closed = False
         self.on_send: Callable[[], None] = lambda: None
@@ -49,6 +51,9 @@ class ScriptedTransport:
         self._replies = list(replies)
 
     def send(self, request: Request, timeout_s: float) -> Reply:
+        if request.url.endswith("/info"):  # which is no part of the script
+            self.asked += 1
+            return self.info or Reply(404)
         self.requests.append(request)
         self.timeouts.append(timeout_s)
         self._clock.elapsed_s += self._cost_s

@@ -31,7 +31,7 @@ class RudeServer:
 
     def _answer(self, connection: socket.socket) -> None:
         try:
-            _read_request(connection)
+            read_request(connection)
             self.requests += 1
             for piece in self._script:
                 if self._closed.is_set():
@@ -51,7 +51,7 @@ class RudeServer:
         self._socket.close()
 
 
-def _read_request(connection: socket.socket) -> None:
+def read_request(connection: socket.socket) -> None:
     data = b""
     while b"\r\n\r\n" not in data:
         data += connection.recv(65_536)

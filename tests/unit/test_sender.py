@@ -111,7 +111,7 @@ def test_more_runs_than_fit_go_in_several_requests() -> None:
 
 
 def test_a_busy_server_is_asked_again_with_the_same_body() -> None:
-    bench = Bench([BUSY, Reply(None, error="ConnectionError"), Reply(429), OK])
+    bench = Bench([BUSY, Reply(None, error="ConnectionError"), Reply(408), OK])
     assert bench.deliver([run(1)]).delivered == 1
     assert len({request.body for request in bench.transport.requests}) == 1
     assert len(bench.transport.requests) == 4
@@ -195,10 +195,26 @@ def test_an_interrupt_ends_the_wait() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 401, 403, 404])
-def test_a_refusal_is_final_and_counted_by_its_status(status: int) -> None:
+def test_what_is_wrong_with_the_settings_costs_no_run(status: int) -> None:
+    """They wait for the key or the address to be put right, and are asked for rarely."""
     bench = Bench([Reply(status)])
-    assert bench.deliver([run(1), run(2)]).dropped == {f"http_{status}": 2}
-    assert len(bench.transport.requests) == 1
+    for number in range(1, 30):
+        assert bench.deliver([run(number)]).queued == number
+        bench.clock.elapsed_s += 30
+    assert len(bench.sent()) <= (2 if status == 404 else 1) * 5
+    bench.transport.script([OK])
+    bench.clock.elapsed_s += 600
+    assert bench.deliver([run(30)]) == Ledger(received=30, delivered=30)
+
+
+def test_what_nobody_put_right_is_counted_by_its_cause() -> None:
+    bench = Bench([Reply(403)])
+    bench.deliver([run(1), run(2)])
+    bench.sender.insist()
+    bench.deliver([run(3)])
+    bench.sender.abandon()
+    assert bench.book.read().dropped == {"http_403": 3}
+    assert len(bench.sent()) == 2
 
 
 @given(st.sets(st.integers(1, 100), max_size=3))
@@ -215,6 +231,112 @@ def test_poisoned_runs_cost_no_other_and_few_requests(poisoned: set[int]) -> Non
     assert ledger.delivered == 100 - len(poisoned)
     assert ledger.lost == len(poisoned)
     assert len(bench.transport.requests) <= 1 + 14 * len(poisoned)
+
+
+@given(st.sets(st.integers(1, 100), min_size=1, max_size=5), st.booleans())
+@settings(max_examples=25)
+def test_an_error_that_names_the_run_is_believed_until_it_lies(
+    poisoned: set[int], lies: bool
+) -> None:
+    bench = Bench([OK])
+
+    def refuse_the_poisoned() -> None:
+        ids = {*map(int, bench.sent()[-1].split())}
+        named = min(ids - poisoned if lies else ids & poisoned, default=0)
+        text = f"error parsing run for post.{run_id_of(named)}: no"
+        bench.transport.script([Reply(422, text=text) if ids & poisoned else OK])
+
+    bench.transport.on_send = refuse_the_poisoned
+    assert bench.deliver([run(n) for n in range(1, 101)]).delivered == 100 - len(poisoned)
+    most = 1 + (2 + 14 * len(poisoned) if lies else 2 * len(poisoned))
+    assert len(bench.transport.requests) <= most
+
+
+@given(st.integers(1, 100), st.booleans())
+@settings(max_examples=25)
+def test_a_run_too_large_is_found_and_cut(large: int, hopeless: bool) -> None:
+    """2·log2 n + 3 requests at the most, be it cut or refused for good."""
+    bench = Bench([OK])
+
+    def refuse_the_large() -> None:
+        too_large = len(bench.transport.requests[-1].body) > 150_000 or hopeless
+        there = str(large) in bench.sent()[-1].split()
+        bench.transport.script([Reply(413) if there and too_large else OK])
+
+    bench.transport.on_send = refuse_the_large
+    runs = [run(n, inputs={"a": "x" * 200_000} if n == large else {}) for n in range(1, 101)]
+    ledger = bench.deliver(runs)
+    if hopeless:
+        assert ledger == Ledger(received=100, delivered=99, dropped={"http_413": 1})
+    else:
+        assert ledger == Ledger(received=100, delivered=100, noted={"truncated": 1})
+    assert len(bench.transport.requests) <= 2 * 7 + 3
+
+
+def test_a_key_refused_for_a_body_too_large_is_no_wrong_key() -> None:
+    bench = Bench([Reply(403), OK], max_batch_bytes=2**30)
+    ledger = bench.deliver([run(1, inputs={"a": "x" * 33_000_000})])
+    assert ledger == Ledger(received=1, delivered=1, noted={"truncated": 1})
+
+
+def test_a_server_without_multipart_gets_all_the_same() -> None:
+    bench = Bench([Reply(404), OK])
+    assert bench.deliver([run(1), run(2)]).delivered == 2
+    bench.deliver([run(3)])
+    paths = [request.url.rpartition("/")[2] for request in bench.transport.requests]
+    assert paths == ["multipart", "batch", "batch"]
+
+
+def test_a_used_up_quota_is_asked_about_once_a_minute() -> None:
+    bench = Bench([Reply(429)], max_batch_runs=1)
+    for number in range(1, 46):
+        bench.deliver([run(number)])
+        bench.clock.elapsed_s += 1
+    assert len(bench.transport.requests) == 1
+    bench.transport.script([OK])
+    bench.clock.elapsed_s += 15
+    assert bench.deliver([run(46)]).delivered == 46
+
+
+def test_who_shuts_down_asks_once_more() -> None:
+    bench = Bench([Reply(429)], max_batch_runs=1)
+    bench.deliver([run(1), run(2)])
+    bench.sender.insist()
+    bench.transport.script([OK])
+    assert bench.deliver([run(3)]).delivered == 3
+
+
+def test_the_users_own_quota_holds_runs_back_and_loses_none() -> None:
+    bench = Bench([OK], max_batch_runs=1, max_requests_per_minute=2)
+    assert bench.deliver([run(n) for n in range(1, 6)]).queued == 3
+    bench.clock.elapsed_s += 61
+    assert bench.deliver([]).queued == 1
+    bench.clock.elapsed_s += 61
+    assert bench.deliver([]) == Ledger(received=5, delivered=5)
+
+
+def test_the_server_is_asked_for_its_limits_once_it_works() -> None:
+    bench = Bench([OK], compression="auto")
+    bench.transport.info = Reply(
+        200,
+        text='{"batch_ingest_config":{"size_limit":2},"instance_flags":{"gzip_body_enabled":true}}',
+    )
+    bench.deliver([run(n) for n in range(1, 6)])
+    assert (bench.sent(), bench.transport.asked) == (["1 2 3 4 5"], 0)
+    bench.deliver([run(n) for n in range(6, 11)])
+    assert [len(request.body) > 0 for request in bench.transport.requests] == [True] * 4
+    assert bench.transport.requests[-1].headers["Content-Encoding"] == "gzip"
+    assert bench.transport.asked == 1
+
+
+def test_a_wait_sends_nothing_and_so_nothing_can_have_arrived() -> None:
+    """After a hold, a conflict over several runs is still about only one of them."""
+    bench = Bench([Reply(429), Reply(409), OK, OK])
+    bench.deliver([run(9)])
+    bench.deliver([run(1), run(2)])
+    bench.clock.elapsed_s += 60
+    assert bench.deliver([]).delivered == 3
+    assert bench.sent() == ["9", "9", "1 2"]
 
 
 def test_a_conflict_over_one_run_means_it_is_there_already() -> None:
@@ -243,7 +365,7 @@ def test_an_outage_is_said_once_and_its_end_once(caplog: pytest.LogCaptureFixtur
     bench.deliver([run(2)])
     assert [record.getMessage().split(":")[0] for record in caplog.records] == [
         "delivery to LangSmith is failing",
-        f"delivery to LangSmith recovered after {bench.clock.elapsed_s:.0f} s",
+        f"delivery to LangSmith recovered after {bench.clock.elapsed_s:.0f} s, 1 runs sent",
     ]
 
 

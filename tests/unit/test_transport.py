@@ -7,6 +7,7 @@ import requests
 from support.rude_server import deaf_address, rude_server
 
 from otel_langsmith.delivery.transport import HttpTransport, Request
+from otel_langsmith.receiver import Receiver
 from otel_langsmith.wire.reply import Reply
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\n"
@@ -72,19 +73,21 @@ def test_nobody_there_is_a_reply_too() -> None:
     ("script", "status"),
     [
         ([], None),
-        ([b"H", None, *[b"T", None] * 40], None),
-        ([ACCEPTED, *[b"X-Drip: 1\r\n", None] * 40], None),
-        ([b"HTTP/1.1 100 Continue\r\n\r\n", None] * 40, None),
         ([ACCEPTED + b"Content-Length: 9\r\n\r\n"], 202),
         ([ACCEPTED + b"Content-Length: 999\r\n\r\n", *[b"x", None] * 40], 202),
+        ([*[b"H", None] * 80], None),
+        ([ACCEPTED, b"X-Drip: ", *[b"x", None] * 80], None),
+        ([ACCEPTED, *[b"A: b\r\n", None] * 80], None),
+        ([*[b"HTTP/1.1 100 Continue\r\n\r\n", None] * 80], None),
     ],
     ids=[
         "says nothing",
-        "status drips",
-        "headers drip",
-        "will answer soon",
         "no body comes",
         "body drips",
+        "status drips",
+        "header drips",
+        "headers without end",
+        "continues for ever",
     ],
 )
 def test_the_timeout_is_for_the_whole_exchange(
@@ -111,6 +114,18 @@ def test_what_was_asked_for_is_heard_to_its_end() -> None:
     head = ACCEPTED + b"Content-Length: 8\r\n\r\n"
     with rude_server([head, *body], hangs_up=False) as server:
         assert HttpTransport().send(Request("GET", server.url, {}, b""), 20).text == 8 * "x"
+
+
+def test_one_connection_serves_many_requests_and_each_has_its_own_deadline(
+    receiver: Receiver,
+) -> None:
+    transport = HttpTransport()
+    ask = Request("GET", f"{receiver.url}/info", {}, b"")
+    for timeout_s in (1, 30, 1, 30):
+        assert transport.send(ask, timeout_s).status == 200
+    pools = transport._opened().get_adapter(ask.url).poolmanager.pools
+    assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118
+    transport.close()
 
 
 def test_a_redirect_is_not_followed() -> None:

@@ -28,9 +28,11 @@ from otel_langsmith.wire.multipart import encode
 from otel_langsmith.wire.parts import Part, fault_of, parts_of, parts_of_closing, place_of
 from otel_langsmith.wire.reply import (
     Accepted,
+    Paused,
     Rejected,
     Reply,
     RetryLater,
+    Sent,
     Split,
     judge,
     retry_after_s,
@@ -292,36 +294,58 @@ def test_batches_keep_their_limits_and_lose_nothing(
         assert [run for half in batch.halves() for run in half.runs] == [*batch.runs]
 
 
+KEY_OR_ADDRESS = (301, 302, 303, 307, 308, 401, 402, 403, 404, 405, 407, 415)
+LATER = (None, 408, 425, 499, 500, 501, 502, 503, 504, 507, 599)
+BROKEN = (
+    "ConnectionResetError: [Errno 104]",
+    "NewConnectionError: refused",
+    "NameResolutionError: no such host",
+    "ReadTimeout: timed out",
+    "SSLError: certificate verify failed",
+)
+
+
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [
-        *((status, Accepted()) for status in (*range(200, 209), 409)),
-        *((status, RetryLater()) for status in (None, 408, 425, 429, 500, 502, 503, 504)),
-        *(
-            (status, Rejected(f"http_{status}"))
-            for status in (301, 302, 307, 400, 401, 403, 404, 413, 422, 499)
-        ),
+        *((status, Accepted()) for status in (*range(200, 209), 226, 409)),
+        *((status, RetryLater()) for status in LATER),
+        (429, RetryLater(limited=True)),
+        *((status, Paused(f"http_{status}")) for status in KEY_OR_ADDRESS),
+        *((status, Rejected(f"http_{status}")) for status in (400, 406, 410, 418, 422, 451)),
+        (413, Split()),
     ],
 )
 def test_every_status_has_its_verdict(status: int | None, verdict: object) -> None:
     assert judge(Reply(status), NOW) == verdict
+    page = Reply(status, {"content-type": "text/html"}, "<html>nginx</html>")
+    taken = isinstance(verdict, Accepted) and status != 409
+    assert judge(page, NOW) == (Paused(f"web_page_{status}") if taken else verdict)
+    many = judge(Reply(status), NOW, Sent(runs=2))
+    assert many == (Split() if status in (400, 409, 413, 422) else verdict)
 
 
-def test_a_web_page_is_nobody_who_takes_runs() -> None:
-    """A captive portal, or an endpoint that names LangSmith's pages instead of its API."""
-    page = Reply(200, {"content-type": "text/html; charset=utf-8"})
-    assert judge(page, NOW) == Rejected("web_page_200")
+@pytest.mark.parametrize("error", BROKEN)
+def test_whatever_broke_the_connection_may_heal(error: str) -> None:
+    assert judge(Reply(None, error=error), NOW) == RetryLater()
 
 
-@pytest.mark.parametrize("status", [400, 413, 422])
-def test_one_run_may_bring_a_refusal_upon_all(status: int) -> None:
-    assert judge(Reply(status), NOW, runs=2) == Split()
+@given(st.integers(100, 999), st.integers(1, 9), st.booleans(), st.booleans())
+def test_there_is_a_verdict_on_any_reply(status: int, runs: int, tried: bool, of_run: bool) -> None:
+    judge(Reply(status), NOW, Sent(runs, 10**9, tried=tried, of_run=of_run))
 
 
-def test_a_conflict_over_several_new_runs_says_nothing_of_each() -> None:
-    """Whether LangSmith kept the others is not documented, so they are asked for one by one."""
-    assert judge(Reply(409), NOW, runs=2) == Split()
-    assert judge(Reply(202), NOW, runs=2) == Accepted()
+def test_a_conflict_over_several_runs_sent_before_says_that_they_came() -> None:
+    """Of new ones it is not documented whether LangSmith kept the others."""
+    assert judge(Reply(409), NOW, Sent(runs=2, tried=True)) == Accepted()
+
+
+def test_a_large_body_is_refused_in_the_words_for_a_wrong_key() -> None:
+    assert judge(Reply(403), NOW, Sent(size=33_000_000)) == Split()
+
+
+def test_what_is_not_found_may_be_the_run() -> None:
+    assert judge(Reply(404), NOW, Sent(of_run=True)) == Rejected("http_404")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,98 @@
+"""What the log says of delivery: its changes of state, and nobody's secrets or content."""
+
+import logging
+import threading
+from typing import Final
+from urllib.parse import quote
+
+from otel_langsmith.settings import Settings
+from otel_langsmith.wire.reply import Paused, Rejected, Reply, RetryLater, Verdict
+
+_LEAST_SECRET: Final = 6
+"""A shorter header value is no secret, and would be found in ordinary words."""
+
+_REMEDIES: Final = {
+    0: " (is LANGSMITH_ENDPOINT right, and can this machine reach it?)",
+    401: " (is LANGSMITH_API_KEY right?)",
+    402: " (does the plan still have room?)",
+    403: " (are LANGSMITH_API_KEY, LANGSMITH_ENDPOINT's region and LANGSMITH_WORKSPACE_ID right?)",
+    407: " (does the proxy want a password? pass a session that knows it)",
+    415: " (does OTEL_EXPORTER_LANGSMITH_COMPRESSION name what the server can undo?)",
+}
+_WHERE: Final = " (is LANGSMITH_ENDPOINT right?)"
+
+_log: Final = logging.getLogger("otel_langsmith")
+
+
+class Reports:
+    """Says in the log when delivery begins to fail and when it works again, not in between."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._endpoint = settings.endpoint
+        values = (settings.api_key or "", *settings.headers.values())
+        self._secrets = [value for value in values if len(value) >= _LEAST_SECRET]
+        self._lock = threading.Lock()
+        self._since_s: float | None = None
+        self._paused = False
+        self._back_s: float | None = None
+        self._sent = 0
+        self._refusals: set[str] = set()
+
+    @property
+    def failing(self) -> bool:
+        """Whether nothing was taken since the last failure."""
+        return self._since_s is not None and self._back_s is None
+
+    def heard(self, reply: Reply, verdict: Verdict, now_s: float) -> None:
+        """A reply; the server's own words only for debugging.
+
+        They may quote what was sent, and a log is no place for content.
+        """
+        _log.debug("LangSmith answered: %.300s", self.scrubbed(str(reply)))
+        why = f"{self._endpoint}: {reply.summary}"
+        if isinstance(verdict, Paused):
+            if self._began(now_s, paused=True):
+                message = "LangSmith takes no runs, they wait: %s%s"
+                _log.warning(message, why, _REMEDIES.get(reply.status or 0, _WHERE))
+        elif isinstance(verdict, RetryLater) and self._began(now_s, paused=False):
+            remedy = _REMEDIES.get(reply.status or 0, "")
+            _log.warning("delivery to LangSmith is failing: %s%s", why, remedy)
+
+    def sent(self, runs: int, now_s: float) -> None:
+        """LangSmith took so many runs."""
+        with self._lock:
+            if self._since_s is not None:
+                self._back_s = now_s if self._back_s is None else self._back_s
+                self._sent += runs
+
+    def clear(self) -> None:
+        """Nothing waits any more: if that was not so, it is worth a line."""
+        with self._lock:
+            since_s, back_s, runs = self._since_s, self._back_s, self._sent
+            if since_s is None or back_s is None:
+                return
+            self._since_s = self._back_s = None
+            self._sent, self._paused = 0, False
+        message = "delivery to LangSmith recovered after %.0f s, %s runs sent"
+        _log.warning(message, back_s - since_s, f"{runs:,}")
+
+    def refused(self, verdict: Rejected, reply: Reply) -> None:
+        """Some runs are refused; said once for each reason."""
+        if verdict.reason not in self._refusals:
+            self._refusals.add(verdict.reason)
+            _log.warning("LangSmith refuses runs: %s: %s", self._endpoint, reply.summary)
+
+    def scrubbed(self, text: str) -> str:
+        """The text without our key and headers."""
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]").replace(quote(secret), "[secret]")
+        return text
+
+    def _began(self, now_s: float, *, paused: bool) -> bool:
+        """Whether that is news."""
+        with self._lock:
+            news = self._since_s is None or (paused and not self._paused)
+            self._since_s = now_s if self._since_s is None else self._since_s
+            self._back_s = None
+            self._paused = paused
+            return news

@@ -1,0 +1,114 @@
+"""A run too large for LangSmith → the same run with its largest fields cut, and saying so."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import orjson
+
+from otel_langsmith.wire.json import dumps
+from otel_langsmith.wire.parts import Part
+
+TRUNCATED: Final = "truncated"
+"""LangSmith refused the run for its size, and its largest field was cut."""
+
+ATTACHMENTS_LEFT_OUT: Final = "attachments_left_out"
+"""Plain JSON has no place for a run's attachments; its metadata names them."""
+
+MOST_CUTS: Final = 2
+"""A run still refused after its two largest fields were cut is refused for good."""
+
+WORTH_CUTTING: Final = 65_536
+"""Bytes; a smaller field is not what makes a run too large."""
+
+_EXCERPT: Final = 16_384
+_EXCERPT_TEXT: Final = 8_192
+_EXCERPT_VALUE: Final = 256
+"""So chosen that no excerpt, escaped once more, is worth cutting again."""
+
+_ATTACHMENTS: Final = "attachments"
+
+
+def shortened(parts: tuple[Part, ...], cuts: int) -> tuple[Part, ...]:
+    """The parts with so many fields cut, the largest first; the same if none is worth it.
+
+    Inputs and outputs become an object with the beginning of their text, attachments are left out
+    together. The metadata tell which fields were cut and how many bytes they had.
+    """
+    for _ in range(cuts):
+        sizes = _sizes(parts)
+        field, size = max(sizes.items(), key=lambda item: item[1], default=("", 0))
+        if size <= WORTH_CUTTING:
+            break
+        told = {f"otel_langsmith.{TRUNCATED}": {field: size}}
+        parts = _marked(_without(parts, field), TRUNCATED, told)
+    return parts
+
+
+def without_attachments(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The parts that plain JSON can hold; the metadata name the others."""
+    names = [part.name.split(".", 2)[2] for part in parts if _field(part) == _ATTACHMENTS]
+    if not names:
+        return parts
+    told = {f"otel_langsmith.{ATTACHMENTS_LEFT_OUT}": names}
+    return _marked(_without(parts, _ATTACHMENTS), ATTACHMENTS_LEFT_OUT, told)
+
+
+def _sizes(parts: Sequence[Part]) -> Mapping[str, int]:
+    sizes: Counter[str] = Counter()
+    for part in parts[1:]:
+        sizes[_field(part)] += len(part.body)
+    return sizes
+
+
+def _field(part: Part) -> str:
+    event, _, rest = part.name.partition(".")
+    return _ATTACHMENTS if event == "attachment" else rest.partition(".")[2]
+
+
+def _without(parts: tuple[Part, ...], field: str) -> tuple[Part, ...]:
+    if field == _ATTACHMENTS:
+        return tuple(part for part in parts if _field(part) != field)
+    return tuple(
+        replace(part, body=dumps(_excerpt(field, part.body))) if _field(part) == field else part
+        for part in parts
+    )
+
+
+def _excerpt(field: str, body: bytes) -> object:
+    if field == "error":
+        return str(orjson.loads(body))[:_EXCERPT_TEXT]
+    if field == "events":
+        return []
+    if field == "extra":
+        return {name: _brief(told) for name, told in orjson.loads(body).items()}
+    return {TRUNCATED: body[:_EXCERPT].decode("utf-8", "ignore")}
+
+
+def _brief(told: Any) -> Any:
+    """An object of the extra part with its long values cut."""
+    return {key: _brief_value(value) for key, value in told.items()}
+
+
+def _brief_value(value: object) -> object:
+    text = value if isinstance(value, str) else dumps(value).decode()
+    return value if len(text) <= _EXCERPT_VALUE else text[:_EXCERPT_VALUE]
+
+
+def _marked(parts: tuple[Part, ...], note: str, told: Mapping[str, Any]) -> tuple[Part, ...]:
+    """The parts with metadata that say what was done; a run without any stays silent."""
+    return tuple(
+        _marked_extra(part, note, told) if _field(part) == "extra" else part for part in parts
+    )
+
+
+def _marked_extra(part: Part, note: str, told: Mapping[str, Any]) -> Part:
+    extra = orjson.loads(part.body)
+    metadata = extra.setdefault("metadata", {})
+    for key, value in told.items():
+        known = metadata.get(key)
+        metadata[key] = {**known, **value} if isinstance(known, dict) else value
+    notes = metadata.get("otel_langsmith.notes")
+    metadata["otel_langsmith.notes"] = [*(notes if isinstance(notes, list) else ()), note]
+    return replace(part, body=dumps(extra))

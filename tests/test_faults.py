@@ -1,0 +1,82 @@
+"""Real sockets, real faults: no export outlasts its timeout, and what can arrive does."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import faulty_server as faults
+from support.faulty_server import Fault, faulty_server
+from support.spans import span
+
+from otel_langsmith import LangSmithSpanExporter
+
+MEMORY = Path(__file__).parent / "support" / "black_hole.py"
+
+TIMEOUT_S = 0.3
+SLOW_MACHINE_S = 2.5
+
+FAULTS = {
+    "reset at once": faults.reset_at_once,
+    "reset mid-body": faults.reset_mid_body,
+    "reset after the request": faults.reset_after_request,
+    "reset mid-status": faults.reset_mid_status,
+    "stall": faults.stall,
+    "stall after the request": faults.stall_after_request,
+    "drip": faults.drip,
+    "500": faults.answer(500),
+    "503 with a web page": faults.answer(503, "Content-Type: text/html"),
+    "429": faults.answer(429),
+    "403": faults.answer(403),
+    "a redirect": faults.answer(302, "Location: http://127.0.0.1:1/"),
+    "a login page": faults.answer(200, "Content-Type: text/html"),
+    "404": faults.answer(404),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_every_fault_is_bounded_and_costs_nothing_once_it_is_over(fault: Fault) -> None:
+    with faulty_server(fault) as server:
+        exporter = LangSmithSpanExporter(endpoint=server.url, api_key="k", timeout=TIMEOUT_S)
+        began = time.monotonic()
+        exporter.export([span(1), span(2)])
+        exporter.export([span(3)])
+        assert time.monotonic() - began < 2 * TIMEOUT_S + SLOW_MACHINE_S
+        assert exporter.ledger().queued == 3
+        server.healed.set()
+        exporter.shutdown(10_000)
+        assert exporter.ledger().delivered == 3
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_a_shutdown_keeps_its_timeout_and_counts_what_is_lost(fault: Fault) -> None:
+    with faulty_server(fault) as server:
+        exporter = LangSmithSpanExporter(endpoint=server.url, api_key="k", timeout=TIMEOUT_S)
+        exporter.export([span(1), span(2)])
+        began = time.monotonic()
+        exporter.shutdown(200)
+        assert time.monotonic() - began < 0.2 + SLOW_MACHINE_S
+        assert exporter.ledger().lost == 2
+
+
+def test_a_reply_that_lies_about_its_length_is_a_reply_all_the_same() -> None:
+    lie = b"HTTP/1.1 202 Accepted\r\nContent-Length: 999\r\n\r\n{}"
+    with faulty_server(lambda connection: connection.sendall(lie)) as server:
+        exporter = LangSmithSpanExporter(endpoint=server.url, api_key="k")
+        exporter.export([span(1)])
+        assert exporter.ledger().delivered == 1
+
+
+@pytest.mark.parametrize(
+    "offered", [50_000, pytest.param(1_000_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+)
+def test_a_black_hole_costs_little_memory(offered: int) -> None:
+    """With a queue of 4,096 spans; the default of 16,384 takes some 150 MiB when all are full."""
+    pytest.importorskip("resource")
+    done = subprocess.run(
+        [sys.executable, MEMORY, str(offered)], capture_output=True, text=True, check=True
+    )
+    rise_mib, received, accounted = map(int, done.stdout.split())
+    assert received == accounted == offered
+    assert rise_mib <= 96

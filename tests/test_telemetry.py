@@ -1,0 +1,67 @@
+"""What an exporter tells of itself, under OpenTelemetry's own names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from support.rude_server import rude_server
+from support.spans import span
+
+from otel_langsmith import ConfigurationError, LangSmithSpanExporter
+from otel_langsmith.settings import resolve
+
+
+@pytest.fixture
+def metrics() -> Iterator[tuple[MeterProvider, InMemoryMetricReader]]:
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    yield provider, reader
+    provider.shutdown()
+
+
+def points(reader: InMemoryMetricReader) -> dict[str, list[Any]]:
+    """The points of each metric of ours."""
+    told: Any = reader.get_metrics_data()
+    return {
+        metric.name.removeprefix("otel.sdk.exporter."): list(metric.data.data_points)
+        for resource in told.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(b"202 Accepted", None), (b"422 No", "http_422"), (b"403 No", "http_403")],
+)
+def test_spans_and_requests_are_counted_and_timed(
+    metrics: tuple[MeterProvider, InMemoryMetricReader], answer: bytes, error: str | None
+) -> None:
+    provider, reader = metrics
+    with rude_server([b"HTTP/1.1 " + answer + b"\r\nContent-Length: 0\r\n\r\n"]) as server:
+        exporter = LangSmithSpanExporter(endpoint=server.url, api_key="k", meter_provider=provider)
+        exporter.export([span(1)])
+        exporter.shutdown()
+        port = int(server.url.rpartition(":")[2])
+    told = points(reader)
+    assert [point.value for point in told["span.inflight"]] == [0]
+    (exported,) = told["span.exported"]
+    assert (exported.value, exported.attributes.get("error.type")) == (1, error)
+    (duration,) = told["operation.duration"]
+    assert duration.attributes["http.response.status_code"] == int(answer[:3])
+    assert duration.attributes.get("error.type") == (error and error[-3:])
+    assert duration.attributes["server.address"] == "127.0.0.1"
+    assert duration.attributes["server.port"] == port
+    assert duration.attributes["otel.component.type"] == "langsmith_span_exporter"
+    names = {point.attributes["otel.component.name"] for found in told.values() for point in found}
+    assert len(names) == 1
+
+
+def test_nobody_is_told_unless_asked() -> None:
+    enabled = {"OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED": "true"}
+    assert resolve({}, {})[0].meter_provider is None
+    assert resolve({}, enabled)[0].meter_provider is True
+    with pytest.raises(ConfigurationError, match="meter_provider"):
+        resolve({"meter_provider": "prometheus"}, {})
