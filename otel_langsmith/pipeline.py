@@ -15,7 +15,7 @@ from traceback import extract_tb
 from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.assembly import Assembly, Bounds, Placed
-from otel_langsmith.delivery.clock import Clock, SystemClock
+from otel_langsmith.delivery.clock import Clock, SystemClock, bounded, politely
 from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
 from otel_langsmith.delivery.outbox import Outbox, open_storage
 from otel_langsmith.delivery.patience import Patience
@@ -23,8 +23,9 @@ from otel_langsmith.delivery.sender import Sender
 from otel_langsmith.delivery.traces import TRACE_FULL, Traces
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.encoder import Encoder
+from otel_langsmith.keys import NO_API_KEY, missing_key, undeliverable
 from otel_langsmith.live import OPENING_FAILED, UNENDED
-from otel_langsmith.settings import US_CLOUD, resolve
+from otel_langsmith.settings import resolve
 from otel_langsmith.tracking import Fate
 from otel_langsmith.wire.reply import RetryLater
 
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from otel_langsmith.wire.batch import EncodedRun
     from otel_langsmith.wire.reply import Verdict
 
-NO_API_KEY: Final = "no_api_key"
-NO_ENDPOINT: Final = "no_endpoint"
 SHUT_DOWN: Final = "shut_down"
 UNTRANSLATABLE: Final = "untranslatable"
 """No run could be made of the span; that is a bug of ours, and said once in the log."""
@@ -53,16 +52,6 @@ DUPLICATE: Final = "duplicate"
 
 OPENING_TIMEOUT_S: Final = 5.0
 """Longest that runs which have ended may wait for one request that shows others."""
-_NO_ACCOUNT: Final = " (no account? run `otel-langsmith serve` and set the variables it prints)"
-
-POLITE: Final = 16
-"""After so many spans, a thread of the application's that waits for the interpreter gets it: else
-it would wait for up to five milliseconds, twelve times as often late (performance.md §2)."""
-
-_yield: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
-
-_KEY_HEADERS: Final = frozenset({"x-api-key", "authorization", "x-service-key", "cookie"})
-
 _log: Final = logging.getLogger("otel_langsmith")
 
 
@@ -75,12 +64,8 @@ def open_pipeline(arguments: Mapping[str, object]) -> Pipeline:
     settings, problems = resolve(arguments, os.environ)
     for problem in problems:
         _log.warning("%s", problem)
-    unusable_key = any("API_KEY" in problem for problem in problems)
-    if _undeliverable(settings) == NO_API_KEY and not unusable_key:
-        remedy = _NO_ACCOUNT if settings.endpoint == US_CLOUD else ""
-        _log.warning(
-            "LANGSMITH_API_KEY is not set, so no run is sent to %s%s", settings.endpoint, remedy
-        )
+    if undeliverable(settings) == NO_API_KEY and not any("API_KEY" in told for told in problems):
+        _log.warning("%s", missing_key(settings))
     return Pipeline(settings, lambda: HttpTransport(settings.session), SystemClock())
 
 
@@ -98,7 +83,7 @@ class Pipeline:
         self.clock = clock
         self._open_transport = transport
         self._encoder = Encoder(settings)
-        self._undeliverable = _undeliverable(settings)
+        self._undeliverable = undeliverable(settings)
         self._storage = None if self._undeliverable else open_storage(settings, self._lost_on_disk)
         self._begin()
         if hasattr(os, "register_at_fork"):
@@ -345,9 +330,7 @@ class Pipeline:
 
     def _encoded(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[EncodedRun]:
         """The runs as they will be sent; those that cannot be are settled here."""
-        for number, one in enumerate(self._encoder.in_order(placed), 1):
-            if not number % POLITE:
-                _yield()
+        for one in politely(self._encoder.in_order(placed)):
             try:
                 run, sent, fault = self._encoder.end(one)
             except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
@@ -415,16 +398,3 @@ def _begin_anew(pipeline: weakref.ref[Pipeline]) -> None:
 _AT_ONCE: Final = threading.Event()
 """An interrupt that is there from the start: one attempt, and no wait for another."""
 _AT_ONCE.set()
-
-
-def _undeliverable(settings: Settings) -> str | None:
-    """Why nothing can be sent with these settings; None if it can."""
-    if settings.endpoint is None:
-        return NO_ENDPOINT
-    keyed = settings.session is not None or _KEY_HEADERS & {*map(str.lower, settings.headers)}
-    return None if settings.api_key or keyed else NO_API_KEY
-
-
-def bounded(timeout_s: float) -> float:
-    """A time that can be waited: not negative, no NaN, not longer than a thread can wait."""
-    return min(timeout_s, threading.TIMEOUT_MAX) if timeout_s > 0 else 0.0

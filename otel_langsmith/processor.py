@@ -13,7 +13,6 @@ import threading
 from collections import deque
 from dataclasses import replace
 from functools import partial
-from itertools import cycle
 from typing import TYPE_CHECKING, Final
 from weakref import ref
 
@@ -21,10 +20,12 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import TraceFlags
 
 from otel_langsmith.assembly import Placed, content_bytes
+from otel_langsmith.delivery.clock import bounded
 from otel_langsmith.delivery.sender import UNDELIVERED
 from otel_langsmith.exits import flush_at_child_exit
 from otel_langsmith.live import LiveRuns
-from otel_langsmith.pipeline import SHUT_DOWN, bounded, open_pipeline
+from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
+from otel_langsmith.scales import Scales
 from otel_langsmith.selection import forgiving, selector
 from otel_langsmith.tracking import Fate, Tracker
 
@@ -44,12 +45,6 @@ if TYPE_CHECKING:
 
 QUEUE_FULL: Final = "queue_full"
 """Spans ended faster than they could be sent, and this one came when no more could wait."""
-
-MAX_QUEUE_BYTES: Final = 64 * 2**20
-"""Most content that waits in the queue, as much as may wait in the backlog behind it."""
-
-WAKE_AT: Final = 512
-"""So many waiting spans wake the worker before its time; OpenTelemetry's batch size."""
 
 PAUSE_S: Final = 1.0
 """Longest pause between two deliveries when LangSmith takes nothing; a flush may be waiting."""
@@ -175,12 +170,9 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._clock = self._pipeline.clock
         self._delay_s = settings.schedule_delay_millis / 1000
         self._most_spans = settings.max_queue_size
-        self._wake_at = min(WAKE_AT, settings.max_queue_size // 2)
         self._wanted = forgiving(selector(settings.span_filter), _complain)
         self._tracker = Tracker(
-            self._wanted,
-            project=settings.project,
-            claims=settings.remote_parent == "parent",
+            self._wanted, project=settings.project, claims=settings.remote_parent == "parent"
         )
         self._begin()
         if hasattr(os, "register_at_fork"):
@@ -195,7 +187,8 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._live = LiveRuns(self._tracker, self._most_spans)
         self._show_at_s = self._clock.now_s() + self._delay_s
         self._ended: deque[ReadableSpan] = deque()
-        self._ended_bytes = self._look_at = self._looked_at = 0
+        self._scales = Scales(self._most_spans)
+        self._look_at = 0
         self._full = self._closed = self._finished = False
         self._deadline_s = math.inf
         self._taken = self._settled = self._missing_at_flush = 0
@@ -283,25 +276,13 @@ class LangSmithSpanProcessor(SpanProcessor):
         return replace(booked, received=booked.received + waiting, queued=booked.queued + waiting)
 
     def _room(self, span: ReadableSpan, waiting: int) -> bool:
-        """Whether the queue can take the span; asked of the first, then of one in 64 or so.
-
-        A span that is weighed stands for those since the last one: the bound on bytes is an
-        estimate, for weighing each would cost the application more than all else we do. After a
-        heavy span the next is looked at sooner.
-        """
-        size = content_bytes(span)
-        weight = size * max(1, waiting - self._looked_at)
-        heavy = waiting and self._ended_bytes + weight > MAX_QUEUE_BYTES
-        if self._closed or heavy or waiting >= self._most_spans:
+        """Whether the queue can take the span; asked of the first, then of one in 64 or so."""
+        look_at = 0 if self._closed else self._scales.weigh(content_bytes(span), waiting)
+        if not look_at:
             self._turn_away(span)
             return False
-        self._ended_bytes += weight
-        self._looked_at = waiting
-        stride = min(next(_strides), 1 + MAX_QUEUE_BYTES // 16 // size)
-        most = self._most_spans
-        bound = min(self._wake_at, most) if waiting < self._wake_at else most
-        self._look_at = min(waiting + stride, bound)
-        if waiting >= self._wake_at:
+        self._look_at = look_at
+        if waiting >= self._scales.wake_at:
             self._bell.set()
         self._at_work()
         return True
@@ -392,9 +373,10 @@ class LangSmithSpanProcessor(SpanProcessor):
             spans = [ended.popleft() for _ in range(len(ended))]
             book(len(spans))
             self._taken += len(spans)
-            if len(spans) < self._most_spans // 2 and self._ended_bytes < MAX_QUEUE_BYTES // 2:
+            if len(spans) < self._most_spans // 2 and self._scales.light:
                 self._full = False
-            self._ended_bytes = self._look_at = self._looked_at = 0
+            self._look_at = 0
+            self._scales.empty()
         return spans
 
 
@@ -403,10 +385,6 @@ def processor_over(pipeline: Pipeline) -> LangSmithSpanProcessor:
     processor = LangSmithSpanProcessor.__new__(LangSmithSpanProcessor)
     processor._open(pipeline)  # noqa: SLF001 - its own module
     return processor
-
-
-_strides: Final = cycle((61, 83, 47, 71, 53, 67))
-"""How far apart spans are weighed: so irregular that no rhythm of the application's fits it."""
 
 
 def _complain(error: Exception) -> None:

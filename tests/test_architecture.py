@@ -26,6 +26,8 @@ ORDER = (
     "selection",
     "values",
     "settings",
+    "keys",
+    "scales",
     "lineage",
     "tracking",
     "assembly",
@@ -88,6 +90,7 @@ ORDER = (
     "delivery.telemetry",
     "delivery.server",
     "delivery.outbox",
+    "delivery.outcome",
     "delivery.sender",
     "exits",
     # faces

@@ -137,9 +137,7 @@ class Outbox:
             self._book.spooled(own)
         if not entries:
             self._ended(batch)
-            for run in batch.runs:
-                if run.moment == "opening" and run.presence is not None:
-                    run.presence.opening_sent()  # by whoever takes it: it may arrive at any time
+            batch.departs()  # whoever takes it: it may arrive at any time
         return True
 
     def take(self, max_runs: int, max_bytes: int, *, early: bool = False) -> list[EncodedRun]:

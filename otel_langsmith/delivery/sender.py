@@ -7,11 +7,12 @@ import threading
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.delivery.backlog import BACKLOG_FULL, Backlog
 from otel_langsmith.delivery.gate import Gate
 from otel_langsmith.delivery.outbox import Outbox
+from otel_langsmith.delivery.outcome import NO_REPLY, Outcome
 from otel_langsmith.delivery.quota import Quota
 from otel_langsmith.delivery.reports import Reports
 from otel_langsmith.delivery.server import Server
@@ -52,29 +53,6 @@ REPLAY_S: Final = 0.5
 
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 30.0
-
-
-class Outcome(NamedTuple):
-    """What a request came to; ``sent``: it was, so it may have arrived whatever came back."""
-
-    verdict: Verdict
-    reply: Reply
-    sent: bool
-
-    @property
-    def waits(self) -> bool:
-        """Whether the runs are to be sent again as they are, later."""
-        return isinstance(self.verdict, RetryLater | Paused)
-
-    @property
-    def error(self) -> str:
-        """What went wrong, in a word; empty if nothing did."""
-        if isinstance(self.verdict, Accepted):
-            return ""
-        return str(self.reply.status or self.reply.summary)
-
-
-_NO_REPLY: Final = Reply(None, error="DeadlineExceeded")
 
 
 class Sender:
@@ -266,7 +244,7 @@ class Sender:
         if now_s >= deadline_s:
             self._wait(batch, again=True)
             return False
-        outcome = Outcome(RetryLater(), _NO_REPLY, sent=True)
+        outcome = Outcome(RetryLater(), NO_REPLY, sent=True)
         self._telemetry.began(batch.ends)
         try:
             patience_s = now_s + self._settings.timeout
@@ -358,11 +336,11 @@ class Sender:
         """The verdict that stands at the deadline, and the reply it is on."""
         request = self._server.request(batch)
         sent = self._sending(batch)
-        outcome = Outcome(RetryLater(), _NO_REPLY, sent=False)
+        outcome = Outcome(RetryLater(), NO_REPLY, sent=False)
         backoff_s, ceiling_s = 0.0, _FIRST_BACKOFF_S / 2
         while self._may_send(batch, backoff_s, deadline_s, interrupt):
             self._outbox.begin(batch)
-            _opening(batch)
+            batch.departs()
             reply = self._transport.send(request, deadline_s - self._clock.now_s())
             if self._server.revised_by(request, reply):
                 request = self._server.request(batch)
@@ -409,13 +387,6 @@ class Sender:
             tried=batch.tried and not any(run.doubtful for run in batch.runs),
             of_run=run.alone and (run.operation == "patch" or self._server.claims(run)),
         )
-
-
-def _opening(batch: Batch) -> None:
-    """The batch is about to be sent; from now on what it opens may be there."""
-    for run in batch.runs:
-        if run.moment == "opening" and run.presence is not None:
-            run.presence.opening_sent()
 
 
 def _told(run: EncodedRun, reply: Reply) -> int | None:

@@ -84,6 +84,12 @@ class Batch:
         """How many of them the ledger waits for: those whose span has ended."""
         return sum(run.moment == "end" for run in self.runs)
 
+    def departs(self) -> None:
+        """It is about to be sent; from now on what it opens may be there."""
+        for run in self.runs:
+            if run.moment == "opening" and run.presence is not None:
+                run.presence.opening_sent()
+
     def halves(self) -> tuple["Batch", "Batch"]:
         """The same runs in two batches, of which neither was tried."""
         middle = len(self.runs) // 2

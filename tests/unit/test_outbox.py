@@ -19,6 +19,7 @@ from support.delivery import ManualClock
 from support.spools import RudeFolder, record, run_id, spool_in, will
 
 from otel_langsmith.delivery.dead_letters import read_letter
+from otel_langsmith.delivery.gate import MINUTE_S
 from otel_langsmith.delivery.ledger import Book, Ledger
 from otel_langsmith.delivery.outbox import Outbox, Storage, open_storage
 from otel_langsmith.delivery.sender import Sender
@@ -168,6 +169,8 @@ def test_a_refused_key_is_no_fault_of_the_runs(bench: Bench, server: Server) -> 
     server.behaviour = [DENIED]
     assert bench.deliver([run(1)]) is False
     assert bench.ledger.spooled == 1
+    assert bench.drain() is False  # a key that was put right is noticed within minutes
+    bench.clock.elapsed_s += MINUTE_S
     assert bench.drain() is True
     assert bench.ledger.delivered == 1
 

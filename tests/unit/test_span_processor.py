@@ -512,7 +512,7 @@ def test_children_of_a_span_that_found_no_room_hang_under_its_parent(make: Any) 
 def test_the_queue_is_bounded_in_bytes(
     make: Any, network: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("otel_langsmith.processor.MAX_QUEUE_BYTES", 1_000_000)
+    monkeypatch.setattr("otel_langsmith.scales.MAX_QUEUE_BYTES", 1_000_000)
     network.open.clear()
     processor, tracer = make(schedule_delay_millis=NEVER)
     for _ in range(100):
