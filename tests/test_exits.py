@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -108,11 +109,13 @@ def test_sigterm_is_put_off_no_longer_than_it_may() -> None:
 
 WIRINGS = (
     "LangSmithSpanProcessor(timeout=TIMEOUT)",
+    "LangSmithSpanProcessor(timeout=TIMEOUT, spool_dir=SPOOL)",
     "BatchSpanProcessor(LangSmithSpanExporter(timeout=TIMEOUT))",
+    "BatchSpanProcessor(LangSmithSpanExporter(timeout=TIMEOUT, spool_dir=SPOOL))",
 )
 
 
-def test_a_drain_into_a_black_hole_takes_the_timeout_once() -> None:
+def test_a_drain_into_a_black_hole_takes_the_timeout_once(tmp_path: Path) -> None:
     """Four batches wait in OpenTelemetry's queue, each would take the timeout anew."""
     timeout_s = 3.0
 
@@ -122,7 +125,7 @@ def test_a_drain_into_a_black_hole_takes_the_timeout_once() -> None:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from otel_langsmith import LangSmithSpanExporter, LangSmithSpanProcessor
-        TIMEOUT = {timeout_s}
+        TIMEOUT, SPOOL = {timeout_s}, {os.fspath(tmp_path)!r}
         provider = TracerProvider()
         provider.add_span_processor({wiring})
         tracer = provider.get_tracer("program")
