@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from otel_langsmith.delivery.transport import Request
 
 OPERATION = re.compile(rb'name="(post|patch)\.([0-9a-f-]{36})"')
-OK, BUSY, LOST, DENIED = "ok", "busy", "lost", "denied"
+OK, BUSY, LOST, DENIED, LIMITED = "ok", "busy", "lost", "denied", "limited"
+REFUSALS = {BUSY: 503, DENIED: 401, LIMITED: 429}
 
 
 class Server:
@@ -45,6 +46,7 @@ class Server:
     def __init__(self) -> None:
         self.behaviour: list[str] = []
         self.poison: set[str] = set()
+        self.most_bytes = 2**30
         self.taken: Counter[tuple[str, str]] = Counter()
         self.requests = 0
 
@@ -52,8 +54,10 @@ class Server:
         self.requests += 1
         assert timeout_s > 0
         behaves = self.behaviour.pop(0) if self.behaviour else OK
-        if behaves in (BUSY, DENIED):
-            return Reply({BUSY: 503, DENIED: 401}[behaves])
+        if behaves in REFUSALS:
+            return Reply(REFUSALS[behaves])
+        if len(request.body) > self.most_bytes:
+            return Reply(413)
         told = [(verb.decode(), found.decode()) for verb, found in OPERATION.findall(request.body)]
         if self.poison & {found for _, found in told}:
             return Reply(422, text="nonsense")
@@ -173,6 +177,32 @@ def test_a_refused_key_is_no_fault_of_the_runs(bench: Bench, server: Server) -> 
     bench.clock.elapsed_s += MINUTE_S
     assert bench.drain() is True
     assert bench.ledger.delivered == 1
+
+
+def test_a_used_up_quota_is_asked_about_once_a_minute(bench: Bench, server: Server) -> None:
+    server.behaviour = [LIMITED]
+    for number in range(5):
+        bench.deliver([run(number)])
+    assert (server.requests, bench.ledger.spooled) == (1, 5)
+    bench.clock.elapsed_s += MINUTE_S
+    assert bench.drain() is True
+    assert bench.ledger.delivered == 5
+
+
+def test_the_last_chance_is_taken_with_a_disk_too(bench: Bench, server: Server) -> None:
+    server.behaviour = [LIMITED]
+    bench.deliver([run(1)])
+    bench.sender.insist()
+    assert bench.drain() is True
+
+
+def test_a_run_that_is_too_large_even_when_cut_is_kept_whole(bench: Bench, server: Server) -> None:
+    server.most_bytes = 100
+    large = EncodedRun(run_id(1), tuple(record(1, size=100_000).parts))
+    bench.deliver([large])
+    assert (bench.ledger.dead_lettered, server.requests) == (1, 2)
+    (file,) = (bench.path / "refused").iterdir()
+    assert tuple(read_letter(file.read_bytes()).record.parts) == large.parts
 
 
 def test_poison_is_kept_apart_and_costs_no_other(bench: Bench, server: Server) -> None:
