@@ -38,11 +38,6 @@ class Reports:
         self._sent = 0
         self._refusals: set[str] = set()
 
-    @property
-    def failing(self) -> bool:
-        """Whether nothing was taken since the last failure."""
-        return self._since_s is not None and self._back_s is None
-
     def heard(self, reply: Reply, verdict: Verdict, now_s: float) -> None:
         """A reply; the server's own words only for debugging.
 
