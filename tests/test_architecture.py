@@ -45,6 +45,7 @@ ORDER = (
     "conventions.langsmith",
     "conventions.gen_ai",
     "conventions.openinference",
+    "conventions.traceloop",
     "conventions.plain",
     "conventions",
     "conventions.media",

@@ -24,11 +24,13 @@ from otel_langsmith.conventions.rows import (
     spread,
 )
 from otel_langsmith.conventions.table import table_of
+from otel_langsmith.conventions.traceloop import TRACELOOP
 
 CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGSMITH,
     GEN_AI,
     OPENINFERENCE,
+    TRACELOOP,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""

@@ -11,7 +11,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from otel_langsmith.conventions.readers import first_of, json_text, nested_json
+from otel_langsmith.conventions.readers import first_of, from_json, json_text, nested_json
 from otel_langsmith.run import Json
 
 Block: TypeAlias = dict[str, Json]
@@ -87,9 +87,14 @@ def _refusal(part: Part) -> Block:
     return {"type": "text", "text": text, "extras": {"refusal": True}}
 
 
-def _reasoning(part: Part) -> Block:
-    """Reasoning; of OpenAI's Responses only the summary's parts have words, or nothing has."""
+def reasoning(part: Part) -> Block:
+    """Reasoning; of OpenAI's Responses only the summary's parts have words, or nothing has.
+
+    Traceloop writes these parts as JSON in place of the text.
+    """
     said = first_of(part, "content", "thinking", "text", "reasoning", "summary", "reasoningText")
+    if isinstance(said, str) and said.startswith("[{"):
+        said = from_json(said)
     if isinstance(said, (list, tuple)):
         said = "\n".join(json_text(item.get("text", "")) for item in said if _is_part(item))
     elif isinstance(said, dict):
@@ -106,7 +111,7 @@ def _is_part(item: Any) -> bool:
 
 def _reasoning_content(part: Part) -> Block | None:
     inner = part.get("reasoningContent")
-    return _reasoning(inner) if isinstance(inner, dict) else None
+    return reasoning(inner) if isinstance(inner, dict) else None
 
 
 def tool_call(part: Part) -> Block:
@@ -271,9 +276,9 @@ _BY_TYPE: Final[dict[str, Callable[[Part], Block | None]]] = {
     "output_text": _text,
     "summary_text": _text,
     "refusal": _refusal,
-    "reasoning": _reasoning,
-    "thinking": _reasoning,
-    "redacted_thinking": _reasoning,
+    "reasoning": reasoning,
+    "thinking": reasoning,
+    "redacted_thinking": reasoning,
     "tool_call": tool_call,
     "tool-call": tool_call,
     "tool_use": tool_call,

@@ -77,6 +77,18 @@ def first_token_s(value: Any) -> Any:
     return as_seconds(value / 1000 if type(value) is int else value)
 
 
+def embedded(value: Any) -> Any:
+    """The texts that were embedded, of which some make messages."""
+    made = input_messages(value)
+    texts = made is not UNREADABLE and isinstance(made, list) and list(map(_only_text, made))
+    return texts if texts and None not in texts else UNREADABLE
+
+
+def _only_text(message: Mapping[str, Any]) -> Any:
+    content = message["content"]
+    return content[0].get("text") if len(content) == 1 else None
+
+
 def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
     """What a model was told, in events that are named after who said it."""
     items = [{"role": name.split(".")[1], **_opened(held, "content")} for name, held in told]
@@ -261,6 +273,12 @@ GEN_AI: Final = Convention(
         attr("usage.output_token_details.image", "gen_ai.usage.image.output_tokens", via=as_count),
         attr("usage.output_token_details.text", "gen_ai.usage.text.output_tokens", via=as_count),
         attr("inputs.system", "gen_ai.system_instructions", via=instructions),
+        attr(
+            "inputs.input",
+            "gen_ai.input.messages",
+            via=embedded,
+            when=When(runs=("embedding",)),
+        ),
         attr("inputs.messages", "gen_ai.input.messages", via=input_messages),
         attr("inputs.query", "gen_ai.retrieval.query.text", "gen_ai.memory.query.text"),
         prefix("inputs.variables", "gen_ai.prompt.variable."),

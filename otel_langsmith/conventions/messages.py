@@ -19,6 +19,7 @@ from otel_langsmith.conventions.blocks import (
     block,
     blocks,
     is_known,
+    reasoning,
     tool_call,
 )
 from otel_langsmith.conventions.readers import Thin, as_raw, first_of, from_json, json_text
@@ -34,6 +35,7 @@ _ROLES: Final = {
     # OpenAI renamed `system` for its reasoning models; LangSmith knows only the old word.
     "developer": "system",
 }
+_NOBODY: Final = ("", "unknown")
 _CONSTRUCTORS: Final = {
     "AIMessage": "assistant",
     "AIMessageChunk": "assistant",
@@ -189,7 +191,7 @@ def _of_langchain(item: Part) -> Part | None:
 
 def _message(item: Part, content: list[Block], role: str) -> Message:
     said = item.get("role")
-    if isinstance(said, str) and said:
+    if isinstance(said, str) and said not in _NOBODY:
         said = _ROLES.get(said, said)
     else:
         said = "assistant" if "tool_calls" in item else role
@@ -203,7 +205,7 @@ def _add_members(message: Message, content: list[Block], item: Part) -> None:
     """What stands beside the content of a message, in the one place where it belongs."""
     thought = first_of(item, "reasoning_content", "reasoning")
     if isinstance(thought, str):
-        content.insert(0, {"type": "reasoning", "text": thought})
+        content.insert(0, reasoning({"content": thought}))
     if item.get("refusal"):
         refused = {"refusal": True}
         content.append({"type": "text", "text": json_text(item["refusal"]), "extras": refused})

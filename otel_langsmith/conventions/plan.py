@@ -113,7 +113,7 @@ class Planner:
             if row.is_spoken:
                 self._spoken.append(rank)
             elif row.is_family:
-                self._starts.append((row.keys[0], rank))
+                self._starts += [(start, rank) for start in row.beginnings]
             else:
                 for key in row.keys:
                     self._exact.setdefault(key, []).append(rank)

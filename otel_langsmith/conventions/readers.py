@@ -194,6 +194,16 @@ def nested_json(value: Any) -> Any:
     return value if isinstance(inner, (str, int, float)) else inner
 
 
+def unquoted(value: Any) -> Any:
+    """The text that a JSON string spells out; any other value as it is."""
+    if not isinstance(value, str) or value[:1] != '"':
+        return value
+    try:
+        return orjson.loads(value)
+    except ValueError:
+        return value
+
+
 def as_object(value: Any) -> Any:
     """A JSON object, or the text of one."""
     found = from_json(value)

@@ -5,6 +5,7 @@ Knows no attribute by name, and nothing of OpenTelemetry or HTTP.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from string import digits
 from typing import Any, Final, Literal, TypeAlias
 
 from otel_langsmith.conventions.fields import CONTENT, Field
@@ -76,6 +77,15 @@ class Row:
     def is_family(self) -> bool:
         """Whether ``keys`` are beginnings of names."""
         return self.kind in ("prefix", "indexed")
+
+    @property
+    def beginnings(self) -> tuple[str, ...]:
+        """With what the names of a family begin: of an indexed one, up to a number's first digit.
+
+        ``gen_ai.prompt.0.content`` is of ``gen_ai.prompt.``, and ``gen_ai.prompt.name`` is not.
+        """
+        start = self.keys[0]
+        return tuple(start + digit for digit in digits) if self.kind == "indexed" else (start,)
 
     @property
     def is_spoken(self) -> bool:

@@ -100,7 +100,7 @@ class Table:
         rows = [row for convention in conventions for row in convention.rows if row.content]
         still = [row for row in rows if not row.is_spoken]
         self._content = frozenset(key for row in still if not row.is_family for key in row.keys)
-        self._families = tuple(row.keys[0] for row in still if row.is_family)
+        self._families = tuple(start for row in still if row.is_family for start in row.beginnings)
         spoken = [row for row in rows if row.is_spoken]
         self._events = frozenset(
             (name, key) for row in spoken for name in row.names for key in row.keys

@@ -314,14 +314,20 @@ HOSTILE = ["m.999999999.content", f"m.{'9' * 5000}.content", "m.-1.content", "m.
 
 @pytest.mark.parametrize("key", HOSTILE)
 def test_hostile_indices_allocate_nothing_and_lose_nothing(key: str) -> None:
-    found = repr(grow(**{key.replace(".", "__"): "text"}).inputs)
-    assert "text" in found
-    assert len(found) < 200
+    reading = grow(**{key.replace(".", "__"): "text"})
+    assert ("text" in repr(reading.inputs)) != (reading.rest == {key: "text"})
+    assert len(repr(reading.inputs)) < 200
+
+
+def test_a_name_without_a_number_is_of_no_indexed_family() -> None:
+    reading = grow(m__0__content="said", m__name="greeting", m__variable__city="Paris")
+    assert reading.rest == {"m.name": "greeting", "m.variable.city": "Paris"}
+    assert not table_of((FLAT,)).is_content("m.name")
 
 
 def test_names_nest_only_so_deep() -> None:
-    deep = "m." + ".".join("a" * 5000) + ".end"
-    assert "text" in repr(table_of((FLAT,)).read("", {deep: "text", "m.a": 1}).inputs)
+    deep = "m.0." + ".".join("a" * 5000) + ".end"
+    assert "text" in repr(table_of((FLAT,)).read("", {deep: "text", "m.0": 1}).inputs)
 
 
 def test_a_value_beside_what_is_below_it_stays() -> None:

@@ -406,7 +406,7 @@ CONTENT = sorted(
         for c in CONVENTIONS
         for row in c.rows
         if row.content and not row.is_spoken
-        for key in row.keys
+        for key in (row.beginnings[:1] if row.is_family else row.keys)
     }
 )
 
