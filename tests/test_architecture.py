@@ -46,6 +46,7 @@ ORDER = (
     "conventions.gen_ai",
     "conventions.openinference",
     "conventions.traceloop",
+    "conventions.mcp",
     "conventions.plain",
     "conventions",
     "conventions.media",
