@@ -52,6 +52,7 @@ def _exception(attributes: Mapping[str, Any]) -> str:
 
 def _described(description: str | None, fields: Mapping[str, Any]) -> Failure:
     """The best words for a failure of which no exception tells."""
+    description = description or fields.get("error.message")
     kind, code = fields.get("error.type"), fields.get("error.code")
     status = f"HTTP {code}" if code is not None else ""
     if description:

@@ -105,15 +105,20 @@ def _attributes(span: ReadableSpan) -> dict[str, Any]:
 
 
 def _read(span: ReadableSpan, table: Table) -> _Told:
-    scope = span.instrumentation_scope
     events = tuple(span.events)
-    return _Told(table, table.read(scope.name if scope else "", _attributes(span), events), events)
+    return _Told(table, table.read(_scope_of(span), _attributes(span), events), events)
+
+
+def _scope_of(span: ReadableSpan) -> str:
+    scope = span.instrumentation_scope
+    return scope.name if scope else ""
 
 
 def _unread(span: ReadableSpan, table: Table) -> _Told:
     """The attributes that are no content, by anyone's table, and nothing made of them."""
     attributes = _attributes(span)
-    rest = {key: value for key, value in attributes.items() if not table.is_content(key)}
+    name = _scope_of(span)
+    rest = {key: value for key, value in attributes.items() if not table.is_content(key, name)}
     return _Told(table, Reading(rest), tuple(span.events))
 
 

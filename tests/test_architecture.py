@@ -44,6 +44,7 @@ ORDER = (
     "conventions.table",
     "conventions.langsmith",
     "conventions.gen_ai",
+    "conventions.litellm",
     "conventions.openinference",
     "conventions.traceloop",
     "conventions.mcp",

@@ -1,18 +1,20 @@
 """The dialects of span attributes, and who goes before whom. Provisional.
 
-A dialect is a table of rows (`attr`, `spread`, `prefix`, `indexed`, `event`, `events`) in a module
-of its own; CONTRIBUTING.md tells how to add one. What the rows have in common (readers, messages,
-raw payloads, tools, documents) is in the modules before them; who wins is decided in `table`.
+A dialect is a table of rows (`attr`, `spread`, `prefix`, `indexed`, `named`, `event`, `events`) in
+a module of its own; CONTRIBUTING.md tells how to add one. What the rows have in common (readers,
+messages, raw payloads, tools, documents) is in the modules before them; who wins is decided in
+`table`.
 """
 
 from typing import Final
 
 from otel_langsmith.conventions.gen_ai import GEN_AI
 from otel_langsmith.conventions.langsmith import LANGSMITH
+from otel_langsmith.conventions.litellm import LITELLM
 from otel_langsmith.conventions.mcp import MCP
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.plain import PLAIN
-from otel_langsmith.conventions.readers import UNREADABLE
+from otel_langsmith.conventions.readers import BLANK, UNREADABLE
 from otel_langsmith.conventions.rows import (
     Convention,
     Row,
@@ -21,6 +23,7 @@ from otel_langsmith.conventions.rows import (
     event,
     events,
     indexed,
+    named,
     prefix,
     spread,
 )
@@ -30,6 +33,7 @@ from otel_langsmith.conventions.traceloop import TRACELOOP
 CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGSMITH,
     GEN_AI,
+    LITELLM,
     OPENINFERENCE,
     TRACELOOP,
     MCP,
@@ -38,6 +42,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
 """In order of precedence, which is a decision and therefore written by hand."""
 
 __all__ = [
+    "BLANK",
     "CONVENTIONS",
     "UNREADABLE",
     "Convention",
@@ -47,6 +52,7 @@ __all__ = [
     "event",
     "events",
     "indexed",
+    "named",
     "prefix",
     "spread",
     "table_of",

@@ -25,6 +25,7 @@ Scalar: TypeAlias = Literal[
     "first_token_s",
     "error.type",
     "error.code",
+    "error.message",
     "error.from_events",
     "lineage.run_id",
     "lineage.trace_id",

@@ -176,6 +176,7 @@ GEN_AI: Final = Convention(
             via=as_seconds,
         ),
         attr("first_token_s", "gen_ai.server.time_to_first_token", via=first_token_s),
+        attr("error.message", "error.message", via=as_text, keep=True),
         attr("error.type", "error.type", via=error_type, keep=True),
         attr("params.temperature", "gen_ai.request.temperature", via=as_float),
         attr("params.top_p", "gen_ai.request.top_p", via=as_float),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions.messages import Message, instructions, is_message, messages
-from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, first_of, from_json
+from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, as_count, first_of, from_json
 
 REDACTED: Final = "__REDACTED__"
 """What OpenInference writes for content that it was told to hide."""
@@ -61,6 +61,38 @@ def conversation(value: Any) -> Any:
     if isinstance(said, (list, tuple)) and said and all(map(_tells, said)):
         return {**found, "messages": messages(said, "user")}
     return found
+
+
+def usage(found: Mapping[str, Any]) -> dict[str, int]:
+    """The tokens of OpenAI's usage object, old or new, as fields."""
+    fields: dict[str, int] = {}
+    for path, field in _USAGE.items():
+        count = as_count(_at(found, path))
+        if count is not UNREADABLE:
+            fields.setdefault(field, count)
+    return fields
+
+
+def _at(found: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+_USAGE: Final = {
+    ("prompt_tokens",): "usage.input_tokens",
+    ("completion_tokens",): "usage.output_tokens",
+    ("total_tokens",): "usage.total_tokens",
+    ("prompt_tokens_details", "cached_tokens"): "usage.input_token_details.cache_read",
+    ("prompt_tokens_details", "audio_tokens"): "usage.input_token_details.audio",
+    ("input_tokens",): "usage.input_tokens",
+    ("output_tokens",): "usage.output_tokens",
+    ("input_tokens_details", "cached_tokens"): "usage.input_token_details.cache_read",
+    ("output_tokens_details", "reasoning_tokens"): "usage.output_token_details.reasoning",
+    ("cache_creation_input_tokens",): "usage.input_token_details.cache_creation",
+    ("completion_tokens_details", "reasoning_tokens"): "usage.output_token_details.reasoning",
+    ("completion_tokens_details", "audio_tokens"): "usage.output_token_details.audio",
+}
 
 
 def _is_cut(text: str) -> bool:

@@ -4,6 +4,7 @@ A span's attributes are written by anybody, in any of the types OpenTelemetry al
 text: ints as ``"64"``, lists as JSON, dicts as Python reprs, ``""`` and ``"None"`` for nothing.
 """
 
+import ast
 import base64
 import binascii
 import json
@@ -21,12 +22,17 @@ from otel_langsmith.run import Attachment, Json
 
 
 class Unreadable(Enum):
-    """The type of the one value that says: this row does not apply."""
+    """What a reader says of an attribute that has no value for the field."""
 
     UNREADABLE = "unreadable"
+    BLANK = "blank"
 
 
 UNREADABLE: Final = Unreadable.UNREADABLE
+"""This row does not apply."""
+
+BLANK: Final = Unreadable.BLANK
+"""There is nothing in it for anyone: the attribute need not be kept (scalars only)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,9 @@ _NOTHING: Final = frozenset(("", "None", "null", "<not specified>"))
 """How instrumentations spell a missing id or parameter (litellm, ADK, str(None))."""
 
 _LONGEST_NUMBER: Final = 40
+_LONGEST_REPR: Final = 16_384
+"""Characters; Python parses its own reprs a hundred times slower than orjson parses JSON."""
+
 _DIGITS_TO_0: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_NUMBER: Final = b"0" * 19
 """Integers of fewer digits fit 64 bits; orjson makes floats of those that do not, losing digits.
@@ -192,6 +201,17 @@ def nested_json(value: Any) -> Any:
     except orjson.JSONDecodeError:
         return value
     return value if isinstance(inner, (str, int, float)) else inner
+
+
+def from_repr(value: Any) -> Any:
+    """`from_json`, or the object or list that a Python repr spells out, as LiteLLM writes them."""
+    found = from_json(value)
+    if not isinstance(found, str) or len(found) > _LONGEST_REPR or found[:1] not in ("{", "["):
+        return found
+    try:
+        return ast.literal_eval(found)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return found
 
 
 def unquoted(value: Any) -> Any:

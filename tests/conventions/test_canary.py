@@ -34,8 +34,9 @@ def marked(value: Any) -> Any:
 
 
 def marked_span(span: ReadableSpan) -> ReadableSpan:
+    scope = span.instrumentation_scope.name if span.instrumentation_scope else ""
     attributes = {
-        key: marked(value) if TABLE.is_content(key) else value
+        key: marked(value) if TABLE.is_content(key, scope) else value
         for key, value in (span.attributes or {}).items()
     }
     events = [

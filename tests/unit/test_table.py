@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event
 
 from otel_langsmith.conventions import (
+    BLANK,
     CONVENTIONS,
     UNREADABLE,
     Convention,
@@ -20,6 +21,7 @@ from otel_langsmith.conventions import (
     event,
     events,
     indexed,
+    named,
     prefix,
     readers,
     spread,
@@ -140,6 +142,8 @@ def fed(row: Row, value: Any) -> Any:
     """What the table hands to a row's reader where the attribute's value is this."""
     if row.kind == "indexed":
         return [value, {"message": value}, {"tool": value}, {"embedding": value, "document": value}]
+    if row.kind == "named":
+        return {"openai": {"messages": value, "choices": value}, "other": value}
     if row.kind == "events":
         return [(row.names[0], {"content": value, "message": value}), (row.names[-1], {"x": value})]
     return value
@@ -317,6 +321,23 @@ def test_hostile_indices_allocate_nothing_and_lose_nothing(key: str) -> None:
     reading = grow(**{key.replace(".", "__"): "text"})
     assert ("text" in repr(reading.inputs)) != (reading.rest == {key: "text"})
     assert len(repr(reading.inputs)) < 200
+
+
+def test_names_that_were_flattened_grow_back_on_spans_of_their_scope_only() -> None:
+    here = When(scope=("there",))
+    rows = (named("inputs", "raw.", via=dict, when=here),)
+    table = table_of((Convention(name="raw", spec="", rows=rows),))
+    told = {"raw.model": "m", "raw.usage.input": 1}
+    assert table.read("there", told).inputs == {"inputs": {"model": "m", "usage": {"input": 1}}}
+    assert table.read("elsewhere", told).rest == told
+    assert table.is_content("raw.model", "there")
+    assert not table.is_content("raw.model", "elsewhere")
+
+
+def test_what_a_reader_calls_blank_is_gone() -> None:
+    rows = (prefix("metadata", "m.", via=lambda value: UNREADABLE if value else BLANK),)
+    reading = table_of((Convention(name="b", spec="", rows=rows),)).read("", {"m.a": "", "m.b": 1})
+    assert (reading.rest, reading.metadata) == ({"m.b": 1}, {})
 
 
 def test_a_name_without_a_number_is_of_no_indexed_family() -> None:

@@ -405,7 +405,7 @@ CONTENT = sorted(
         key
         for c in CONVENTIONS
         for row in c.rows
-        if row.content and not row.is_spoken
+        if row.content and not (row.is_spoken or row.when.scope)
         for key in (row.beginnings[:1] if row.is_family else row.keys)
     }
 )
