@@ -198,7 +198,14 @@ def _message(item: Part, content: list[Block], role: str) -> Message:
     message: Message = {"role": said, "content": content}
     if len(item) > 2 or not content or "role" not in item:  # noqa: PLR2004 - beside these two
         _add_members(message, content, item)
+    if len(content) > 1 and content[-1]["type"] == "reasoning" and said == "assistant":
+        message["content"] = _thought_first(content)
     return message
+
+
+def _thought_first(content: list[Block]) -> list[Block]:
+    """What was thought stands before what was said, though Traceloop puts it last."""
+    return sorted(content, key=lambda found: found["type"] != "reasoning")
 
 
 def _add_members(message: Message, content: list[Block], item: Part) -> None:

@@ -22,17 +22,19 @@ from otel_langsmith.run import Attachment, Json
 
 
 class Unreadable(Enum):
-    """What a reader says of an attribute that has no value for the field."""
+    """The type of the one value that says: this row does not apply."""
 
     UNREADABLE = "unreadable"
+
+
+class Blank(Enum):
+    """The type of the one value that says: nobody need keep this attribute (scalars only)."""
+
     BLANK = "blank"
 
 
 UNREADABLE: Final = Unreadable.UNREADABLE
-"""This row does not apply."""
-
-BLANK: Final = Unreadable.BLANK
-"""There is nothing in it for anyone: the attribute need not be kept (scalars only)."""
+BLANK: Final = Blank.BLANK
 
 
 @dataclass(frozen=True, slots=True)

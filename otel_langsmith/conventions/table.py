@@ -11,7 +11,7 @@ from otel_langsmith.conventions.fields import MINOR, UNIONS
 from otel_langsmith.conventions.flattened import grown
 from otel_langsmith.conventions.messages import size
 from otel_langsmith.conventions.plan import SEVERAL, Plan, Planner, Side, Step, home_of
-from otel_langsmith.conventions.readers import BLANK, UNREADABLE, Raw, Thin, Unreadable
+from otel_langsmith.conventions.readers import BLANK, UNREADABLE, Raw, Thin
 from otel_langsmith.conventions.rows import Convention, Row
 
 Attributes: TypeAlias = Mapping[str, Any]
@@ -171,7 +171,7 @@ def _read_scalars(steps: tuple[Step, ...], reading: Reading, attributes: Attribu
         if again and not keep and source in taken:
             continue
         value = via(attributes[source] if type(source) is str else grown(source, attributes))
-        if type(value) is Unreadable:
+        if value is UNREADABLE or value is BLANK:
             took = value is BLANK
         elif home >= 0 and name not in homes[home]:
             homes[home][name] = value
