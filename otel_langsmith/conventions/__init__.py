@@ -9,6 +9,7 @@ messages, raw payloads, tools, documents) is in the modules before them; who win
 from typing import Final
 
 from otel_langsmith.conventions.gen_ai import GEN_AI
+from otel_langsmith.conventions.haystack import HAYSTACK
 from otel_langsmith.conventions.langsmith import LANGSMITH
 from otel_langsmith.conventions.litellm import LITELLM
 from otel_langsmith.conventions.mcp import MCP
@@ -37,6 +38,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     OPENINFERENCE,
     TRACELOOP,
     MCP,
+    HAYSTACK,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""
