@@ -48,6 +48,7 @@ ORDER = (
     "conventions.openinference",
     "conventions.traceloop",
     "conventions.mcp",
+    "conventions.openlit",
     "conventions.haystack",
     "conventions.plain",
     "conventions",

@@ -14,6 +14,7 @@ from otel_langsmith.conventions.langsmith import LANGSMITH
 from otel_langsmith.conventions.litellm import LITELLM
 from otel_langsmith.conventions.mcp import MCP
 from otel_langsmith.conventions.openinference import OPENINFERENCE
+from otel_langsmith.conventions.openlit import OPENLIT
 from otel_langsmith.conventions.plain import PLAIN
 from otel_langsmith.conventions.readers import BLANK, UNREADABLE
 from otel_langsmith.conventions.rows import (
@@ -38,6 +39,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     OPENINFERENCE,
     TRACELOOP,
     MCP,
+    OPENLIT,
     HAYSTACK,
     PLAIN,
 )

@@ -32,10 +32,12 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
             composed[f"{spare}_messages" if spare in composed else spare] = value
         elif rest:
             composed.setdefault(key, {})[rest] = value
-        elif key and key != "system":
+        elif key and key not in _WITHIN:
             composed[key] = value
     if system := parts.get("inputs.system"):
         composed["messages"] = _led_by(system, composed.get("messages", []))
+    if thought := parts.get("outputs.reasoning"):
+        composed["messages"] = _thought(thought, composed.get("messages", []))
     return composed
 
 
@@ -44,6 +46,21 @@ def _place(name: str) -> tuple[str, str]:
     """``inputs.variables.city`` → variables, city."""
     key, _, rest = name.partition(".")[2].partition(".")
     return key, rest
+
+
+_WITHIN: Final = frozenset(("system", "reasoning"))
+"""Fields that become part of the messages."""
+
+
+def _thought(text: str, messages: Any) -> Any:
+    """The answer after what was thought of it, unless it tells that itself."""
+    found = {"type": "reasoning", "text": text}
+    if not isinstance(messages, list) or not messages:
+        return [{"role": "assistant", "content": [found]}]
+    first, content = messages[0], messages[0]["content"]
+    if any(block["type"] == "reasoning" for block in content):
+        return messages
+    return [{**first, "content": [found, *content]}, *messages[1:]]
 
 
 def _led_by(system: JsonObject, messages: Any) -> Any:

@@ -109,6 +109,7 @@ Content: TypeAlias = Literal[
     "outputs.dimensions",
     "outputs.documents",
     "outputs.messages",
+    "outputs.reasoning",
     "outputs.records",
     "outputs.rows",
     "outputs.status_code",
@@ -119,7 +120,7 @@ Field: TypeAlias = Scalar | Content
 CONTENT: Final[frozenset[str]] = frozenset((*get_args(Content), "params.tools", "attachments"))
 """Fields that hiding inputs or outputs must reach. What feeds them never falls into metadata."""
 
-MINOR: Final[frozenset[str]] = frozenset(("inputs.system", "inputs.variables"))
+MINOR: Final[frozenset[str]] = frozenset(("inputs.system", "inputs.variables", "outputs.reasoning"))
 """Content that goes with other content: who has no more than this does not own the inputs."""
 
 UNIONS: Final[frozenset[str]] = frozenset(("tags",))

@@ -23,9 +23,10 @@ MCP: Final = Convention(
     ),
     rows=(
         spread("mcp.method.name", via=one_of(METHODS, {"run_type": "chain"}), keep=True),
-        # The names from before there was a specification, in MCP's C# SDK and at Sentry's.
+        # Names from before there was a specification: MCP's C# SDK's, Sentry's and OpenLIT's.
         attr("tool.name", "mcp.tool.name", via=as_text, keep=True),
         prefix("inputs", "mcp.request.argument.", via=from_json),
-        attr("outputs", "mcp.tool.result.content", via=from_json),
+        attr("inputs", "mcp.tool.arguments", "mcp.params", via=from_json),
+        attr("outputs", "mcp.tool.result", "mcp.tool.result.content", "mcp.result", via=from_json),
     ),
 )
