@@ -130,7 +130,8 @@ def test_an_embedding_shows_its_texts_and_no_vector(calls: list[StoredRun], dial
     assert run.inputs == ({} if dialect == "official" else {"input": ["Paris", "Rome"]})
     if dialect == "openinference":
         assert run.outputs == {"count": 2, "dimensions": 3}
-    assert "0.6" not in Traced([run]).text
+    stored = Traced([run]).text
+    assert not [numbers for numbers in ("0.6, 0.8", "0.6,0.8") if numbers in stored]
 
 
 @under()
