@@ -6,6 +6,8 @@ from otel_langsmith.exporter import LangSmithSpanExporter
 from otel_langsmith.feedback import run_id
 from otel_langsmith.processor import LangSmithSpanProcessor
 from otel_langsmith.propagator import LangSmithPropagator
+from otel_langsmith.serverless import flush_on_return
+from otel_langsmith.setup import configure
 from otel_langsmith.version import __version__
 
 __all__ = [
@@ -16,5 +18,7 @@ __all__ = [
     "Ledger",
     "OtelLangSmithError",
     "__version__",
+    "configure",
+    "flush_on_return",
     "run_id",
 ]

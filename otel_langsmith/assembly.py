@@ -5,14 +5,14 @@ until the lineage of its parent is decided. Pure: the caller brings the time and
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
-from otel_langsmith.lineage import ORPHANED, Lineage, claimed, of_span
+from otel_langsmith.lineage import ORPHANED, Lineage, attributes_of, claimed, of_span
 from otel_langsmith.presence import Presence
 from otel_langsmith.tracking import find, hang
 
@@ -46,8 +46,7 @@ class Bounds:
     age_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(NamedTuple):
     span: ReadableSpan
     parent: SpanKey
     bytes: int
@@ -79,46 +78,54 @@ class Assembly:
 
     def knows(self, span: ReadableSpan) -> bool:
         """Whether the span came before: it waits, or was placed and is still remembered."""
-        key = _key(span.context) if span.context is not None else None
-        return key in self._by_key or key in self._decided
+        context = span.context
+        key = None if context is None else _key(context)
+        return key in self._decided or key in self._by_key
 
     def add(self, spans: Iterable[ReadableSpan], now_s: float) -> list[Placed]:
         """Every span that can be placed now, each after its parent; the others wait."""
         placed: list[Placed] = []
         for span in spans:
             parent = span.parent
-            above = self._lineage_at(parent)
-            if parent is None or parent.is_remote or above is not None:
-                placed.extend(self._place(span, above))
+            above = parent and self._lineage_at(parent)
+            if parent is None or above is not None or parent.is_remote:
+                self._place(span, above, placed)
             else:
                 self._hold(span, _key(parent), now_s)
-        placed.extend(self._overdue(now_s))
+        while self._held and self._exceeded(now_s):
+            self._give_up_oldest(placed)
         return placed
 
     def drain(self) -> list[Placed]:
         """Everything that waits, oldest tree first; nothing waits afterwards."""
         placed: list[Placed] = []
         while self._held:
-            placed.extend(self._give_up_oldest())
+            self._give_up_oldest(placed)
         return placed
 
-    def _lineage_at(self, parent: SpanContext | None) -> Lineage | None:
-        return parent and (find(parent) or self._decided.get(_key(parent)))
+    def _lineage_at(self, parent: SpanContext) -> Lineage | None:
+        return find(parent) or self._decided.get(_key(parent))
 
-    def _place(self, span: ReadableSpan, parent: Lineage | None, *notes: str) -> Iterator[Placed]:
-        """The span, then whatever waited for it, level by level without recursion."""
+    def _place(
+        self, span: ReadableSpan, parent: Lineage | None, placed: list[Placed], *notes: str
+    ) -> None:
+        """Add the span to ``placed``, then whatever waited for it, level by level."""
         ready = [(span, parent, notes)]
         for span_, parent_, notes_ in ready:
             above = claimed(span_, parent_) if self._claims else parent_
-            lineage = _lineage_of(span_, above, notes_)
-            yield Placed(span_, lineage)
-            if span_.context is None:
+            context = span_.context
+            span_id = 0 if context is None else context.span_id
+            start_ns = span_.start_time or 0
+            lineage = of_span(span_id, start_ns, above, attributes_of(span_), notes_)
+            placed.append(Placed(span_, lineage))
+            if context is None:
                 continue
-            hang(span_.context, lineage)
-            key = _key(span_.context)
+            hang(context, lineage)
+            key = (context.trace_id, span_id)
             self._remember(key, lineage)
-            children = self._waiting.pop(key, {})
-            ready.extend((self._release(serial), lineage, ()) for serial in children)
+            if key in self._waiting:
+                children = self._waiting.pop(key)
+                ready.extend((self._release(serial), lineage, ()) for serial in children)
 
     def _remember(self, key: SpanKey, lineage: Lineage) -> None:
         self._decided[key] = lineage
@@ -141,10 +148,6 @@ class Assembly:
             self._by_key.pop(_key(held.span.context), None)
         return held.span
 
-    def _overdue(self, now_s: float) -> Iterator[Placed]:
-        while self._held and self._exceeded(now_s):
-            yield from self._give_up_oldest()
-
     def _exceeded(self, now_s: float) -> bool:
         oldest = next(iter(self._held.values()))
         return (
@@ -153,14 +156,14 @@ class Assembly:
             or now_s - oldest.since_s > self._bounds.age_s
         )
 
-    def _give_up_oldest(self) -> Iterator[Placed]:
-        """The tree around the oldest span, as one trace: what hangs together stays together."""
+    def _give_up_oldest(self, placed: list[Placed]) -> None:
+        """Place the tree around the oldest span as one trace: what hangs together stays so."""
         serial = self._topmost(next(iter(self._held)))
         siblings = self._waiting[self._held[serial].parent]
         del siblings[serial]
         if not siblings:
             del self._waiting[self._held[serial].parent]
-        return self._place(self._release(serial), None, ORPHANED)
+        self._place(self._release(serial), None, placed, ORPHANED)
 
     def _topmost(self, serial: int) -> int:
         """The highest ancestor that waits too; a cycle of parents ends where it began."""
@@ -177,16 +180,11 @@ def _key(context: SpanContext) -> SpanKey:
     return context.trace_id, context.span_id
 
 
-def _lineage_of(span: ReadableSpan, parent: Lineage | None, notes: tuple[str, ...]) -> Lineage:
-    span_id = span.context.span_id if span.context is not None else 0
-    return of_span(span_id, span.start_time or 0, parent, span.attributes or {}, notes)
-
-
 def content_bytes(span: ReadableSpan) -> int:
     """About how many bytes a span holds: its text, and a fixed cost for all else."""
     events = sum(_text_length(event.attributes) for event in span.events)
     links = sum(_text_length(link.attributes) for link in span.links)
-    return _OVERHEAD_BYTES + _text_length(span.attributes) + events + links
+    return _OVERHEAD_BYTES + _text_length(attributes_of(span)) + events + links
 
 
 def _text_length(value: object, depth: int = 0) -> int:
@@ -194,7 +192,11 @@ def _text_length(value: object, depth: int = 0) -> int:
     if isinstance(value, (str, bytes)):
         return len(value)
     if depth < _DEEPEST_WEIGHED and isinstance(value, Mapping):
-        return sum(len(key) + _text_length(item, depth + 1) for key, item in value.items())
+        length = 0
+        for key, item in value.items():
+            text = item if type(item) is str else None  # as most are
+            length += len(key) + (_text_length(item, depth + 1) if text is None else len(text))
+        return length
     if depth < _DEEPEST_WEIGHED and isinstance(value, (list, tuple)):
         return sum(_text_length(item, depth + 1) for item in value)
     return 8

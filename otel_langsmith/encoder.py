@@ -78,8 +78,8 @@ class Encoder:
             tuple(parts(run, placed=not alone)),
             Presence() if alone and presence is None else presence,
             moment,
-            alone=alone,
-            place=_place(run, lineage) if alone else EMPTY,
+            alone,
+            _place(run, lineage) if alone else EMPTY,
         )
         return Encoded(run, sent, fault_of(run))
 

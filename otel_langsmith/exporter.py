@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+import logging
+import weakref
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from otel_langsmith.pipeline import open_pipeline
+from otel_langsmith.processor import LangSmithSpanProcessor, processor_over
+from otel_langsmith.settings import SETTINGS
+from otel_langsmith.tracking import is_followed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
 
     import requests
     from opentelemetry.sdk.trace import ReadableSpan
 
     from otel_langsmith.delivery.ledger import Ledger
+    from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Mode, RemoteParent
+
+_OF_THE_PROCESSOR: Final = [row.keyword for row in SETTINGS if row.faces == ("processor",)]
+
+_log: Final = logging.getLogger("otel_langsmith")
 
 
 class LangSmithSpanExporter(SpanExporter):
@@ -56,6 +68,11 @@ class LangSmithSpanExporter(SpanExporter):
             LangSmith run: ``root`` of a trace of its own (default), or ``parent``: its run claims
             the run that LangSmith makes of that span when it gets it by OTLP. Such traces go as in
             ``mode="basic"``; what LangSmith then refuses becomes a root after all.
+        span_filter: For the processor that ``opentelemetry-instrument`` puts in this exporter's
+            place, as are the following; so each can be a key under ``OTEL_CONFIG_FILE``.
+        live: As above.
+        schedule_delay_millis: As above.
+        max_queue_size: As above.
 
     Raises:
         ConfigurationError: An argument cannot be used. An unusable environment variable is warned
@@ -84,12 +101,29 @@ class LangSmithSpanExporter(SpanExporter):
         max_held_bytes: int | None = None,
         max_held_seconds: float | None = None,
         remote_parent: RemoteParent | None = None,
+        span_filter: SpanFilter | None = None,
+        live: bool | None = None,
+        schedule_delay_millis: float | None = None,
+        max_queue_size: int | None = None,
     ) -> None:
         arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
         self._pipeline = open_pipeline(arguments)
+        self._successor: LangSmithSpanProcessor | None = None
+        self._unheeded = [name for name in _OF_THE_PROCESSOR if arguments[name] is not None]
+        if _is_opentelemetry(inspect.currentframe()):
+            _configured.add(self)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """SUCCESS if all that could be sent is delivered; never raises, returns in ``timeout``."""
+        if self._successor is not None:
+            spans = [
+                span for span in spans if span.context is None or not is_followed(span.context)
+            ]
+            if not spans:
+                return SpanExportResult.SUCCESS
+        elif self._unheeded:
+            _log.warning("%s: only LangSmithSpanProcessor obeys that", ", ".join(self._unheeded))
+            self._unheeded = []
         delivered = self._pipeline.export(spans)
         return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE
 
@@ -98,6 +132,8 @@ class LangSmithSpanExporter(SpanExporter):
 
         False while spans wait for ancestors that have not ended.
         """
+        if self._successor is not None:
+            return self._successor.force_flush(timeout_millis)
         return self._pipeline.flush((30_000 if timeout_millis is None else timeout_millis) / 1000)
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
@@ -105,8 +141,39 @@ class LangSmithSpanExporter(SpanExporter):
 
         Returns within ``timeout_millis``, and ``timeout`` after LangSmith last took anything.
         """
-        self._pipeline.close(timeout_millis / 1000)
+        if self._successor is None:  # else the pipeline is the successor's to close
+            self._pipeline.close(timeout_millis / 1000)
 
     def ledger(self) -> Ledger:
         """What became of every span received: delivered, held, queued, dropped by reason."""
-        return self._pipeline.ledger()
+        return (self._successor or self._pipeline).ledger()
+
+    def _succeed(self) -> LangSmithSpanProcessor:
+        """The processor that does this exporter's work from now on, with all that it has.
+
+        The batch processor still brings the spans here; they count as sent if they were seen to
+        start, which all are but those of another provider than the processor's.
+        """
+        self._successor = processor_over(self._pipeline)
+        return self._successor
+
+
+_configured: Final[weakref.WeakSet[LangSmithSpanExporter]] = weakref.WeakSet()
+"""What OpenTelemetry built as the environment or a file asked, and nobody has taken over yet."""
+
+
+def successors() -> Iterator[LangSmithSpanProcessor]:
+    """A processor in place of each exporter that OpenTelemetry built itself; of each only once."""
+    while _configured:
+        yield _configured.pop()._succeed()  # noqa: SLF001 - its own module
+
+
+def _is_opentelemetry(constructor: FrameType | None) -> bool:
+    """Whether OpenTelemetry's own code calls this constructor.
+
+    Nothing else tells an exporter that was chosen by name from one that somebody wires by hand and
+    wants left alone: arguments and moment can be the same.
+    """
+    caller = constructor and constructor.f_back
+    name = caller.f_globals.get("__name__", "") if caller else ""
+    return isinstance(name, str) and name.startswith("opentelemetry.")

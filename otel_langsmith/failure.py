@@ -7,6 +7,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import StatusCode
 
 _EXCEPTION: Final = "exception"
+_ERROR: Final = StatusCode.ERROR  # looked up once: see `provenance`
 EXCEPTION_KEYS: Final = frozenset(
     ("exception.type", "exception.message", "exception.stacktrace", "exception.escaped")
 )
@@ -30,7 +31,7 @@ def failure_of(span: ReadableSpan, fields: Mapping[str, Any], events: Sequence[E
     fail (genai.md §0.4). Of several events the last is the one that got out.
     """
     status = span.status
-    failed = status.status_code is StatusCode.ERROR
+    failed = status.status_code is _ERROR
     if not failed and "error.from_events" not in fields:
         return SOUND
     for event in reversed(events):

@@ -7,11 +7,11 @@ a `Lineage` carries them. Where it is kept while a span lives is the matter of `
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from otel_langsmith.identity import (
     SEGMENT_LENGTH,
-    STAMP_LENGTH,
+    UUID_LENGTH,
     parse_dotted_order,
     run_id_of,
     stamp,
@@ -60,9 +60,11 @@ _DEEPEST_ORDER: Final = MAX_DEPTH * (SEGMENT_LENGTH + 1) - 1
 _AMENDING: Final = frozenset((SPAN_ID, TRACE_ID, PARENT_ID, DOTTED_ORDER, PROJECT, PROJECT_ID))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lineage:
-    """A run's place in its tree, and the project its trace goes to.
+    """A run's place in its tree, and the project its trace goes to. Never mutated once it is made.
+
+    (Not frozen, like `Run`: with ten fields that alone costs 6,000 instructions a span.)
 
     ``dotted_order`` is the parent's, a dot, and a segment of the run's own: start time in UTC to
     the microsecond, then the run id. LangSmith sorts a trace by comparing these texts and refuses a
@@ -83,7 +85,7 @@ class Lineage:
     project_id: str | None = None
     notes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    metadata: JsonObject = field(default_factory=lambda: EMPTY, hash=False)
+    metadata: JsonObject = field(default_factory=lambda: EMPTY)
     claimed: bool = False
 
     @property
@@ -94,7 +96,18 @@ class Lineage:
     @property
     def stamp(self) -> str:
         """The time part of the run's own segment."""
-        return self.dotted_order[-SEGMENT_LENGTH:][:STAMP_LENGTH]
+        return self.dotted_order[-SEGMENT_LENGTH:-UUID_LENGTH]
+
+
+def attributes_of(span: ReadableSpan) -> dict[str, Any]:
+    """The span's attributes, the caller's to change.
+
+    Every look into the SDK's mapping goes through Python code of its own; one ``copy`` does once.
+    """
+    attributes = span.attributes
+    copy = getattr(attributes, "copy", None)
+    found = copy() if copy else attributes
+    return found if type(found) is dict else dict(found or {})
 
 
 def root(run_id: str, start_ns: int) -> Lineage:
@@ -123,13 +136,14 @@ def child(parent: Lineage, run_id: str, start_ns: int) -> Lineage:
     """
     if len(parent.dotted_order) >= _DEEPEST_ORDER:
         return _beside(parent, root(run_id, start_ns), TOO_DEEP)
-    time, earliest = stamp(start_ns), parent.stamp
+    above = parent.dotted_order
+    time, earliest = stamp(start_ns), above[-SEGMENT_LENGTH:-UUID_LENGTH]
     late_enough = time >= earliest
     return Lineage(
         parent.trace_id,
         run_id,
         parent.run_id,
-        f"{parent.dotted_order}.{time if late_enough else earliest}{run_id}",
+        f"{above}.{time if late_enough else earliest}{run_id}",
         parent.project,
         parent.project_id,
         () if late_enough else (START_CLAMPED,),

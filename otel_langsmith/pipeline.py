@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
+from otel_langsmith.delivery.patience import Patience
 from otel_langsmith.delivery.sender import Clock, Sender, SystemClock
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.encoder import Encoder
 from otel_langsmith.live import OPENING_FAILED, UNENDED
-from otel_langsmith.settings import resolve
+from otel_langsmith.settings import US_CLOUD, resolve
 from otel_langsmith.tracking import Fate
 from otel_langsmith.wire.reply import RetryLater
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from otel_langsmith.live import LiveRuns
     from otel_langsmith.settings import Settings
     from otel_langsmith.wire.batch import EncodedRun
+    from otel_langsmith.wire.reply import Verdict
 
 NO_API_KEY: Final = "no_api_key"
 NO_ENDPOINT: Final = "no_endpoint"
@@ -48,6 +50,13 @@ DUPLICATE: Final = "duplicate"
 
 OPENING_TIMEOUT_S: Final = 5.0
 """Longest that runs which have ended may wait for one request that shows others."""
+_NO_ACCOUNT: Final = " (no account? run `otel-langsmith serve` and set the variables it prints)"
+
+POLITE: Final = 16
+"""After so many spans, a thread of the application's that waits for the interpreter gets it: else
+it would wait for up to five milliseconds, twelve times as often late (performance.md §2)."""
+
+_yield: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
 
 _KEY_HEADERS: Final = frozenset({"x-api-key", "authorization", "x-service-key", "cookie"})
 
@@ -65,7 +74,10 @@ def open_pipeline(arguments: Mapping[str, object]) -> Pipeline:
         _log.warning("%s", problem)
     unusable_key = any("API_KEY" in problem for problem in problems)
     if _undeliverable(settings) == NO_API_KEY and not unusable_key:
-        _log.warning("LANGSMITH_API_KEY is not set, so no run is sent to %s", settings.endpoint)
+        remedy = _NO_ACCOUNT if settings.endpoint == US_CLOUD else ""
+        _log.warning(
+            "LANGSMITH_API_KEY is not set, so no run is sent to %s%s", settings.endpoint, remedy
+        )
     return Pipeline(settings, lambda: HttpTransport(settings.session), SystemClock())
 
 
@@ -98,6 +110,7 @@ class Pipeline:
         self._book = Book()
         self._lost_at_flush = 0
         self._said: set[str] = set()
+        self._patience = Patience()
         self._assembly = Assembly(
             Bounds(settings.max_held_spans, settings.max_held_bytes, settings.max_held_seconds),
             claims=settings.remote_parent == "parent",
@@ -164,11 +177,25 @@ class Pipeline:
         if self._undeliverable:
             return 0.0
         deadline_s = self.clock.now_s() + min(self.settings.timeout, OPENING_TIMEOUT_S)
-        openings = self._openings(live.to_open(), live)
-        verdict = self._sender.announce(openings, deadline_s, _AT_ONCE)
+        verdict = self._announce(self._openings(live.to_open(), live), deadline_s, _AT_ONCE)
         wait_s = verdict.after_s if isinstance(verdict, RetryLater) else None
         live.settle(again=wait_s is not None)
         return wait_s or 0.0
+
+    def _announce(
+        self, runs: Iterable[EncodedRun], deadline_s: float, interrupt: threading.Event
+    ) -> Verdict:
+        """Send what is no span that ended, with the patience that is left."""
+        began_s = self.clock.now_s()
+        deadline_s = self._patience.deadline_s(deadline_s, began_s, ending=self._is_ending())
+        verdict = self._sender.announce(runs, deadline_s, interrupt)
+        if began_s < deadline_s:
+            self._patience.tried(self.clock.now_s(), in_vain=isinstance(verdict, RetryLater))
+        return verdict
+
+    def _is_ending(self) -> bool:
+        """Whether there may be no later; ``atexit`` handlers run when the main thread has ended."""
+        return self._closing.is_set() or not threading.main_thread().is_alive()
 
     def interrupt(self) -> None:
         """Wait no more before another attempt."""
@@ -187,12 +214,12 @@ class Pipeline:
         flush. Nothing is sent early: a parent that comes late would find its child in a trace of
         its own.
         """
-        timeout_s = _bounded(timeout_s)
+        timeout_s = bounded(timeout_s)
         deadline_s = self.clock.now_s() + timeout_s
         with self._lock:
             overdue = [] if self._closed else self._assembled(())
         clear = self._finished.is_set() or self._deliver(overdue, deadline_s, self._closing)
-        idle = clear and self._book.wait_idle(_bounded(deadline_s - self.clock.now_s()))
+        idle = clear and self._book.wait_idle(bounded(deadline_s - self.clock.now_s()))
         ledger = self._book.read()
         lost, self._lost_at_flush = ledger.lost - self._lost_at_flush, ledger.lost
         return idle and not lost and not ledger.held
@@ -202,7 +229,7 @@ class Pipeline:
 
         Runs that were shown ``live`` and whose spans did not end are closed as failed.
         """
-        timeout_s = _bounded(timeout_s)
+        timeout_s = bounded(timeout_s)
         deadline_s = self.clock.now_s() + timeout_s
         with self._lock:
             if self._closed:
@@ -215,27 +242,27 @@ class Pipeline:
         try:
             self._deliver(placed, deadline_s, threading.Event())
             if live is not None:
-                self._sender.announce(self._closings(live), deadline_s, threading.Event())
+                self._announce(self._closings(live), deadline_s, threading.Event())
         finally:
             self.abandon()
 
-    def _assembled(self, spans: Iterable[ReadableSpan], *, drain: bool = False) -> list[Placed]:
+    def _assembled(self, spans: Sequence[ReadableSpan], *, drain: bool = False) -> list[Placed]:
         """What can be delivered now that ``spans`` came, or that no more will come.
 
         Whatever goes wrong with one span, the others are placed and the book is told.
         """
         placed: list[Placed] = []
-        expected, doubles = len(self._assembly), 0
-        for span in (*spans, None):
-            expected += span is not None
+        assembly, now_s, doubles = self._assembly, self.clock.now_s(), 0
+        expected = len(assembly) + len(spans)
+        # a parent ends after its children: from behind, few have to wait for theirs
+        for found in (*([span] for span in reversed(spans)), []):
             try:
-                if span is not None and self._assembly.knows(span):
+                if found and assembly.knows(found[0]):
                     doubles += 1
                 else:
-                    found = [] if span is None else [span]
-                    placed += self._assembly.add(found, self.clock.now_s())
-                    placed += self._assembly.drain() if drain else []
-            except Exception as error:  # noqa: BLE001 - one bad span must not cost the others
+                    placed += assembly.add(found, now_s)
+                    placed += assembly.drain() if drain and not found else []
+            except Exception as error:  # noqa: BLE001, PERF203 - one bad span must not cost others
                 self._say_once("a span cannot be placed and is counted as lost", error)
         self._refuse(doubles, DUPLICATE)
         self._refuse(expected - doubles - len(placed) - len(self._assembly), UNTRANSLATABLE)
@@ -277,6 +304,8 @@ class Pipeline:
         if self._undeliverable:
             return self._refuse(len(placed), self._undeliverable, queued=queued)
         lost_before = self._book.read().lost
+        began_s = self.clock.now_s()
+        deadline_s = self._patience.deadline_s(deadline_s, began_s, ending=self._is_ending())
         with self._lock:
             self._deliveries += 1
         try:
@@ -286,6 +315,8 @@ class Pipeline:
                 if alone and live is not None:
                     runs = chain(self._openings(live.ancestors_of(alone), live), runs)
                 clear = self._sender.deliver(runs, consignment, deadline_s, interrupt)
+            if began_s < deadline_s:
+                self._patience.tried(self.clock.now_s(), in_vain=not clear)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the application
             self._say_once("a delivery broke off, its spans are counted as lost", error)
             return False
@@ -299,7 +330,9 @@ class Pipeline:
 
     def _encoded(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[EncodedRun]:
         """The runs as they will be sent; those that cannot be are settled here."""
-        for one in self._encoder.in_order(placed):
+        for number, one in enumerate(self._encoder.in_order(placed), 1):
+            if not number % POLITE:
+                _yield()
             try:
                 run, sent, fault = self._encoder.end(one)
             except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
@@ -369,6 +402,6 @@ def _undeliverable(settings: Settings) -> str | None:
     return None if settings.api_key or keyed else NO_API_KEY
 
 
-def _bounded(timeout_s: float) -> float:
+def bounded(timeout_s: float) -> float:
     """A time that can be waited: not negative, no NaN, not longer than a thread can wait."""
     return min(timeout_s, threading.TIMEOUT_MAX) if timeout_s > 0 else 0.0

@@ -22,8 +22,9 @@ from opentelemetry.trace import TraceFlags
 
 from otel_langsmith.assembly import Placed, content_bytes
 from otel_langsmith.delivery.sender import UNDELIVERED
+from otel_langsmith.exits import flush_at_child_exit
 from otel_langsmith.live import LiveRuns
-from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
+from otel_langsmith.pipeline import SHUT_DOWN, bounded, open_pipeline
 from otel_langsmith.selection import forgiving, selector
 from otel_langsmith.tracking import Fate, Tracker
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from otel_langsmith.delivery.ledger import Ledger
     from otel_langsmith.live import Weak
+    from otel_langsmith.pipeline import Pipeline
     from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Mode, RemoteParent
 
@@ -144,7 +146,10 @@ class LangSmithSpanProcessor(SpanProcessor):
         max_queue_size: int | None = None,
     ) -> None:
         arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
-        self._pipeline = open_pipeline(arguments)
+        self._open(open_pipeline(arguments))
+
+    def _open(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
         settings = self._pipeline.settings
         self._clock = self._pipeline.clock
         self._delay_s = settings.schedule_delay_millis / 1000
@@ -211,7 +216,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
         False after ``timeout_millis``, and if anything was lost since the last flush.
         """
-        timeout_s = _seconds(30_000 if timeout_millis is None else timeout_millis)
+        timeout_s = bounded((30_000 if timeout_millis is None else timeout_millis) / 1000)
         with self._changed:
             goal = self._taken + len(self._ended)
         self._bell.set()
@@ -230,7 +235,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
         A second call does nothing.
         """
-        timeout_s = _seconds(timeout_millis)
+        timeout_s = bounded(timeout_millis / 1000)
         with self._changed:
             if self._closed:
                 return
@@ -301,7 +306,8 @@ class LangSmithSpanProcessor(SpanProcessor):
             except RuntimeError:  # at interpreter exit; the spans go at the next flush or shutdown
                 return False
             self._worker = worker
-            return True
+        flush_at_child_exit(self)
+        return True
 
     def _work(self) -> None:
         """The worker's life: a delivery each delay, sooner when many wait or a flush asks."""
@@ -370,8 +376,11 @@ class LangSmithSpanProcessor(SpanProcessor):
         return spans
 
 
-def _seconds(millis: float) -> float:
-    return min(max(0.0, millis / 1000), threading.TIMEOUT_MAX)
+def processor_over(pipeline: Pipeline) -> LangSmithSpanProcessor:
+    """A processor for a pipeline that is there already; it is the processor's from now on."""
+    processor = LangSmithSpanProcessor.__new__(LangSmithSpanProcessor)
+    processor._open(pipeline)  # noqa: SLF001 - its own module
+    return processor
 
 
 _strides: Final = cycle((61, 83, 47, 71, 53, 67))

@@ -30,11 +30,12 @@ class Attachment:
     data: bytes
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Run:
     """One run, complete: what LangSmith is told about one span. Never mutated once it is made.
 
-    (Not frozen: with twenty fields that alone costs 3 µs of the 8 that a plain span may cost.)
+    (Not frozen: with twenty fields that alone costs 3 µs of the 8 that a plain span may cost. Nor
+    keyword-only: `translate` gives them in this order, for keywords cost as much again.)
 
     Ids are dashed lower-case UUIDs. Times are Unix nanoseconds in UTC; the wire cuts them to
     microseconds. ``metadata`` becomes ``extra.metadata``, ``invocation_params`` becomes

@@ -7,17 +7,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
 
+from otel_langsmith import values
 from otel_langsmith.errors import ConfigurationError
-from otel_langsmith.identity import uuid_text
 from otel_langsmith.selection import PRESETS, SpanFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import requests
 
 Compression: TypeAlias = Literal["none", "gzip", "zstd"]
@@ -25,6 +25,9 @@ Face: TypeAlias = Literal["exporter", "processor", "propagator"]
 Inbound: TypeAlias = Literal["continue", "link", "ignore"]
 Mode: TypeAlias = Literal["multipart", "basic"]
 RemoteParent: TypeAlias = Literal["root", "parent"]
+
+US_CLOUD: Final = "https://api.smith.langchain.com"
+"""Where runs go unless told otherwise."""
 
 PREFIXES: Final = ("OTEL_EXPORTER_LANGSMITH_", "LANGSMITH_", "LANGCHAIN_")
 """Where the environment says a setting, first match wins."""
@@ -34,11 +37,6 @@ _LIKE_A_SECRET: Final = re.compile(r"[@?]|ls(v2)?_|[\w-]{20}")
 
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _FALSE: Final = frozenset({"false", "0", "no", "off"})
-_QUOTES: Final = " \t\r\n\"'"
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""https://www.rfc-editor.org/rfc/rfc9110#name-tokens"""
-
-_HEADERS_FORM: Final = "it must be a mapping, or text like name=value,name2=value2"
 _SECRET: Final = "not shown, it may be a secret"  # noqa: S105 - the words that stand for one
 
 
@@ -80,7 +78,8 @@ class Setting:
     """One row: ``read`` turns what was said into the value, or raises ValueError with the remedy.
 
     ``suffixes`` complete each of `PREFIXES` to a variable's name; none means argument only. After
-    those come ``also``, OpenTelemetry's own variables. ``faces`` are who takes it as a keyword.
+    those come ``also``, OpenTelemetry's own variables. ``faces`` are who obeys it; the exporter
+    takes the processor's keywords too, for the one that zero-code set-up puts in its place.
     ``fallback`` is taken when the environment holds an unusable value and the host must live on;
     it is the default unless that would be the unsafe choice: a misspelt endpoint must not send the
     runs of a self-hosted LangSmith to the public one.
@@ -103,47 +102,8 @@ class Setting:
         return ours + self.also
 
 
-def _text(value: object) -> str:
-    text = str(value).strip(_QUOTES)
-    if not text.isprintable():
-        raise ValueError("it may not hold control characters")
-    return text
-
-
-def _header_text(value: object) -> str:
-    text = _text(value)
-    if not text.isascii():
-        raise ValueError("it travels in an HTTP header, so it must be plain ASCII")
-    return text
-
-
-def _header_name(value: object) -> str:
-    name = str(value).strip()
-    if not _TOKEN.fullmatch(name):
-        raise ValueError("the name of a header is made of letters, digits and hyphens")
-    return name
-
-
-def _url(value: object) -> str:
-    text = _text(value).rstrip("/")
-    parts = urlsplit(text)
-    unusable = not parts.hostname or " " in text or parts.port == 0  # ``port`` raises, too
-    if unusable or parts.scheme not in ("http", "https"):
-        raise ValueError("a URL needs its scheme and host, e.g. https://api.smith.langchain.com")
-    if parts.query or parts.fragment or parts.username or parts.password:
-        raise ValueError("leave out user, query and fragment; the key goes into api_key")
-    return text
-
-
-def _uuid(value: object) -> str:
-    text = uuid_text(_text(value))
-    if text is None:
-        raise ValueError("it must be the workspace's UUID, from LangSmith's settings page")
-    return text
-
-
 def _compression(value: object) -> str:
-    text = _text(value).lower()
+    text = values.text(value).lower()
     if text not in ("none", "gzip", "zstd"):
         raise ValueError("it must be one of none, gzip, zstd")
     if text == "zstd" and find_spec("zstandard") is None:
@@ -154,7 +114,7 @@ def _compression(value: object) -> str:
 def _span_filter(value: object) -> object:
     if callable(value):
         return value
-    text = _text(value).lower()
+    text = values.text(value).lower()
     if text not in PRESETS:
         raise ValueError(f"it must be one of {', '.join(PRESETS)}, or a callable on a span")
     return text
@@ -162,7 +122,7 @@ def _span_filter(value: object) -> object:
 
 def _one_of(*words: str) -> Callable[[Any], object]:
     def read(value: Any) -> object:
-        text = _text(value).lower()
+        text = values.text(value).lower()
         if text not in words:
             raise ValueError(f"it must be one of {', '.join(words)}")
         return text
@@ -191,48 +151,23 @@ def _number(kind: type[int | float], least: float, most: float) -> Callable[[Any
     return read
 
 
-def _headers(value: object) -> Mapping[str, str]:
-    pairs = dict(_header_pairs(value)) if isinstance(value, str) else value
-    if not isinstance(pairs, Mapping):
-        raise ValueError(_HEADERS_FORM)  # noqa: TRY004 - every reader raises the one kind
-    return {_header_name(name): _header_text(text) for name, text in pairs.items()}
-
-
-def _header_pairs(text: str) -> Iterator[tuple[str, str]]:
-    """As ``OTEL_EXPORTER_OTLP_HEADERS`` is written, percent-encoded.
-
-    Not ``opentelemetry.util.re.parse_env_headers``: that logs a malformed header, value and all.
-    """
-    for member in filter(str.strip, text.split(",")):
-        name, equals, value = member.partition("=")
-        if not equals or not name.strip():
-            raise ValueError(_HEADERS_FORM)
-        yield unquote(name).strip().lower(), unquote(value).strip()
-
-
-def _session(value: Any) -> object:
-    if not callable(getattr(value, "request", None)):
-        raise ValueError("it must be a requests.Session")  # noqa: TRY004
-    return value
-
-
 _MiB: Final = 2**20
 
 SETTINGS: Final = (
     Setting(
-        "endpoint", _url, "https://api.smith.langchain.com",
+        "endpoint", values.url, US_CLOUD,
         "Where LangSmith is; a path prefix is kept.", ("ENDPOINT",), fallback=None,
     ),
     Setting(
-        "api_key", _header_text, None,
+        "api_key", values.header_text, None,
         "LangSmith API key. Without one, runs are dropped and counted.", ("API_KEY",), secret=True,
     ),
     Setting(
-        "workspace_id", _uuid, None,
+        "workspace_id", values.uuid, None,
         "Workspace for keys that span several; sent as `x-tenant-id`.", ("WORKSPACE_ID",),
     ),
     Setting(
-        "project", _text, "default",
+        "project", values.text, "default",
         "The LangSmith project; created when unknown.", ("PROJECT", "SESSION"),
         faces=("exporter", "processor", "propagator"),
     ),
@@ -249,10 +184,12 @@ SETTINGS: Final = (
         "Seconds one `export` may take in all, retries included.", ("TIMEOUT",),
     ),
     Setting(
-        "headers", _headers, {},
+        "headers", values.headers, {},
         "Extra request headers; a mapping, or `name=value,…`.", ("HEADERS",), secret=True,
     ),
-    Setting("session", _session, None, "Your own `requests.Session` (proxies, certificates)."),
+    Setting(
+        "session", values.session, None, "Your own `requests.Session` (proxies, certificates).",
+    ),
     Setting(
         "hide_inputs", _flag, False,
         "Withhold inputs, and all that may repeat them.", ("HIDE_INPUTS",), fallback=True,
@@ -380,7 +317,7 @@ def _from_environ(row: Setting, environ: Mapping[str, str]) -> object:
 
 
 def _blank(said: object) -> bool:
-    return said is None or (isinstance(said, str) and not said.strip(_QUOTES))
+    return said is None or (isinstance(said, str) and not said.strip(values.QUOTES))
 
 
 def _read(row: Setting, name: str, said: object) -> object:

@@ -49,6 +49,9 @@ def find(context: SpanContext | None) -> Lineage | None:
     It was hung there by an extracting propagator or an assembling exporter, or follows from what a
     `Tracker` hung there when the span started.
     """
+    values: dict[str, object] | None = getattr(context, "__dict__", None)
+    if values and len(values) == 1 and type(only := values.get(_SLOT)) is Lineage:
+        return only  # as most are: that spares the climb of 8,000 instructions
     return _nearest(context, "")
 
 

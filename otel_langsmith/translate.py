@@ -24,6 +24,7 @@ from otel_langsmith.lineage import (
     TIME_UNWRITABLE,
     TRACE_ID,
     Lineage,
+    attributes_of,
 )
 from otel_langsmith.provenance import Metadata, about, resource_of
 from otel_langsmith.run import RUN_TYPES, Attachment, JsonObject, Run, RunType
@@ -96,17 +97,9 @@ class _Told(NamedTuple):
     events: tuple[Event, ...]
 
 
-def _attributes(span: ReadableSpan) -> dict[str, Any]:
-    """The span's attributes, ours to change. ``copy`` is five times faster than ``dict`` here."""
-    attributes = span.attributes
-    copy = getattr(attributes, "copy", None)
-    found = copy() if copy else attributes
-    return found if type(found) is dict else dict(found or {})
-
-
 def _read(span: ReadableSpan, table: Table) -> _Told:
     events = tuple(span.events)
-    return _Told(table, table.read(_scope_of(span), _attributes(span), events), events)
+    return _Told(table, table.read(_scope_of(span), attributes_of(span), events), events)
 
 
 def _scope_of(span: ReadableSpan) -> str:
@@ -116,7 +109,7 @@ def _scope_of(span: ReadableSpan) -> str:
 
 def _unread(span: ReadableSpan, table: Table) -> _Told:
     """The attributes that are no content, by anyone's table, and nothing made of them."""
-    attributes = _attributes(span)
+    attributes = attributes_of(span)
     name = _scope_of(span)
     rest = {key: value for key, value in attributes.items() if not table.is_content(key, name)}
     return _Told(table, Reading(rest), tuple(span.events))
@@ -147,28 +140,28 @@ def _run(
     media: dict[str, Attachment] = {}
     inputs = _side(reading.inputs, "inputs", run_type, media)
     outputs = _side(reading.outputs, "outputs", run_type, media)
-    return Run(
-        id=lineage.run_id,
-        trace_id=lineage.trace_id,
-        parent_run_id=lineage.parent_run_id,
-        dotted_order=lineage.dotted_order,
-        name=name[:NAME_LENGTH],
-        run_type=run_type,
-        start_time_ns=start_ns,
-        end_time_ns=end_ns,
-        project=lineage.project or project,
-        session_id=lineage.project_id,
-        reference_example_id=fields.get("reference_example_id"),
-        inputs={} if inputs is None else inputs,
-        outputs=outputs,
-        error=failure.text,
-        error_type=failure.kind,
-        events=_events(told, failure.cause, start_ns),
-        tags=_united(lineage.tags, fields.get("tags", ())),
-        metadata=_metadata(span, lineage, reading, run_type, bent),
-        invocation_params=reading.params,
-        attachments=(*fields.get("attachments", ()), *media.values()),
-        notes=notes,
+    return Run(  # in the order of its fields: see there
+        lineage.run_id,
+        lineage.trace_id,
+        lineage.parent_run_id,
+        lineage.dotted_order,
+        name[:NAME_LENGTH],
+        run_type,
+        start_ns,
+        end_ns,
+        lineage.project or project,
+        lineage.project_id,
+        fields.get("reference_example_id"),
+        {} if inputs is None else inputs,
+        outputs,
+        failure.text,
+        failure.kind,
+        _events(told, failure.cause, start_ns),
+        _united(lineage.tags, fields.get("tags", ())),
+        _metadata(span, lineage, reading, run_type, bent),
+        reading.params,
+        (*fields.get("attachments", ()), *media.values()),
+        notes,
     )
 
 

@@ -24,6 +24,8 @@ from bench.goals import ROWS, Row  # noqa: E402
 from bench.measure import Result, compare  # noqa: E402
 from bench.workloads import LLM, WEB, Workload, chain, finished  # noqa: E402
 
+pytestmark = pytest.mark.programs
+
 needs_valgrind = pytest.mark.skipif(
     not (shutil.which("valgrind") and shutil.which("vgdb")), reason="valgrind is not installed"
 )

@@ -26,6 +26,8 @@ from otel_langsmith.commands import default_database
 from otel_langsmith.demo import agent, fake_model, program, service
 from otel_langsmith.demo.serving import serving
 
+pytestmark = pytest.mark.programs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

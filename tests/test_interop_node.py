@@ -27,7 +27,10 @@ from support.interop import (
 from otel_langsmith.receiver import Receiver
 
 pytest.importorskip("opentelemetry.instrumentation.flask")
-pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="Node.js is not here")
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(not shutil.which("npm"), reason="Node.js is not here"),
+]
 
 SAID = json.dumps({"project_name": PROJECT, "tags": TAGS, "metadata": METADATA})
 

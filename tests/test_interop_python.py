@@ -21,6 +21,8 @@ from support.interop import (
 
 from otel_langsmith.receiver import Receiver
 
+pytestmark = pytest.mark.programs
+
 pytest.importorskip("opentelemetry.instrumentation.flask")
 pytest.importorskip("opentelemetry.instrumentation.httpx")
 

@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 import otel_langsmith
+from otel_langsmith.hooks import pre_instrument
 from otel_langsmith.settings import SETTINGS, Settings
 
 PUBLIC = [
@@ -18,6 +19,8 @@ PUBLIC = [
     "Ledger",
     "OtelLangSmithError",
     "__version__",
+    "configure",
+    "flush_on_return",
     "run_id",
 ]
 """The promise: growing it is a minor release, shrinking it a major one."""
@@ -51,7 +54,7 @@ def test_a_planted_public_name_is_caught() -> None:
 
 def test_each_keyword_of_the_exporter_is_a_setting_and_documented() -> None:
     signature = inspect.signature(otel_langsmith.LangSmithSpanExporter)
-    rows = [row for row in SETTINGS if "exporter" in row.faces]
+    rows = [row for row in SETTINGS if {"exporter", "processor"} & {*row.faces}]
     assert [*signature.parameters] == [row.keyword for row in rows]
     assert all(p.kind is p.KEYWORD_ONLY for p in signature.parameters.values())
     doc = inspect.getdoc(otel_langsmith.LangSmithSpanExporter) or ""
@@ -81,6 +84,11 @@ def test_opentelemetry_finds_the_exporter_by_name() -> None:
 def test_opentelemetry_finds_the_propagator_by_name() -> None:
     (found,) = entry_points(group="opentelemetry_propagator", name="langsmith")
     assert found.load() is otel_langsmith.LangSmithPropagator
+
+
+def test_opentelemetry_finds_the_hook() -> None:
+    (found,) = entry_points(group="opentelemetry_pre_instrument", name="langsmith")
+    assert found.load() is pre_instrument
 
 
 def test_the_package_says_that_it_is_typed() -> None:

@@ -42,6 +42,12 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
 
+def block(words: str) -> str:
+    """The one block of Python that holds ``words``."""
+    (found,) = [text for text in blocks("python") if words in text]
+    return found
+
+
 def settings_table() -> str:
     rows = [
         f"| {code(row.keyword)}{taken_by(row)} | {shown(row)} "
@@ -114,10 +120,40 @@ def test_the_second_python_joins_a_provider_that_is_there(monkeypatch: pytest.Mo
     with Receiver() as receiver:
         monkeypatch.setenv("LANGSMITH_ENDPOINT", receiver.url)
         monkeypatch.setenv("LANGSMITH_API_KEY", "any")
-        exec(blocks("python")[1], {"provider": provider})
+        without_provider = [text for text in blocks("python") if "BatchSpanProcessor" in text][1]
+        exec(without_provider, {"provider": provider})
         provider.get_tracer("mine").start_span("span").end()
         provider.shutdown()
         assert len(receiver.store.runs()) == 1
+
+
+ONE_SPAN = "__import__('opentelemetry.trace').trace.get_tracer('t').start_span('one').end()"
+
+
+@pytest.mark.parametrize(
+    ("words", "then"),
+    [
+        ("otel_langsmith.configure()", ONE_SPAN),
+        ("flush_on_return", f"handler({ONE_SPAN}, 'context'); os._exit(0)"),
+    ],
+    ids=["one line", "a handler"],
+)
+def test_nothing_more_is_needed(words: str, then: str) -> None:
+    """Not even an end of the process that anybody hears of, in the handler's case."""
+    with Receiver() as receiver:
+        done = subprocess.run(
+            [sys.executable, "-c", f"import os\n{block(words)}\n{then}"],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "LANGSMITH_ENDPOINT": receiver.url, "LANGSMITH_API_KEY": "any"},
+            timeout=60,
+        )
+        assert done.stderr == b""
+        assert [run.name for run in receiver.store.runs()] == ["one"]
+
+
+def test_the_file_is_the_examples() -> None:
+    assert blocks("yaml") == [(ROOT / "examples" / "zero_code" / "otel.yaml").read_text("utf-8")]
 
 
 def test_the_processor_joins_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +161,7 @@ def test_the_processor_joins_as_the_readme_says(monkeypatch: pytest.MonkeyPatch)
     with Receiver() as receiver:
         monkeypatch.setenv("LANGSMITH_ENDPOINT", receiver.url)
         monkeypatch.setenv("LANGSMITH_API_KEY", "any")
-        exec(blocks("python")[2], {"provider": provider})
+        exec(block("span_filter="), {"provider": provider})
         tracer = provider.get_tracer("mine")
         with tracer.start_as_current_span("request"), tracer.start_as_current_span("noise"):
             chat = {"gen_ai.operation.name": "chat"}
@@ -136,7 +172,7 @@ def test_the_processor_joins_as_the_readme_says(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_propagator_joins_as_the_readme_says() -> None:
-    code = blocks("python")[3] + "\nprint(sorted(get_global_textmap().fields))"
+    code = block("CompositePropagator") + "\nprint(sorted(get_global_textmap().fields))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "['baggage', 'langsmith-trace', 'traceparent', 'tracestate']\n"
 

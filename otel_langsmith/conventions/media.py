@@ -5,7 +5,6 @@ An image in base64 would be stored, searched and shown as text, a third longer t
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,18 +21,23 @@ def detached(content: JsonObject, attachments: dict[str, Attachment]) -> JsonObj
     the bytes: the same image twice is one attachment.
     """
     messages = content.get("messages")
-    if not isinstance(messages, list) or not any(map(_is_heavy, messages)):
+    if type(messages) is not list:
+        return content
+    for message in messages:
+        if _is_heavy(message):
+            break
+    else:
         return content
     return {**content, "messages": [_lightened(item, attachments) for item in messages]}
 
 
 def _is_heavy(message: Any) -> bool:
-    blocks = message.get("content") if isinstance(message, Mapping) else None
-    return isinstance(blocks, list) and any(map(_is_large, blocks))
+    blocks = message.get("content") if type(message) is dict else None
+    return type(blocks) is list and any(map(_is_large, blocks))
 
 
 def _is_large(block: Any) -> bool:
-    data = block.get("base64") if isinstance(block, Mapping) else None
+    data = block.get("base64") if type(block) is dict else None
     return isinstance(data, str) and len(data) > INLINE
 
 
@@ -51,6 +55,8 @@ def _linked(block: Mapping[str, Any], attachments: dict[str, Attachment]) -> Jso
         data = base64.b64decode(block["base64"], validate=True)
     except (binascii.Error, ValueError):
         return block
+    import hashlib  # noqa: PLC0415 - rare, and 4 ms to import
+
     mime = block.get("mime_type")
     name = f"{block.get('type', 'file')}-{hashlib.sha256(data).hexdigest()[:16]}".replace(".", "_")
     attachments[name] = Attachment(

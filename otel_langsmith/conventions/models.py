@@ -1,6 +1,7 @@
 """Words for models, providers and runs: those of every vintage → those that LangSmith goes by."""
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from otel_langsmith.conventions.readers import UNREADABLE, as_text, as_texts
@@ -87,7 +88,16 @@ def maker(model: str) -> str | None:
 
 def finish_reasons(value: Any) -> Any:
     """Why the choices ended, in OpenAI's words; the messages keep the provider's own."""
+    if type(value) is tuple and len(value) == 1 and type(value[0]) is str:
+        return _reasons(value)  # as most are
     found = as_texts(value)
+    return found if found is UNREADABLE else _reasons(found)
+
+
+@lru_cache(maxsize=256)
+def _reasons(words: tuple[str, ...]) -> Any:
+    """There are few, and to translate one costs 11,000 instructions."""
+    found = as_texts(words)
     if found is UNREADABLE:
         return found
     return tuple(_REASONS.get(word.rpartition(".")[2].lower(), word) for word in found)

@@ -80,6 +80,11 @@ class Side(NamedTuple):
     fallback: bool
     parts: tuple[Part, ...]
     events: tuple[Row, ...]
+    sources: frozenset[str]
+    """The attributes that the parts read."""
+
+    quick: tuple[tuple[str, str, Reader], ...]
+    """Name, attribute and reader of each part, if no part depends on another or on the run."""
 
 
 class Plan(NamedTuple):
@@ -165,7 +170,8 @@ class Planner:
     def _side(self, number: int, met: list[tuple[Row, list[str]]], keys: Collection[str]) -> Side:
         parts = tuple(part for row, found in met for part in _parts(row, found, keys))
         events = tuple(row for row, _ in met if row.is_spoken)
-        return Side(self._conventions[number].fallback, parts, events)
+        sources = frozenset(key for part in parts for key in part.keys)
+        return Side(self._conventions[number].fallback, parts, events, sources, _quick(parts))
 
 
 def applies(row: Row, scope: str, keys: Collection[str]) -> bool:
@@ -186,6 +192,16 @@ def _has(name: str, keys: Collection[str]) -> bool:
 
 def _quiet(sides: tuple[Side, ...]) -> tuple[Side, ...]:
     return tuple(side for side in sides if side.parts)
+
+
+def _quick(parts: tuple[Part, ...]) -> tuple[tuple[str, str, Reader], ...]:
+    """The parts without their conditions, if there are none; empty if there are."""
+    names = {part.name for part in parts}
+    sources = {part.source for part in parts if isinstance(part.source, str)}
+    alone = len(names) == len(sources) == len(parts) and all("." in name for name in names)
+    if not alone or any(part.runs or part.least for part in parts):
+        return ()
+    return tuple((part.name, str(part.source), part.via) for part in parts)
 
 
 def _steps(met: Iterable[tuple[Row, list[str]]], claimed: Container[str]) -> tuple[Step, ...]:

@@ -180,9 +180,9 @@ def from_json(value: Any) -> Any:
 
 
 def _has_long_number(raw: bytes) -> bool:
-    """Of 19 digits in a row, two or more lie 9 bytes apart; few texts need the closer look."""
-    sample = raw[::9].translate(_DIGITS_TO_0)
-    return b"00" in sample and _LONG_NUMBER in raw.translate(_DIGITS_TO_0)
+    """Of 19 digits in a row, three or more lie 6 bytes apart; few texts need the closer look."""
+    sample = raw[::6].translate(_DIGITS_TO_0)
+    return sample.find(b"000") >= 0 and raw.translate(_DIGITS_TO_0).find(_LONG_NUMBER) >= 0
 
 
 def _lenient_json(text: str) -> Any:

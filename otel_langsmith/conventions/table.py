@@ -194,7 +194,8 @@ def _spread(reading: Reading, value: Mapping[str, Any]) -> bool:
     """Whether any of several fields took its value."""
     took = False
     for name, part in value.items():
-        took = reading.put(*home_of(name), part) or took
+        home, key = home_of(name)
+        took = reading.put(home, key, part) or took
     return took
 
 
@@ -212,7 +213,7 @@ def _read_content(
     if outputs:
         reading.outputs = _owned(outputs, reading, attributes, events, used)
     for sides, found in ((inputs, reading.inputs), (outputs, reading.outputs)):
-        if not found:
+        if sides and not found:
             parts = (part for side in sides if not side.fallback for part in side.parts)
             unread = {key for part in parts for key in part.keys} - used
             reading.rest.update((key, attributes[key]) for key in unread)
@@ -260,12 +261,46 @@ def _found(
 
     An attribute is read once, and one that is the whole of its side only if nothing else is.
     """
+    find = _find_quickly if side.quick else _find
+    found, thin = find(side, reading, attributes, used)
+    if events:
+        run_type = reading.fields.get("run_type", "chain")
+        for row in side.events:
+            name = row.field or ""
+            fits = not row.when.runs or run_type in row.when.runs
+            if fits and name not in found:
+                for value in _in_events(row, events):
+                    if _keep(reading, name, row.via(value), found, thin):
+                        break
+    return found, thin
+
+
+def _find_quickly(
+    side: Side, reading: Reading, attributes: Attributes, used: set[str]
+) -> tuple[Fields, Fields]:
+    """What `_find` does, for parts without conditions: half of its cost, and most spans."""
+    found: Fields = {}
+    thin: Fields = {}
+    for name, key, via in side.quick:
+        value = via(attributes[key])
+        if value is UNREADABLE:
+            continue
+        used.add(key)
+        if value and type(value) in _SAYING:
+            found[name] = value
+        else:
+            _keep(reading, name, value, found, thin)
+    return found, thin
+
+
+def _find(
+    side: Side, reading: Reading, attributes: Attributes, used: set[str]
+) -> tuple[Fields, Fields]:
     found: Fields = {}
     thin: Fields = {}
     read: set[str] = set()
     run_type = reading.fields.get("run_type", "chain")
-    for part in side.parts:
-        name, source, via, runs, least, keys = part
+    for name, source, via, runs, least, keys in side.parts:
         if name in found or (runs and run_type not in runs) or keys[0] in read:
             continue
         if found and "." not in name and not found.keys() <= MINOR:
@@ -276,15 +311,11 @@ def _found(
         read.add(keys[0])
         used.update(keys)
         _keep(reading, name, value, found, thin)
-    if events:
-        for row in side.events:
-            name = row.field or ""
-            fits = not row.when.runs or run_type in row.when.runs
-            if fits and name not in found:
-                for value in _in_events(row, events):
-                    if _keep(reading, name, row.via(value), found, thin):
-                        break
     return found, thin
+
+
+_SAYING: Final = frozenset((str, int, list, dict, tuple))
+"""Types of which a value that is true says something."""
 
 
 def _keep(reading: Reading, name: str, value: Any, found: Fields, thin: Fields) -> bool:
@@ -323,11 +354,12 @@ def _in_events(row: Row, events: tuple[SpanEvent, ...]) -> Iterator[Any]:
 
 def _clean(side: Side, reading: Reading, attributes: Attributes, used: set[str]) -> None:
     """Content of a fallback that nobody needs stays in metadata, in the form it is fit to show."""
-    for part in side.parts:
-        if isinstance(part.source, str) and part.source not in used:
-            value = part.via(attributes[part.source])
-            shown = attributes[part.source] if value is UNREADABLE else value
-            reading.rest[part.source] = shown
+    if side.sources <= used:
+        return
+    for _, source, via, _, _, _ in side.parts:
+        if type(source) is str and source not in used:
+            value = via(attributes[source])
+            reading.rest[source] = attributes[source] if value is UNREADABLE else value
 
 
 __all__ = ["PLANS", "UNREAD", "Reading", "Table", "table_of"]

@@ -1,6 +1,7 @@
 """Runs → requests → verdicts, with the one retry layer and its one deadline."""
 
 import logging
+import os
 import random
 import threading
 import time
@@ -9,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
-from secrets import token_hex
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -260,7 +260,7 @@ class Sender:
             headers = {**self._headers, "Content-Type": basic.CONTENT_TYPE}
             return Request(method, f"{self._settings.endpoint}{path}", headers, data)
         parts = [part for run in batch.runs for part in run.as_sent()]
-        body = multipart.encode(parts, token_hex(16))
+        body = multipart.encode(parts, os.urandom(16).hex())
         headers = {**self._headers, "Content-Type": body.content_type}
         if self._settings.compression != "none":
             headers["Content-Encoding"] = self._settings.compression
@@ -304,7 +304,7 @@ class Sender:
         if isinstance(verdict, Accepted):
             self._outage.over(self._clock.now_s())
         elif isinstance(verdict, RetryLater):
-            self._outage.began(self._clock.now_s(), why)
+            self._outage.began(self._clock.now_s(), why + _REMEDIES.get(reply.status or 0, ""))
 
     def _refused(self, verdict: Rejected, reply: Reply) -> None:
         """Say once for each reason that runs are refused."""
@@ -328,6 +328,7 @@ def _told(run: EncodedRun, reply: Reply) -> int | None:
 _NOT_FOUND: Final = 404
 
 _REMEDIES: Final = {
+    0: " (is LANGSMITH_ENDPOINT right, and can this machine reach it?)",
     401: " (is LANGSMITH_API_KEY right?)",
     403: " (are LANGSMITH_API_KEY, LANGSMITH_ENDPOINT's region and LANGSMITH_WORKSPACE_ID right?)",
     404: " (is LANGSMITH_ENDPOINT right?)",

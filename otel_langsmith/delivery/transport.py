@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -10,12 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from otel_langsmith.wire.reply import Reply
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
     import requests
+    from urllib3 import PoolManager
 
 _MAX_REPLY_BYTES: Final = 65_536
 _POOL_SIZE: Final = 16
+_BODY_S: Final = 0.3
+"""How long to listen once the verdict on what was sent is known: the status and the headers."""
 
 
 class Request(NamedTuple):
@@ -53,7 +59,7 @@ class HttpTransport:
         """The reply; the exchange is traced by nobody.
 
         ``timeout_s`` is for connecting and reading together. Out of reach are a name server that
-        hangs, and a server that sends its status line and headers byte by byte.
+        hangs, and, in a session of the user's own, a server whose status line and headers drip.
         """
         try:
             with _untraced():
@@ -93,6 +99,8 @@ def _exchange(session: requests.Session, request: Request, timeout_s: float) -> 
         stream=True,
     ) as response:
         headers = {name.lower(): value for name, value in response.headers.items()}
+        if request.method != "GET":
+            deadline_s = min(deadline_s, time.monotonic() + _BODY_S)
         return Reply(response.status_code, headers, _beginning(response, deadline_s))
 
 
@@ -120,9 +128,82 @@ def _beginning(response: requests.Response, deadline_s: float) -> str:
 def _pooled(session: requests.Session) -> requests.Session:
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - see `send`
 
+    class PunctualAdapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            _make_punctual(self.poolmanager)
+
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:
+            return _make_punctual(super().proxy_manager_for(*args, **kwargs))
+
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=_POOL_SIZE, max_retries=0))
+        session.mount(scheme, PunctualAdapter(pool_maxsize=_POOL_SIZE, max_retries=0))
     return session
+
+
+def _make_punctual(manager: PoolManager) -> PoolManager:
+    """The same manager, whose connections read a whole reply in the time their socket has."""
+    from http.client import HTTPResponse  # noqa: PLC0415 - see `send`
+
+    class PunctualResponse(HTTPResponse):
+        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+            super().__init__(sock, *args, **kwargs)
+            self._asked = kwargs.get("method") == "GET"
+            self._bytes = Punctual(sock, self.fp)
+            self.fp = io.BufferedReader(self._bytes)
+
+        def begin(self) -> None:
+            super().begin()
+            if not self._asked:
+                self._bytes.hurry(_BODY_S)
+
+    def of(pool: Any) -> type:
+        own = {"response_class": PunctualResponse}
+        connection = type("PunctualConnection", (pool.ConnectionCls,), own)
+        return type("PunctualPool", (pool,), {"ConnectionCls": connection})
+
+    found = manager.pool_classes_by_scheme
+    manager.pool_classes_by_scheme = {scheme: of(pool) for scheme, pool in found.items()}
+    return manager
+
+
+class Punctual(io.RawIOBase):
+    """What a socket receives until its timeout has passed once, counted from now.
+
+    A socket's own timeout is for each packet, so that a status line and headers that drip, one byte
+    at a time, would be read for ever.
+    """
+
+    def __init__(self, sock: socket.socket, received: io.BufferedReader) -> None:
+        self._sock = sock
+        self._received = received
+        timeout_s = sock.gettimeout()
+        self._deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+    def hurry(self, left_s: float) -> None:
+        """Leave no more than ``left_s`` seconds for the rest."""
+        self._deadline_s = min(self._deadline_s, time.monotonic() + left_s)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """How many bytes came.
+
+        Raises:
+            TimeoutError: The time is up.
+        """
+        remaining_s = self._deadline_s - time.monotonic()
+        if remaining_s <= 0:
+            raise TimeoutError("the reply took too long")
+        self._sock.settimeout(None if remaining_s == math.inf else remaining_s)
+        return self._received.readinto1(buffer)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._received.close()
+        super().close()
 
 
 def _untraced() -> AbstractContextManager[object]:

@@ -43,6 +43,8 @@ _GROUPS: Final = (
     "opentelemetry_instrumentor",
     "opentelemetry_propagator",
     "opentelemetry_traces_exporter",
+    "opentelemetry_metrics_exporter",
+    "opentelemetry_logs_exporter",
 )
 _ATTRIBUTES: Final = {
     "langsmith.span.kind": "chain",

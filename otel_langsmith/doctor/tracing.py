@@ -22,8 +22,11 @@ _NAME: Final = re.compile(r"[A-Za-z][\w.-]{0,29}")
 _W3C: Final = frozenset({"tracecontext", "baggage"})
 """They overwrite the headers that they write, so what is to add to these comes after them."""
 
-_EXPORTERS: Final = frozenset({"otlp", "none"})
-"""Names of OTEL_TRACES_EXPORTER that the SDK knows without an entry point."""
+_PROTOCOLS: Final[Mapping[str, str]] = {
+    "grpc": "otlp_proto_grpc",
+    "http/protobuf": "otlp_proto_http",
+}
+"""What the exporter ``otlp`` is called, by its protocol; ``opentelemetry-distro`` wants gRPC."""
 
 
 def exporter(situation: Situation) -> Observations:
@@ -46,11 +49,11 @@ def exporter(situation: Situation) -> Observations:
         )
         return
     names = listed(said)
-    known = situation.plugin_names("opentelemetry_traces_exporter") | _EXPORTERS
-    for name in names:
-        if name not in known:
-            found = f"OTEL_TRACES_EXPORTER names {_shown(name)}, which is not installed"
-            yield error(f"{found}: opentelemetry-instrument gives up", _nearest(name, known))
+    known, unknown = _known(situation, "TRACES", names)
+    for name in unknown:
+        found = f"OTEL_TRACES_EXPORTER names {_shown(name)}, which is not installed"
+        yield error(f"{found}: opentelemetry-instrument gives up", _nearest(name, known))
+    yield from _other_signals(situation)
     if "langsmith" in names and "none" not in names:
         yield ok(f"OTEL_TRACES_EXPORTER={','.join(map(_shown, names))}")
     else:
@@ -58,6 +61,33 @@ def exporter(situation: Situation) -> Observations:
             "OTEL_TRACES_EXPORTER leaves langsmith out",
             "set OTEL_TRACES_EXPORTER=langsmith, unless your code adds the exporter or processor",
         )
+
+
+def _other_signals(situation: Situation) -> Observations:
+    """Exporters of metrics and logs that are missing: they cost the spans, too."""
+    default = "otlp" if "distro" in situation.plugin_names("opentelemetry_distro") else ""
+    for signal in ("METRICS", "LOGS"):
+        variable = f"OTEL_{signal}_EXPORTER"
+        said = situation.said(variable)
+        _, unknown = _known(situation, signal, listed(said or default))
+        for name in unknown:
+            how = "names" if said else "is not set, which for opentelemetry-distro means"
+            found = f"{variable} {how} {_shown(name)}, which is not installed"
+            yield error(
+                f"{found}: opentelemetry-instrument gives up, and sends no spans either",
+                f"set {variable}=none, or pip install opentelemetry-exporter-otlp",
+            )
+
+
+def _known(situation: Situation, signal: str, names: list[str]) -> tuple[frozenset[str], list[str]]:
+    """The exporters of a signal that there are, and which of ``names`` are none of them."""
+    there = situation.plugin_names(f"opentelemetry_{signal.lower()}_exporter") | {"none"}
+    protocol = situation.said(
+        f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
+    )
+    if _PROTOCOLS.get(protocol or "grpc") in there:
+        there |= {"otlp"}
+    return there, [name for name in names if name not in there]
 
 
 def _nearest(name: str, known: frozenset[str]) -> str:

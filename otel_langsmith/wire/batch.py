@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from otel_langsmith.presence import Operation, Presence
 from otel_langsmith.run import EMPTY, JsonObject
@@ -29,7 +29,7 @@ class EncodedRun(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of all its parts, headers not counted, as LangSmith counts them."""
-        return sum(len(part.body) for part in self.parts)
+        return sum([len(part.body) for part in self.parts])
 
     @property
     def operation(self) -> Operation:
@@ -75,6 +75,10 @@ def _batch(runs: Sequence[EncodedRun]) -> Batch:
     return Batch(runs, sum(run.size for run in runs))
 
 
+AMPLE: Final = 4 * 2**20
+"""Bytes that are enough for a request: a larger one costs no less a byte, and waits in memory."""
+
+
 def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Iterator[Batch]:
     """The runs in order, in batches that keep both limits.
 
@@ -84,7 +88,8 @@ def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Ite
     gathered: dict[str, EncodedRun] = {}
     size = 0
     for run in runs:
-        full = len(gathered) >= max_runs or size + run.size > max_bytes
+        own = run.size
+        full = len(gathered) >= max_runs or size + own > min(max_bytes, AMPLE)
         if gathered and (full or run.alone or run.run_id in gathered):
             yield Batch([*gathered.values()], size)
             gathered, size = {}, 0
@@ -92,6 +97,6 @@ def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Ite
             yield _batch([run])
             continue
         gathered[run.run_id] = run
-        size += run.size
+        size += own
     if gathered:
         yield Batch([*gathered.values()], size)

@@ -1,6 +1,5 @@
 """A body → the same body, smaller."""
 
-import gzip
 from typing import Final
 
 from otel_langsmith.settings import Compression
@@ -17,6 +16,8 @@ def compress(data: bytes, how: Compression) -> bytes:
     usual default, costs as much as everything else together; 6 gives nearly the same bytes.
     """
     if how == "gzip":
+        import gzip  # noqa: PLC0415 - loads at the first send, if at all
+
         return gzip.compress(data, _GZIP_LEVEL, mtime=0)
     if how == "zstd":
         import zstandard  # noqa: PLC0415 - an extra; `settings` refuses zstd where it is missing

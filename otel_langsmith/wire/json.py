@@ -27,6 +27,7 @@ _MOST_DECIMAL_BITS: Final = 14_000
 """str() refuses integers of more than 4,300 decimal digits; hex() takes any."""
 
 _NUL: Final = b"\\u0000"
+_NULL: Final = b"null"
 _NULLS: Final = (b":null", b",null", b"[null")
 """How a null that is no word of a text begins; texts that hold such a thing are merely slower."""
 
@@ -41,9 +42,14 @@ def dumps(value: object) -> bytes:
         body = orjson.dumps(value, default=plain)
     except TypeError:
         return orjson.dumps(plain(value))
-    if _NUL in body or any(mark in body for mark in _NULLS) or body == b"null":
+    # not ``in``, which first tries whether it was given a number, at 2,000 instructions
+    if body.find(_NUL) >= 0 or (body.find(_NULL) >= 0 and _holds_null(body)):
         return orjson.dumps(plain(value))
     return body
+
+
+def _holds_null(body: bytes) -> bool:
+    return any(mark in body for mark in _NULLS) or body == _NULL
 
 
 def plain(value: object, depth: int = 0) -> Json:

@@ -19,9 +19,8 @@ class Body(NamedTuple):
 def encode(parts: Sequence[Part], boundary: str) -> Body:
     """The parts as one body.
 
-    The encoder costs 12 µs for each field and 0.4 µs for one field whose data is ready-made, so the
-    first part is its field and the others ride at the end of that field's data, byte for byte as
-    the encoder would have written them (performance.md §3, multipart).
+    The encoder costs 12 µs a field, and two copies of all it is given. So it writes the first part,
+    and the others follow byte for byte as it would have written them (performance.md §3).
 
     Args:
         parts: At least one.
@@ -31,19 +30,19 @@ def encode(parts: Sequence[Part], boundary: str) -> Body:
     from requests_toolbelt.multipart.encoder import MultipartEncoder  # noqa: PLC0415
 
     first = parts[0]
-    pieces = [first.body]
-    for part in parts[1:]:
-        pieces += (_head(part, boundary), part.body)
     headers = {"Content-Length": str(len(first.body))}
-    field = (None, b"".join(pieces), first.content_type, headers)
+    field = (None, first.body, first.content_type, headers)
     encoder = MultipartEncoder(fields=[(first.name, field)], boundary=boundary)
-    return Body(encoder.content_type, encoder.to_string())
-
-
-def _head(part: Part, boundary: str) -> bytes:
-    return (
-        f"\r\n--{boundary}\r\n"
-        f'Content-Disposition: form-data; name="{part.name}"\r\n'
-        f"Content-Type: {part.content_type}\r\n"
-        f"Content-Length: {len(part.body)}\r\n\r\n"
-    ).encode("ascii")
+    closing = f"\r\n--{boundary}--\r\n".encode("ascii")
+    pieces = [encoder.to_string().removesuffix(closing)]
+    lead = f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="'
+    for part in parts[1:]:
+        body = part.body
+        head = (
+            f'{lead}{part.name}"\r\n'
+            f"Content-Type: {part.content_type}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        pieces += (head.encode("ascii"), body)
+    pieces.append(closing)
+    return Body(encoder.content_type, b"".join(pieces))

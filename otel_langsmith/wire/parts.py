@@ -9,14 +9,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, UUID_LENGTH, iso_time
-from otel_langsmith.run import RUN_TYPES, Json, Run
+from otel_langsmith.run import RUN_TYPES, Json, JsonObject, Run
 from otel_langsmith.version import __version__
 from otel_langsmith.wire.json import dumps, plain_text
 
-RUNTIME: Final[Json] = {
+RUNTIME: Final[JsonObject] = {
     "sdk": "otel-langsmith",
     "sdk_version": __version__,
     "library": "opentelemetry",
@@ -24,6 +25,8 @@ RUNTIME: Final[Json] = {
     "runtime_version": platform.python_version(),
 }
 """What LangSmith shows as the run's origin."""
+
+_RUNTIME: Final = dumps(RUNTIME)
 
 MAX_NAME: Final = 128
 """Characters of a name that LangSmith takes, counted when NULs and the like are spelled out."""
@@ -34,9 +37,12 @@ _UNSAFE_IN_NAME: Final = re.compile(r"[^\w -]", re.ASCII)
 _MAX_ATTACHMENT_NAME: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Part:
-    """One part of a body. ``name`` and ``content_type`` are safe to stand in a header."""
+    """One part of a body. ``name`` and ``content_type`` are safe to stand in a header.
+
+    Never mutated once it is made. (Not frozen: four to a run, that alone costs 8,000 instructions.)
+    """
 
     name: str
     content_type: str
@@ -49,20 +55,33 @@ def fault_of(run: Run) -> str | None:
     The invariants of langsmith.md §3.1, checked by offsets in constant time: what lies above the
     parent was checked when the parent's lineage was made.
     """
-    order, own = run.dotted_order, -SEGMENT_LENGTH
-    above = order[: own - 1][own:]
-    rules = (
-        (order[-UUID_LENGTH:] == run.id, "id is not the last of dotted_order"),
-        (order[STAMP_LENGTH:SEGMENT_LENGTH] == run.trace_id, "trace_id is not the first"),
-        ((above[STAMP_LENGTH:] or None) == run.parent_run_id, "parent is not the last but one"),
-        (above[:STAMP_LENGTH] <= order[own:][:STAMP_LENGTH], "it starts before its parent"),
-        ((len(order) + 1) % (SEGMENT_LENGTH + 1) == 0, "dotted_order has a wrong length"),
-        (run.run_type in RUN_TYPES, "unknown run_type"),
-        (isinstance(run.name, str), "its name is no text"),
-        (isinstance(run.inputs, Mapping), "inputs are no object"),
-        (run.outputs is None or isinstance(run.outputs, Mapping), "outputs are no object"),
+    order = run.dotted_order
+    above = order[: -SEGMENT_LENGTH - 1][-SEGMENT_LENGTH:]
+    holds = (
+        order.endswith(run.id) and len(run.id) == UUID_LENGTH,
+        order.startswith(run.trace_id, STAMP_LENGTH) and len(run.trace_id) == UUID_LENGTH,
+        (above[STAMP_LENGTH:] or None) == run.parent_run_id,
+        above[:STAMP_LENGTH] <= order[-SEGMENT_LENGTH:-UUID_LENGTH],
+        (len(order) + 1) % (SEGMENT_LENGTH + 1) == 0,
+        run.run_type in RUN_TYPES,
+        isinstance(run.name, str),
+        type(run.inputs) is dict or isinstance(run.inputs, Mapping),
+        run.outputs is None or type(run.outputs) is dict or isinstance(run.outputs, Mapping),
     )
-    return next((fault for holds, fault in rules if not holds), None)
+    return None if all(holds) else _FAULTS[holds.index(False)]
+
+
+_FAULTS: Final = (
+    "id is not the last of dotted_order",
+    "trace_id is not the first",
+    "parent is not the last but one",
+    "it starts before its parent",
+    "dotted_order has a wrong length",
+    "unknown run_type",
+    "its name is no text",
+    "inputs are no object",
+    "outputs are no object",
+)
 
 
 def parts_of(run: Run, *, placed: bool = True) -> Iterator[Part]:
@@ -72,13 +91,13 @@ def parts_of(run: Run, *, placed: bool = True) -> Iterator[Part]:
     the end replaces it. Unless ``placed``, its place in a tree is left out.
     """
     name = f"post.{run.id}"
-    yield Part(name, _JSON, dumps({**_main(run), **(place_of(run) if placed else {})}))
+    yield Part(name, _JSON, _main(run, placed))
     yield Part(f"{name}.inputs", _JSON, dumps(run.inputs))
     if run.outputs is not None:
         yield Part(f"{name}.outputs", _JSON, dumps(run.outputs))
     if run.events:
         yield Part(f"{name}.events", _JSON, dumps(run.events))
-    yield Part(f"{name}.extra", _JSON, dumps(_extra(run)))
+    yield Part(f"{name}.extra", _JSON, _extra(run))
     if run.error is not None:
         yield Part(f"{name}.error", _JSON, dumps(run.error))
     yield from _attachments(run)
@@ -102,28 +121,45 @@ def place_of(run: Run) -> dict[str, Json]:
     return {**place, "parent_run_id": run.parent_run_id} if run.parent_run_id else place
 
 
-def _main(run: Run) -> dict[str, Json]:
-    fields: dict[str, Json] = {
-        "id": run.id,
-        "name": plain_text(run.name)[:MAX_NAME],
-        "run_type": run.run_type,
-        "start_time": iso_time(run.start_time_ns),
-        "tags": run.tags,
-    }
-    optional = {
-        "end_time": None if run.end_time_ns is None else iso_time(run.end_time_ns),
-        "session_id": run.session_id,
-        "session_name": None if run.session_id else run.project,
-        "reference_example_id": run.reference_example_id,
-    }
-    return fields | {field: value for field, value in optional.items() if value}
+def _main(run: Run, placed: bool) -> bytes:
+    """The first part's object, spelled out: a quarter of what a dict of it and its dump cost.
+
+    Ids and stamps hold nothing that JSON would escape, and neither does a dotted order, which in a
+    deep tree is long.
+    """
+    end_ns = run.end_time_ns
+    end = "" if end_ns is None else f',"end_time":"{iso_time(end_ns)}"'
+    parent = f',"parent_run_id":"{run.parent_run_id}"' if run.parent_run_id else ""
+    place = f',"trace_id":"{run.trace_id}","dotted_order":"{run.dotted_order}"{parent}'
+    if run.session_id:
+        project = f',"session_id":{_quoted(run.session_id)}'
+    else:
+        project = f',"session_name":{_quoted(run.project)}' if run.project else ""
+    example = run.reference_example_id
+    told = f',"reference_example_id":{_quoted(example)}' if example else ""
+    return (
+        f'{{"id":"{run.id}","name":{_name(run.name)},"run_type":"{run.run_type}"'
+        f',"start_time":"{iso_time(run.start_time_ns)}"{end}'
+        f',"tags":{dumps(run.tags).decode() if run.tags else "[]"}{project}{told}'
+        f"{place if placed else ''}}}"
+    ).encode()
 
 
-def _extra(run: Run) -> dict[str, Json]:
-    extra: dict[str, Json] = {"metadata": run.metadata, "runtime": RUNTIME}
+@lru_cache(maxsize=1024)
+def _name(name: str) -> str:
+    return dumps(plain_text(name)[:MAX_NAME]).decode()
+
+
+@lru_cache(maxsize=1024)
+def _quoted(text: str) -> str:
+    return dumps(text).decode()
+
+
+def _extra(run: Run) -> bytes:
+    extra = b'{"metadata":%b,"runtime":%b' % (dumps(run.metadata), _RUNTIME)
     if run.invocation_params:
-        extra["invocation_params"] = run.invocation_params
-    return extra
+        extra += b',"invocation_params":%b' % dumps(run.invocation_params)
+    return extra + b"}"
 
 
 def _attachments(run: Run) -> Iterator[Part]:

@@ -6,7 +6,6 @@ A request that failed is a value too, not an exception.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Final, TypeAlias
 
 _ACCEPTED: Final = range(200, 300)
@@ -101,6 +100,8 @@ def retry_after_s(text: str, now: datetime) -> float:
 
 def _seconds_until(text: str, now: datetime) -> float:
     try:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare, and 3 ms to import
+
         moment = parsedate_to_datetime(text).astimezone(now.tzinfo)
     except (ValueError, OverflowError):  # no date, or one beyond the calendar
         return 0.0

@@ -447,7 +447,7 @@ def test_an_old_python_is_named() -> None:
 
 
 PROPAGATORS = plugins("opentelemetry_propagator", "tracecontext", "baggage", "b3", "langsmith")
-EXPORTERS = plugins("opentelemetry_traces_exporter", "langsmith", "console")
+EXPORTERS = plugins("opentelemetry_traces_exporter", "langsmith", "otlp_proto_grpc")
 DISTROS = plugins("opentelemetry_distro", "distro", "other_distro")
 OPENAI = plugins(
     "opentelemetry_instrumentor",
@@ -609,12 +609,43 @@ def test_what_withholds_content_is_a_hint(environ: Environ) -> None:
     only("content", situation(environ), "ok", "withholds content")
 
 
+def test_what_the_distro_wants_beside_traces_must_be_there() -> None:
+    """Its defaults are OTLP for all signals, and one that is missing costs the others."""
+    chosen = {"OTEL_TRACES_EXPORTER": "langsmith"}
+    distro = EXPORTERS + plugins("opentelemetry_distro", "distro")
+    verdicts, texts = zip(*said("exporter", situation(chosen, plugins=distro)), strict=True)
+    assert verdicts == ("error", "error", "ok")
+    assert "OTEL_METRICS_EXPORTER=none" in texts[0]
+    assert "OTEL_LOGS_EXPORTER=none" in texts[1]
+
+    none = {"OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+    only("exporter", situation({**chosen, **none}, plugins=distro), "ok")
+    otlp = [
+        *plugins("opentelemetry_metrics_exporter", "otlp_proto_grpc"),
+        *plugins("opentelemetry_logs_exporter", "otlp_proto_grpc"),
+    ]
+    only("exporter", situation(chosen, plugins=(*distro, *otlp)), "ok")
+
+
 @pytest.mark.parametrize(
     ("environ", "verdicts", "words"),
     [
         ({"OTEL_SDK_DISABLED": "true"}, ["error", "ok"], ["OTEL_SDK_DISABLED"]),
         ({"OTEL_TRACES_SAMPLER": "always_off"}, ["warning", "ok"], ["always_off"]),
         ({"OTEL_TRACES_EXPORTER": "LangSmith"}, ["error", "warning"], ["write langsmith"]),
+        (
+            {
+                "OTEL_TRACES_EXPORTER": "langsmith,otlp",
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            },
+            ["error", "ok"],
+            ["names otlp, which is not installed"],
+        ),
+        (
+            {"OTEL_TRACES_EXPORTER": "langsmith", "OTEL_METRICS_EXPORTER": "prometheus"},
+            ["error", "ok"],
+            ["OTEL_METRICS_EXPORTER names prometheus", "OTEL_METRICS_EXPORTER=none"],
+        ),
     ],
 )
 def test_one_check_may_find_several_things(

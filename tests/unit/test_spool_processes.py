@@ -10,7 +10,10 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked")
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked"),
+]
 
 
 def processes(*arguments: object, timeout_s: float = 60) -> dict[str, int]:

@@ -72,10 +72,20 @@ def test_nobody_there_is_a_reply_too() -> None:
     ("script", "status"),
     [
         ([], None),
+        ([b"H", None, *[b"T", None] * 40], None),
+        ([ACCEPTED, *[b"X-Drip: 1\r\n", None] * 40], None),
+        ([b"HTTP/1.1 100 Continue\r\n\r\n", None] * 40, None),
         ([ACCEPTED + b"Content-Length: 9\r\n\r\n"], 202),
         ([ACCEPTED + b"Content-Length: 999\r\n\r\n", *[b"x", None] * 40], 202),
     ],
-    ids=["says nothing", "no body comes", "body drips"],
+    ids=[
+        "says nothing",
+        "status drips",
+        "headers drip",
+        "will answer soon",
+        "no body comes",
+        "body drips",
+    ],
 )
 def test_the_timeout_is_for_the_whole_exchange(
     script: list[bytes | None], status: int | None
@@ -85,6 +95,22 @@ def test_the_timeout_is_for_the_whole_exchange(
         reply = send(server.url, timeout_s=0.5)
     assert reply.status == status
     assert time.monotonic() - began < 2.5
+
+
+@pytest.mark.parametrize("body", [[], [b"x", None] * 90], ids=["missing", "dripping"])
+def test_a_status_is_not_kept_waiting_for_by_its_body(body: list[bytes | None]) -> None:
+    """A drain of many requests would wait for each, although all were accepted."""
+    with rude_server([ACCEPTED + b"Content-Length: 999\r\n\r\n", *body], hangs_up=False) as server:
+        began = time.monotonic()
+        assert send(server.url, timeout_s=20).status == 202
+    assert time.monotonic() - began < 8
+
+
+def test_what_was_asked_for_is_heard_to_its_end() -> None:
+    body = [b"x", None] * 8
+    head = ACCEPTED + b"Content-Length: 8\r\n\r\n"
+    with rude_server([head, *body], hangs_up=False) as server:
+        assert HttpTransport().send(Request("GET", server.url, {}, b""), 20).text == 8 * "x"
 
 
 def test_a_redirect_is_not_followed() -> None:

@@ -1,0 +1,141 @@
+"""How processes end, by whatever means: what ended before is delivered, and nothing takes long."""
+
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from textwrap import dedent
+
+import pytest
+from support.processes import environ, needs, run
+from support.rude_server import rude_server
+
+from otel_langsmith.delivery.patience import LAST_S
+from otel_langsmith.exits import FLUSH_S
+from otel_langsmith.receiver import Receiver
+
+pytestmark = pytest.mark.programs
+
+SET_UP = """
+import os, signal, threading, time
+import otel_langsmith
+provider = otel_langsmith.configure(schedule_delay_millis=3_600_000)
+tracer = provider.get_tracer("program")
+tracer.start_span("last").end()
+"""
+TERM = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"
+
+
+def program(receiver: Receiver, body: str) -> tuple[int, str, list[str]]:
+    """Exit status, output and the names of the runs."""
+    done = run([sys.executable, "-c", SET_UP + dedent(body)], environ(receiver.url))
+    return done.returncode, done.stdout + done.stderr, [run.name for run in receiver.store.runs()]
+
+
+ENDS = {
+    "told to stop": (TERM, -signal.SIGTERM, ""),
+    "told twice": (f"signal.raise_signal(signal.SIGTERM); {TERM}", -signal.SIGTERM, ""),
+    "told while a thread works": (
+        f"threading.Thread(target=time.sleep, args=(20,)).start(); {TERM}",
+        -signal.SIGTERM,
+        "",
+    ),
+    "with a handler of its own": (
+        f"signal.signal(signal.SIGTERM, lambda *_: exit('mine')); {TERM}",
+        1,
+        "mine\n",
+    ),
+    "in a child": (
+        """
+        if (child := os.fork()) == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+        """,
+        0,
+        "",
+    ),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGTERM to speak of")
+@pytest.mark.parametrize(("body", "code", "said"), ENDS.values(), ids=ENDS)
+def test_a_process_that_is_told_to_stop_delivers_first(
+    receiver: Receiver, body: str, code: int, said: str
+) -> None:
+    assert program(receiver, body) == (code, said, ["last"])
+
+
+@needs("celery")
+def test_a_worker_of_celery_that_was_set_up_at_its_start_delivers_at_its_end(
+    receiver: Receiver,
+) -> None:
+    """As with ``worker_process_init``: in the very process that leaves, and none before it."""
+    leave = "celery.signals.worker_process_shutdown.send(sender=None, pid=1, exitcode=0)"
+    before = "import celery.signals, os\n"
+    script = f"{before}{SET_UP}{leave}\nos._exit(0)"
+    done = run([sys.executable, "-c", script], environ(receiver.url))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [run.name for run in receiver.store.runs()] == ["last"]
+
+
+def test_a_handler_that_was_there_stays(receiver: Receiver) -> None:
+    before = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    after = "assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN"
+    done = run([sys.executable, "-c", before + SET_UP + after], environ(receiver.url))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_outside_the_main_thread_no_handler_is_set_and_none_is_missed(receiver: Receiver) -> None:
+    body = f"""
+    import threading
+    thread = threading.Thread(target=lambda: exec({SET_UP!r}, {{}}))
+    thread.start()
+    thread.join()
+    """
+    done = run([sys.executable, "-c", dedent(body)], environ(receiver.url))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(receiver.store.runs()) == 1
+
+
+def test_sigterm_is_put_off_no_longer_than_it_may() -> None:
+    with rude_server([], hangs_up=False) as black_hole:
+        began = time.monotonic()
+        done = run([sys.executable, "-c", SET_UP + TERM], environ(black_hole.url))
+        assert done.returncode == -signal.SIGTERM
+        assert time.monotonic() - began < FLUSH_S + 8
+
+
+WIRINGS = (
+    "LangSmithSpanProcessor(timeout=TIMEOUT)",
+    "BatchSpanProcessor(LangSmithSpanExporter(timeout=TIMEOUT))",
+)
+
+
+def test_a_drain_into_a_black_hole_takes_the_timeout_once() -> None:
+    """Four batches wait in OpenTelemetry's queue, each would take the timeout anew."""
+    timeout_s = 3.0
+
+    def exit_s(wiring: str, last: str, url: str) -> float:
+        body = f"""
+        import time
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from otel_langsmith import LangSmithSpanExporter, LangSmithSpanProcessor
+        TIMEOUT = {timeout_s}
+        provider = TracerProvider()
+        provider.add_span_processor({wiring})
+        tracer = provider.get_tracer("program")
+        for _ in range(2_000):
+            tracer.start_span("span").end()
+        print(time.time())
+        {last}
+        """
+        done = run([sys.executable, "-c", dedent(body)], environ(url))
+        assert done.returncode == 0
+        return time.time() - float(done.stdout)
+
+    ends = [(wiring, last) for wiring in WIRINGS for last in ("", "provider.shutdown()")]
+    with rude_server([], hangs_up=False) as black_hole, ThreadPoolExecutor() as pool:
+        found = pool.map(lambda end: exit_s(*end, black_hole.url), ends)
+        assert max(found) < timeout_s + LAST_S + 4
