@@ -45,6 +45,7 @@ ORDER = (
     "conventions.langsmith",
     "conventions.gen_ai",
     "conventions.openinference",
+    "conventions.pydantic_ai",
     "conventions.plain",
     "conventions",
     "conventions.media",

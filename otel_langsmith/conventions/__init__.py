@@ -11,6 +11,7 @@ from otel_langsmith.conventions.gen_ai import GEN_AI
 from otel_langsmith.conventions.langsmith import LANGSMITH
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.plain import PLAIN
+from otel_langsmith.conventions.pydantic_ai import PYDANTIC_AI
 from otel_langsmith.conventions.readers import UNREADABLE
 from otel_langsmith.conventions.rows import (
     Convention,
@@ -29,6 +30,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGSMITH,
     GEN_AI,
     OPENINFERENCE,
+    PYDANTIC_AI,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""

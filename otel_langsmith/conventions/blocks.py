@@ -54,6 +54,9 @@ def block(part: Any) -> Block:
     if not isinstance(part, dict):
         return {"type": "text", "text": json_text(part)}
     kind = part.get("type")
+    if kind is None and part.get("kind") in _BY_TYPE:  # as Pydantic AI's parts are saved
+        kind = part["kind"]
+        part = {**part, "type": kind}
     convert = _BY_TYPE.get(kind) if isinstance(kind, str) else None
     if convert is None and (kind is None or kind == ""):
         convert = next((_BY_MEMBER[key] for key in part if key in _BY_MEMBER), None)
@@ -148,7 +151,7 @@ def _server_tool_result(part: Part) -> Block:
 
 
 def _blob(part: Part) -> Block | None:
-    return _data(part, first_of(part, "content", "data"))
+    return _data(part, first_of(part, "content", "data", "binary_content"))
 
 
 def _data(part: Part, data: Any, modality: str | None = None) -> Block | None:

@@ -28,6 +28,8 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
         composed.update(whole if isinstance(whole, Mapping) else {spare: whole})
     for name, value in parts.items():
         key, rest = _place(name)
+        if key == "output" and _ends_in(value, parts.get("outputs.messages")):
+            continue
         if key == "messages" and not isinstance(value, list):
             composed[f"{spare}_messages" if spare in composed else spare] = value
         elif rest:
@@ -37,6 +39,15 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
     if system := parts.get("inputs.system"):
         composed["messages"] = _led_by(system, composed.get("messages", []))
     return composed
+
+
+def _ends_in(text: Any, messages: Any) -> bool:
+    """Whether an output is no more than the words of the last message."""
+    if not isinstance(text, str) or not isinstance(messages, list):
+        return False
+    return text == "".join(
+        block["text"] for block in messages[-1]["content"] if block["type"] == "text"
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -108,6 +108,7 @@ Content: TypeAlias = Literal[
     "outputs.dimensions",
     "outputs.documents",
     "outputs.messages",
+    "outputs.output",
     "outputs.records",
     "outputs.rows",
     "outputs.status_code",

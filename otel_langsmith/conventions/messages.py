@@ -57,6 +57,9 @@ _ITEMS: Final = frozenset(
 )
 """What OpenAI's Responses API puts beside messages, each a part of the assistant's next one."""
 
+_WITHHELD: Final = {"type": "text"}
+"""What Pydantic AI writes of a text that it was told not to capture."""
+
 
 def input_messages(value: Any) -> Any:
     """What a model was told: a list of messages, or the raw text if it is no JSON."""
@@ -127,13 +130,13 @@ def _add(found: list[Message], item: Part, role: str) -> None:
         plain = _of_langchain(item)
         if plain is not None:
             item = plain
-    parts = item.get("parts")
-    if parts is None:
-        parts = item.get("content")
+    parts = _parts_of(item)
     if isinstance(parts, (list, tuple)):
         before = len(found)
         content = []
         for part in parts:
+            if part == _WITHHELD:
+                continue
             is_text = isinstance(part, dict) and part.get("type") == "text"  # as most parts are
             answer = None if is_text else _result(part)
             if answer is None:
@@ -145,6 +148,21 @@ def _add(found: list[Message], item: Part, role: str) -> None:
     else:
         content = blocks(parts)
     found.append(_message(item, content, role))
+
+
+def _parts_of(item: Part) -> Any:
+    parts = item.get("parts")
+    if parts is None:
+        parts = item.get("content")
+    told_by_tool = item.get("role") == "tool" and not isinstance(parts, str)
+    return _told_by_tool(parts) if told_by_tool else parts
+
+
+def _told_by_tool(result: Any) -> Any:
+    """A tool's result: parts, or else a text, which is JSON of what was none."""
+    items = result if isinstance(result, (list, tuple)) else (result,)
+    known = all(is_known(item) or _result(item) is not None for item in items)
+    return result if known or result is None else json_text(result)
 
 
 def _add_item(found: list[Message], item: Part, kind: str) -> bool:

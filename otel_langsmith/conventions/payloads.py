@@ -45,6 +45,41 @@ def answer(value: Any) -> Any:
     return messages([inner], "assistant") if is_message(inner) else UNREADABLE
 
 
+def told(value: Any) -> Any:
+    """What a model was told, in events that stand in one attribute instead of on the span."""
+    return (
+        messages([held for name, held in _events(value) if name != _CHOICE], "user") or UNREADABLE
+    )
+
+
+def chosen(value: Any) -> Any:
+    """What it answered in the same events."""
+    choices = [_event_choice(held) for name, held in _events(value) if name == _CHOICE]
+    return messages(choices, "assistant") or UNREADABLE
+
+
+_CHOICE: Final = "gen_ai.choice"
+
+
+def _events(value: Any) -> list[tuple[Any, Any]]:
+    """Events with their names, or nothing if this is anything else."""
+    found = from_json(value)
+    if not isinstance(found, (list, tuple)):
+        return []
+    named = [
+        (item["event.name"], item)
+        for item in found
+        if isinstance(item, dict) and "event.name" in item
+    ]
+    return named if len(named) == len(found) else []
+
+
+def _event_choice(held: Mapping[str, Any]) -> Any:
+    message = held.get("message")
+    inner = message if isinstance(message, dict) else {"content": message}
+    return {**inner, "finish_reason": first_of(held, "finish_reason")}
+
+
 def conversation(value: Any) -> Any:
     """What any step took or gave: an object as it is, but with messages as LangSmith has them."""
     found = from_json(value)
