@@ -54,7 +54,7 @@ def block(part: Any) -> Block:
     if not isinstance(part, dict):
         return {"type": "text", "text": json_text(part)}
     kind = part.get("type")
-    if kind is None and part.get("kind") in _BY_TYPE:  # as Pydantic AI's parts are saved
+    if kind is None and isinstance(part.get("kind"), str):  # as Pydantic AI saves its parts
         kind = part["kind"]
         part = {**part, "type": kind}
     convert = _BY_TYPE.get(kind) if isinstance(kind, str) else None
