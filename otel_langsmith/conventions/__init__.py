@@ -9,6 +9,7 @@ from typing import Final
 
 from otel_langsmith.conventions.gen_ai import GEN_AI
 from otel_langsmith.conventions.langsmith import LANGSMITH
+from otel_langsmith.conventions.logfire import LOGFIRE
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.plain import PLAIN
 from otel_langsmith.conventions.pydantic_ai import PYDANTIC_AI
@@ -31,6 +32,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     GEN_AI,
     OPENINFERENCE,
     PYDANTIC_AI,
+    LOGFIRE,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""

@@ -57,6 +57,9 @@ _ITEMS: Final = frozenset(
 )
 """What OpenAI's Responses API puts beside messages, each a part of the assistant's next one."""
 
+_SAYING: Final = ("content", "parts", "tool_calls", "function_call")
+"""Members of which a message has one; a thing with a type and none of these is a part."""
+
 _WITHHELD: Final = {"type": "text"}
 """What Pydantic AI writes of a text that it was told not to capture."""
 
@@ -125,7 +128,7 @@ def _add(found: list[Message], item: Part, role: str) -> None:
     """A message as it came, after a tool message for each result that it brought."""
     kind = item.get("type")
     if isinstance(kind, str) and "role" not in item:
-        if _add_item(found, item, kind):
+        if _add_item(found, item, kind, role):
             return
         plain = _of_langchain(item)
         if plain is not None:
@@ -165,13 +168,16 @@ def _told_by_tool(result: Any) -> Any:
     return result if known or result is None else json_text(result)
 
 
-def _add_item(found: list[Message], item: Part, kind: str) -> bool:
+def _add_item(found: list[Message], item: Part, kind: str, role: str) -> bool:
     """Whether the item is one of those that stand beside messages, and was added as such."""
     if kind in RESULTS:
         found.append(tool_message(item))
         return True
     if kind in _ITEMS:
         found.append({"role": "assistant", "content": [block(item)]})
+        return True
+    if kind not in _LANGCHAIN and kind != "constructor" and item.keys().isdisjoint(_SAYING):
+        found.append({"role": role, "content": [block(item)]})
         return True
     return False
 

@@ -114,7 +114,8 @@ def parameters(value: Any) -> Any:
 
 _ELSEWHERE: Final = frozenset(
     (
-        *("contents", "input", "messages", "prompt", "system", "system_instruction"),
+        *("contents", "input", "instructions", "messages", "prompt", "system"),
+        "system_instruction",
         *("model", "model_name", "tools", "_type"),
     )
 )
