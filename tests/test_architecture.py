@@ -48,6 +48,7 @@ ORDER = (
     "conventions.openinference",
     "conventions.pydantic_ai",
     "conventions.logfire",
+    "conventions.vercel_ai",
     "conventions.plain",
     "conventions",
     "conventions.media",

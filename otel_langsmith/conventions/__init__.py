@@ -1,8 +1,9 @@
 """The dialects of span attributes, and who goes before whom. Provisional.
 
-A dialect is a table of rows (`attr`, `spread`, `prefix`, `indexed`, `event`, `events`) in a module
-of its own; CONTRIBUTING.md tells how to add one. What the rows have in common (readers, messages,
-raw payloads, tools, documents) is in the modules before them; who wins is decided in `table`.
+A dialect is a table of rows (`attr`, `together`, `spread`, `prefix`, `indexed`, `event`, `events`)
+in a module of its own; CONTRIBUTING.md tells how to add one. What the rows have in common (readers,
+messages, raw payloads, tools, documents) is in the modules before them; who wins is decided in
+`table`.
 """
 
 from typing import Final
@@ -24,8 +25,10 @@ from otel_langsmith.conventions.rows import (
     indexed,
     prefix,
     spread,
+    together,
 )
 from otel_langsmith.conventions.table import table_of
+from otel_langsmith.conventions.vercel_ai import VERCEL_AI
 
 CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGSMITH,
@@ -33,6 +36,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     OPENINFERENCE,
     PYDANTIC_AI,
     LOGFIRE,
+    VERCEL_AI,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""
@@ -50,4 +54,5 @@ __all__ = [
     "prefix",
     "spread",
     "table_of",
+    "together",
 ]

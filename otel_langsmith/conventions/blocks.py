@@ -155,9 +155,25 @@ def _blob(part: Part) -> Block | None:
 
 
 def _data(part: Part, data: Any, modality: str | None = None) -> Block | None:
+    """Media by their bytes, in base64 or not; or by the link that stands in their place."""
+    if isinstance(data, dict):
+        data = _buffer(data)
     if isinstance(data, bytes):
         data = base64.b64encode(data).decode()
-    return _media(part, "base64", data, modality) if isinstance(data, str) else None
+    if not isinstance(data, str):
+        return None
+    if data.startswith(("data:", "http:", "https:")):
+        return _uri({**part, "uri": data}, modality)
+    return _media(part, "base64", data, modality)
+
+
+def _buffer(held: Part) -> bytes | None:
+    """What JavaScript's ``JSON.stringify`` makes of a Buffer, or of an array of bytes."""
+    data = held.get("data") if held.get("type") == "Buffer" else list(held.values())
+    try:
+        return bytes(data) if isinstance(data, (list, tuple)) else None
+    except (TypeError, ValueError):
+        return None
 
 
 def _uri(part: Part, modality: str | None = None) -> Block | None:
@@ -179,10 +195,7 @@ def _file(part: Part) -> Block | None:
     if found is not None:
         return _media(part, "id", found)
     data = first_of(part, "file_data", "fileData", "file_url", "url", "data", "base64")
-    if not isinstance(data, str):
-        return _data(part, data)
-    is_link = data.startswith(("data:", "http:", "https:"))
-    return _uri({**part, "uri": data}) if is_link else _data(part, data)
+    return _data(part, data)
 
 
 def _image_url(part: Part) -> Block | None:

@@ -77,8 +77,8 @@ def output_messages(value: Any) -> Any:
 def instructions(value: Any) -> Any:
     """System instructions, which come without a role, as the one message they are."""
     found = from_json(value)
-    if isinstance(found, dict) and "parts" in found:
-        found = found["parts"]
+    if isinstance(found, dict):
+        found = first_of(found, "parts", "content") or found
     content = blocks(found)
     return {"role": "system", "content": content} if content else Thin(None)
 
@@ -301,6 +301,10 @@ def _result(part: Any) -> Message | None:
 def tool_message(part: Part) -> Message:
     """A tool's result: ``response`` in OpenTelemetry's schema, ``result`` in its examples."""
     result = first_of(part, "response", "result", "content", "output")
+    failed = part.get("is_error") is True or part.get("status") == "error"
+    if isinstance(result, dict) and result.keys() == {"type", "value"}:  # as Vercel has it
+        failed = str(result["type"]).startswith("error")
+        result = result["value"]
     is_blocks = isinstance(result, (list, tuple)) and all(map(is_known, result))
     message: Message = {
         "role": "tool",
@@ -311,6 +315,6 @@ def tool_message(part: Part) -> Message:
     }
     if name := first_of(part, "name", "toolName"):
         message["name"] = name
-    if part.get("is_error") is True or part.get("status") == "error":
+    if failed:
         message["status"] = "error"
     return message

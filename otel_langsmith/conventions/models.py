@@ -8,7 +8,6 @@ from otel_langsmith.conventions.tools import tool_definitions
 
 PROVIDERS: Final = {
     "openai": "openai",
-    "openai.chat": "openai",
     "anthropic": "anthropic",
     "cohere": "cohere",
     "deepseek": "deepseek",
@@ -16,17 +15,23 @@ PROVIDERS: Final = {
     "perplexity": "perplexity",
     "mistral_ai": "mistral",
     "mistralai": "mistral",
+    "mistral": "mistral",
+    "amazon-bedrock": "amazon_bedrock",
     "aws": "amazon_bedrock",
     "aws.bedrock": "amazon_bedrock",
     "az.ai.inference": "azure",
     "az.ai.openai": "azure",
+    "azure-openai": "azure",
     "azure.ai.inference": "azure",
     "azure.ai.openai": "azure",
     "gcp.gemini": "google_genai",
     "gcp.gen_ai": "google_genai",
     "gemini": "google_genai",
     "google": "google_genai",
+    "google.generative-ai": "google_genai",
     "gcp.vertex_ai": "google_vertexai",
+    "google.vertex": "google_vertexai",
+    "vertex": "google_vertexai",
     "vertex_ai": "google_vertexai",
     "x_ai": "xai",
 }
@@ -60,6 +65,8 @@ _REASONS: Final = {
     "stop": "stop",
     "max_tokens": "length",
     "max_output_tokens": "length",
+    "length": "length",
+    "content_filter": "content_filter",
 }
 
 
@@ -72,7 +79,14 @@ def provider(value: Any) -> Any:
     if word is UNREADABLE or word in FRAMEWORKS:
         return UNREADABLE
     lower = word.lower()
-    return PROVIDERS.get(lower) or (lower if lower == word else UNREADABLE)
+    return _known(lower) or (lower if lower == word else UNREADABLE)
+
+
+def _known(word: str) -> str | None:
+    """The provider, who may have several APIs: ``openai.responses``, ``google.vertex.chat``."""
+    while word and word not in PROVIDERS:
+        word = word.rpartition(".")[0]
+    return PROVIDERS.get(word)
 
 
 def error_type(value: Any) -> Any:
@@ -91,7 +105,12 @@ def finish_reasons(value: Any) -> Any:
     found = as_texts(value)
     if found is UNREADABLE:
         return found
-    return tuple(_REASONS.get(word.rpartition(".")[2].lower(), word) for word in found)
+    return tuple(_REASONS.get(_plain(word), word) for word in found)
+
+
+def _plain(reason: str) -> str:
+    """``FinishReason.TOOL_CALLS`` and ``tool-calls`` → ``tool_calls``."""
+    return reason.rpartition(".")[2].lower().replace("-", "_")
 
 
 def parameters(value: Any) -> Any:

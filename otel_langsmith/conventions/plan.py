@@ -208,9 +208,9 @@ def _steps(met: Iterable[tuple[Row, list[str]]], claimed: Container[str]) -> tup
 def _steps_of(row: Row, found: list[str]) -> Iterator[Step]:
     if not found:
         return
-    if row.kind == "indexed":
+    if row.kind in _WHOLE:
         home, name = home_of(row.field or "")
-        tree = tree_of(row.keys[0], found)
+        tree = _grouped(row, found)
         keys = tuple(found)
         yield Step(tree, row.via, home, name, row.keep, again=False, keys=keys, content=row.content)
         return
@@ -220,13 +220,21 @@ def _steps_of(row: Row, found: list[str]) -> Iterator[Step]:
         yield Step(key, row.via, home, name, row.keep, again=False, keys=keys, content=row.content)
 
 
+_WHOLE: Final = ("indexed", "together")
+"""Rows that read all that they find as one structure."""
+
+
+def _grouped(row: Row, found: list[str]) -> Tree:
+    return tree_of(row.keys[0], found) if row.kind == "indexed" else {key: key for key in found}
+
+
 def _parts(row: Row, found: list[str], keys: Collection[str]) -> Iterator[Part]:
     """The same for content."""
     runs, least = row.when.runs, _members(row.when.at_least, keys)
-    if row.kind == "indexed" and found:
-        tree = tree_of(row.keys[0], found)
+    if row.kind in _WHOLE and found:
+        tree = _grouped(row, found)
         yield Part(row.field or "", tree, row.via, runs, least, tuple(found))
-    elif row.kind != "indexed":
+    elif row.kind not in _WHOLE:
         for key in found:
             yield Part(_field(row, key), key, row.via, runs, least, (key,))
 

@@ -14,7 +14,7 @@ from otel_langsmith.run import RunType
 Reader: TypeAlias = Callable[[Any], Any]
 """An attribute's value → a field's value, or `UNREADABLE`. Pure and total: never raises."""
 
-Kind: TypeAlias = Literal["attr", "prefix", "indexed", "spread", "event", "events"]
+Kind: TypeAlias = Literal["attr", "together", "prefix", "indexed", "spread", "event", "events"]
 
 Turn: TypeAlias = Literal["early", "usual", "late"]
 """When in the reading of a span a row has its say."""
@@ -53,8 +53,8 @@ LATE: Final = When(turn="late")
 class Row:
     """Which attributes feed which field, through which reader.
 
-    Build one with `attr`, `prefix`, `indexed`, `spread`, `event` or `events`. ``keep`` leaves the
-    attribute where it is, so that it reaches metadata under its own name too.
+    Build one with `attr`, `together`, `prefix`, `indexed`, `spread`, `event` or `events`. ``keep``
+    leaves the attribute where it is, so that it reaches metadata under its own name too.
     """
 
     kind: Kind
@@ -98,6 +98,18 @@ def attr(
         via=via,
         content=field in CONTENT,
         keep=keep,
+        when=when,
+    )
+
+
+def together(field: Field, *keys: str, via: Reader, when: When = ALWAYS) -> Row:
+    """A row for what was spread over several attributes: ``via`` gets those there, as a mapping."""
+    return Row(
+        kind="together",
+        field=field,
+        keys=keys,
+        via=via,
+        content=field in CONTENT,
         when=when,
     )
 
