@@ -9,8 +9,10 @@ messages, raw payloads, tools, documents) is in the modules before them; who win
 from typing import Final
 
 from otel_langsmith.conventions.gen_ai import GEN_AI
+from otel_langsmith.conventions.google_adk import GOOGLE_ADK
 from otel_langsmith.conventions.langsmith import LANGSMITH
 from otel_langsmith.conventions.logfire import LOGFIRE
+from otel_langsmith.conventions.microsoft import MICROSOFT
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.plain import PLAIN
 from otel_langsmith.conventions.pydantic_ai import PYDANTIC_AI
@@ -27,6 +29,7 @@ from otel_langsmith.conventions.rows import (
     spread,
     together,
 )
+from otel_langsmith.conventions.strands import STRANDS
 from otel_langsmith.conventions.table import table_of
 from otel_langsmith.conventions.vercel_ai import VERCEL_AI
 
@@ -37,6 +40,9 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     PYDANTIC_AI,
     LOGFIRE,
     VERCEL_AI,
+    GOOGLE_ADK,
+    STRANDS,
+    MICROSOFT,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""

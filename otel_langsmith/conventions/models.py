@@ -41,6 +41,7 @@ FRAMEWORKS: Final = frozenset(
     (
         "autogen",
         "crewai",
+        "gcp.vertex.agent",
         "haystack",
         "langchain",
         "langgraph",
@@ -90,8 +91,11 @@ def _known(word: str) -> str | None:
 
 
 def error_type(value: Any) -> Any:
-    """The kind of an error; ``_OTHER`` is the spec's word for none."""
-    return UNREADABLE if value == "_OTHER" else as_text(value)
+    """The kind of an error; ``_OTHER`` is the spec's word for none, ``<class 'x'>`` Python's."""
+    word = as_text(value)
+    if word is UNREADABLE or word == "_OTHER":
+        return UNREADABLE
+    return word.removeprefix("<class '").removesuffix("'>")
 
 
 def maker(model: str) -> str | None:
