@@ -16,7 +16,7 @@ from otel_langsmith.conventions.readers import (
     from_json,
     one_of,
 )
-from otel_langsmith.conventions.rows import LATE, Convention, When, attr, spread
+from otel_langsmith.conventions.rows import Convention, When, attr, spread
 from otel_langsmith.conventions.tokens import usage
 from otel_langsmith.conventions.tools import arguments
 
@@ -48,8 +48,8 @@ def asked(value: Any) -> Any:
 
 
 _USAGE: Final = usage("gen_ai.usage.raw")
-_LLM: Final = When(runs=("llm",))
 _OWN: Final = When(scope=("logfire", "logfire."))
+_LLM: Final = When(scope=_OWN.scope, runs=("llm",))
 _LATE: Final = When(scope=_OWN.scope, turn="late")
 _AGENTS: Final = ("logfire.openai_agents",)
 
@@ -67,8 +67,8 @@ LOGFIRE: Final = Convention(
         spread("logfire.msg_template", via=one_of(TEMPLATES), keep=True, when=_LATE),
         attr("metadata.thread_id", "group_id", via=as_text, when=When(scope=_AGENTS)),
         attr("tags", "logfire.tags", via=as_texts),
-        spread("request_data", via=parameters, content=True),
-        spread("response_data", via=response_usage, content=True),
+        spread("request_data", via=parameters, content=True, when=_OWN),
+        spread("response_data", via=response_usage, content=True, when=_OWN),
         spread("gen_ai.usage.raw", via=_USAGE),
         spread("usage", via=_USAGE, when=_OWN),
         attr("inputs.messages", "request_data", via=payloads.request, when=_LLM),
@@ -79,8 +79,7 @@ LOGFIRE: Final = Convention(
             via=payloads.request,
             when=When(scope=_AGENTS, runs=("llm",)),
         ),
-        attr("inputs.input", "request_data", via=asked, when=When(runs=("embedding",))),
-        attr("inputs", "request_data", via=asked, when=LATE),
+        attr("inputs", "request_data", via=asked, when=_LATE),
         attr("inputs", "input", "inputs", via=arguments, when=_LATE),
         attr("outputs.messages", "response_data", via=payloads.answer, when=_LLM),
         attr("outputs.messages", "events", via=payloads.chosen, when=_OWN),
@@ -91,7 +90,7 @@ LOGFIRE: Final = Convention(
             via=payloads.answer,
             when=When(scope=_AGENTS, runs=("llm",)),
         ),
-        attr("outputs", "response_data", via=from_json, when=LATE),
+        attr("outputs", "response_data", via=from_json, when=_LATE),
         attr("outputs", "output", "return", via=from_json, when=_LATE),
     ),
 )

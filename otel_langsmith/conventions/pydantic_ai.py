@@ -189,7 +189,7 @@ PYDANTIC_AI: Final = Convention(
             "all_messages_events",
             via=answered,
         ),
-        attr("outputs.output", "final_result", via=from_json),
+        attr("outputs.output", "final_result", via=from_json, when=_OWN),
         attr("outputs", "tool_response", via=from_json),
     ),
 )
