@@ -43,7 +43,7 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
 
 def _ends_in(text: Any, messages: Any) -> bool:
     """Whether an output is no more than the words of the last message."""
-    if not isinstance(text, str) or not isinstance(messages, list):
+    if not isinstance(text, str) or not isinstance(messages, list) or not messages:
         return False
     return text == "".join(
         block["text"] for block in messages[-1]["content"] if block["type"] == "text"

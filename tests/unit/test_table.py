@@ -313,6 +313,19 @@ def test_what_was_spread_over_attributes_is_read_at_once() -> None:
     assert reading.rest == {"o.other": 3}
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ([{"role": "assistant", "content": [{"type": "text", "text": "Paris."}]}], False),
+        ([{"role": "assistant", "content": [{"type": "text", "text": "Rome."}]}], True),
+        ([], True),
+    ],
+)
+def test_an_output_that_repeats_the_last_message_is_left_out(said: list[Any], shown: bool) -> None:
+    parts = {"outputs.messages": said, "outputs.output": "Paris."}
+    assert ("output" in content(parts, "outputs")) is shown
+
+
 def test_what_was_flattened_grows_back_in_order_and_without_gaps() -> None:
     told = {f"m__{n}__message__role": f"r{n}" for n in (10, 9, 2)}
     assert grow(**told).inputs["inputs.messages"] == [
