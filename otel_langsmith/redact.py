@@ -62,13 +62,14 @@ def hide(run: Run, hiding: Hiding) -> Run:
     Hiding inputs or outputs also withholds attachments, the arguments of events, the words of an
     error (its type stays), and all text among metadata and parameters but for the names of models,
     services and the like. Hiding metadata withholds the numbers among them too, and the tags. The
-    names of runs stay: they are what OpenTelemetry wants to be the same for many spans.
+    names of spans stay: they are what OpenTelemetry wants to be the same for many spans.
     """
     content = hiding.inputs or hiding.outputs
     if not (content or hiding.metadata):
         return run
     return replace(
         run,
+        name=_name(run) if content else run.name,
         inputs={} if hiding.inputs else run.inputs,
         outputs={} if hiding.outputs and run.outputs is not None else run.outputs,
         metadata=_metadata(run.metadata, numbers=not hiding.metadata),
@@ -78,6 +79,12 @@ def hide(run: Run, hiding: Hiding) -> Run:
         error=_kind_of_error(run) if content else run.error,
         attachments=() if content else run.attachments,
     )
+
+
+def _name(run: Run) -> str:
+    """The run's name, or the span's if somebody made a sentence of that, with what he said."""
+    own = run.metadata.get("otel.span.name")
+    return own if isinstance(own, str) and not _NAME.fullmatch(run.name) else run.name
 
 
 def _metadata(metadata: JsonObject, *, numbers: bool) -> JsonObject:

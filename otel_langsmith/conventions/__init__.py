@@ -1,21 +1,25 @@
 """The dialects of span attributes, and who goes before whom. Provisional.
 
-A dialect is a table of rows (`attr`, `spread`, `prefix`, `indexed`, `named`, `event`, `events`) in
-a module of its own; CONTRIBUTING.md tells how to add one. What the rows have in common (readers,
-messages, raw payloads, tools, documents) is in the modules before them; who wins is decided in
-`table`.
+A dialect is a table of rows (`attr`, `together`, `spread`, `prefix`, `indexed`, `named`, `event`,
+`events`) in a module of its own; CONTRIBUTING.md tells how to add one. What the rows have in common
+(readers, messages, raw payloads, tools, documents) is in the modules before them; who wins is
+decided in `table`.
 """
 
 from typing import Final
 
 from otel_langsmith.conventions.gen_ai import GEN_AI
+from otel_langsmith.conventions.google_adk import GOOGLE_ADK
 from otel_langsmith.conventions.haystack import HAYSTACK
 from otel_langsmith.conventions.langsmith import LANGSMITH
 from otel_langsmith.conventions.litellm import LITELLM
+from otel_langsmith.conventions.logfire import LOGFIRE
 from otel_langsmith.conventions.mcp import MCP
+from otel_langsmith.conventions.microsoft import MICROSOFT
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.openlit import OPENLIT
 from otel_langsmith.conventions.plain import PLAIN
+from otel_langsmith.conventions.pydantic_ai import PYDANTIC_AI
 from otel_langsmith.conventions.readers import BLANK, UNREADABLE
 from otel_langsmith.conventions.rows import (
     Convention,
@@ -28,9 +32,12 @@ from otel_langsmith.conventions.rows import (
     named,
     prefix,
     spread,
+    together,
 )
+from otel_langsmith.conventions.strands import STRANDS
 from otel_langsmith.conventions.table import table_of
 from otel_langsmith.conventions.traceloop import TRACELOOP
+from otel_langsmith.conventions.vercel_ai import VERCEL_AI
 
 CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGSMITH,
@@ -41,6 +48,12 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     MCP,
     OPENLIT,
     HAYSTACK,
+    PYDANTIC_AI,
+    LOGFIRE,
+    VERCEL_AI,
+    GOOGLE_ADK,
+    STRANDS,
+    MICROSOFT,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""
@@ -60,4 +73,5 @@ __all__ = [
     "prefix",
     "spread",
     "table_of",
+    "together",
 ]

@@ -54,6 +54,9 @@ def block(part: Any) -> Block:
     if not isinstance(part, dict):
         return {"type": "text", "text": json_text(part)}
     kind = part.get("type")
+    if kind is None and isinstance(part.get("kind"), str):  # as Pydantic AI saves its parts
+        kind = part["kind"]
+        part = {**part, "type": kind}
     convert = _BY_TYPE.get(kind) if isinstance(kind, str) else None
     if convert is None and (kind is None or kind == ""):
         convert = next((_BY_MEMBER[key] for key in part if key in _BY_MEMBER), None)
@@ -153,13 +156,29 @@ def _server_tool_result(part: Part) -> Block:
 
 
 def _blob(part: Part) -> Block | None:
-    return _data(part, first_of(part, "content", "data"))
+    return _data(part, first_of(part, "content", "data", "binary_content"))
 
 
 def _data(part: Part, data: Any, modality: str | None = None) -> Block | None:
+    """Media by their bytes, in base64 or not; or by the link that stands in their place."""
+    if isinstance(data, dict):
+        data = _buffer(data)
     if isinstance(data, bytes):
         data = base64.b64encode(data).decode()
-    return _media(part, "base64", data, modality) if isinstance(data, str) else None
+    if not isinstance(data, str):
+        return None
+    if data.startswith(("data:", "http:", "https:")):
+        return _uri({**part, "uri": data}, modality)
+    return _media(part, "base64", data, modality)
+
+
+def _buffer(held: Part) -> bytes | None:
+    """What JavaScript's ``JSON.stringify`` makes of a Buffer, or of an array of bytes."""
+    data = held.get("data") if held.get("type") == "Buffer" else list(held.values())
+    try:
+        return bytes(data) if isinstance(data, (list, tuple)) else None
+    except (TypeError, ValueError):
+        return None
 
 
 def _uri(part: Part, modality: str | None = None) -> Block | None:
@@ -181,10 +200,7 @@ def _file(part: Part) -> Block | None:
     if found is not None:
         return _media(part, "id", found)
     data = first_of(part, "file_data", "fileData", "file_url", "url", "data", "base64")
-    if not isinstance(data, str):
-        return _data(part, data)
-    is_link = data.startswith(("data:", "http:", "https:"))
-    return _uri({**part, "uri": data}) if is_link else _data(part, data)
+    return _data(part, data)
 
 
 def _image_url(part: Part) -> Block | None:

@@ -27,6 +27,8 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
         composed.update(whole if isinstance(whole, Mapping) else {spare: whole})
     for name, value in parts.items():
         key, rest = _place(name)
+        if key == "output" and _ends_in(value, parts.get("outputs.messages")):
+            continue
         if key == "messages" and not isinstance(value, list):
             composed[f"{spare}_messages" if spare in composed else spare] = value
         elif rest:
@@ -40,12 +42,22 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
     return composed
 
 
+def _ends_in(text: Any, messages: Any) -> bool:
+    """Whether an output is no more than the words of the last message."""
+    if not isinstance(text, str) or not isinstance(messages, list) or not messages:
+        return False
+    return text == "".join(
+        block["text"] for block in messages[-1]["content"] if block["type"] == "text"
+    )
+
+
 @lru_cache(maxsize=1024)
 def _names(*fields: str) -> tuple[str, ...] | None:
     """What these fields are called below their side; None if that takes more than a name."""
     places = [_place(field) for field in fields]
     plain = all(key and not rest and key not in _WITHIN for key, rest in places)
-    return tuple(key for key, _ in places) if plain else None
+    keys = tuple(key for key, _ in places)
+    return keys if plain and not {"messages", "output"} <= {*keys} else None
 
 
 @lru_cache(maxsize=1024)

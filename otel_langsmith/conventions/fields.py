@@ -10,10 +10,11 @@ Scalar: TypeAlias = Literal[
     "name",
     "name.method",  # a span that is called by this alone is called by the next one too
     "name.target",
-    "name.from",  # which of the next three a run of this kind is called by
+    "name.from",  # which of the next four a run of this kind is called by
     "tool.name",
     "agent.name",
     "workflow.name",
+    "function.name",
     "run_type",
     "model.request",
     "model.response",
@@ -67,6 +68,7 @@ Scalar: TypeAlias = Literal[
     "params.stop",
     "params.stream",
     "params.temperature",
+    "params.tool_choice",
     "params.tools",
     "params.top_k",
     "params.top_p",
@@ -109,6 +111,7 @@ Content: TypeAlias = Literal[
     "outputs.dimensions",
     "outputs.documents",
     "outputs.messages",
+    "outputs.output",
     "outputs.reasoning",
     "outputs.records",
     "outputs.rows",

@@ -89,6 +89,11 @@ def _only_text(message: Mapping[str, Any]) -> Any:
     return content[0].get("text") if len(content) == 1 else None
 
 
+def conversation(value: Any) -> Any:
+    """The id of a conversation; that of the last response changes with each (genai.md §2.3)."""
+    return UNREADABLE if str(value).startswith("resp_") else as_text(value)
+
+
 def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
     """What a model was told, in events that are named after who said it."""
     items = [{"role": name.split(".")[1], **_opened(held, "content")} for name, held in told]
@@ -96,7 +101,10 @@ def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
 
 
 def chosen(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
-    """What a model answered: a choice with its message, which may be the mere content of one."""
+    """What a model answered: a choice with its message, which may be the mere content of one.
+
+    Where a choice called tools, Strands has their results beside it.
+    """
     items = []
     for _, held in told:
         choice = _opened(held, "message")
@@ -104,6 +112,8 @@ def chosen(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
         items.append(
             {**inner, **choice} if isinstance(inner, dict) else {"content": inner, **choice}
         )
+        if "tool.result" in held:
+            items.append({"role": "tool", "content": from_json(held["tool.result"])})
     found = messages(items, "assistant")
     return found if any(message["content"] for message in found) else Thin(found)
 
@@ -158,7 +168,7 @@ GEN_AI: Final = Convention(
         attr("model.response", "gen_ai.response.model", via=as_text),
         attr("metadata.response_id", "gen_ai.response.id", via=as_text),
         attr("metadata.finish_reasons", "gen_ai.response.finish_reasons", via=finish_reasons),
-        attr("metadata.thread_id", "session.id", "gen_ai.conversation.id", via=as_text),
+        attr("metadata.thread_id", "session.id", "gen_ai.conversation.id", via=conversation),
         attr(
             "metadata.user_id",
             "user.id",

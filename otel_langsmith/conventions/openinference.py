@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval
 from otel_langsmith.conventions.messages import messages
-from otel_langsmith.conventions.models import finish_reasons, provider
+from otel_langsmith.conventions.models import finish_reasons, parameters, provider
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
     Thin,
@@ -171,32 +171,6 @@ def embedded_raw(value: Any) -> Any:
         return UNREADABLE
     vectors = (item.get("embedding") for item in data if isinstance(item, dict))
     return retrieval.vectors(vectors) or UNREADABLE
-
-
-def parameters(value: Any) -> Any:
-    """What the model was called with, under the names it has there; messages are not of it."""
-    found = as_object(value)
-    if found is UNREADABLE:
-        return found
-    fields: dict[str, Any] = {
-        f"params.{name}": part
-        for name, part in found.items()
-        if part is not None and part != [] and name not in _ELSEWHERE
-    }
-    if "tools" in found:
-        fields["params.tools"] = tool_definitions(found["tools"])
-    model = as_text(found.get("model", found.get("model_name")))
-    if model is not UNREADABLE:
-        fields["model.request"] = model
-    return fields
-
-
-_ELSEWHERE: Final = frozenset(
-    (
-        *("contents", "input", "messages", "prompt", "system", "system_instruction"),
-        *("model", "model_name", "tools", "_type"),
-    )
-)
 
 
 def metadata(value: Any) -> Any:

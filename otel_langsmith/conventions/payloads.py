@@ -42,7 +42,57 @@ def answer(value: Any) -> Any:
     if is_message(found) or _is_google(found):
         return messages([_google(found)], "assistant")
     inner = found.get("message")
-    return messages([inner], "assistant") if is_message(inner) else UNREADABLE
+    if is_message(inner):
+        return messages([inner], "assistant")
+    text = first_of(found, *_TEXTS)
+    return messages([text], "assistant") if isinstance(text, str) else UNREADABLE
+
+
+_TEXTS: Final = ("combined_chunk_content", "text")
+"""An answer that is nothing but words: Logfire's of a stream and of a completion."""
+
+
+def told(value: Any) -> Any:
+    """What a model was told, in events that stand in one attribute instead of on the span."""
+    return messages(_halves(value)[0], "user") or UNREADABLE
+
+
+def chosen(value: Any) -> Any:
+    """What it answered in the same events."""
+    return messages(_halves(value)[1], "assistant") or UNREADABLE
+
+
+_CHOICE: Final = "gen_ai.choice"
+_TOLD: Final = frozenset(f"gen_ai.{role}.message" for role in ("system", "user", "tool"))
+
+
+def _halves(value: Any) -> tuple[list[Any], list[Any]]:
+    """The messages before an answer and those of it: its choices, or else what nobody told it."""
+    found = from_json(value)
+    if not isinstance(found, (list, tuple)) or not all(map(_is_event, found)):
+        return [], []
+    names = [item["event.name"] for item in found]
+    end = max((number for number, name in enumerate(names, 1) if name in _TOLD), default=0)
+    end = names.index(_CHOICE) if _CHOICE in names else end
+    items = list(map(_event_message, found))
+    return items[:end], items[end:]
+
+
+def _is_event(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("event.name"), str)
+
+
+def _event_message(held: Mapping[str, Any]) -> Any:
+    """A choice has its message inside; of an image Logfire has the URI, of others the ``data``."""
+    if isinstance(held.get("data"), dict):
+        return held["data"]
+    if held["event.name"] != _CHOICE:
+        said = held.get("content")
+        is_data = isinstance(said, str) and said.startswith("data:") and ";base64," in said[:99]
+        return {**held, "content": [{"type": "uri", "uri": said}]} if is_data else held
+    message = held.get("message")
+    inner = message if isinstance(message, dict) else {"content": message}
+    return {**inner, "finish_reason": held.get("finish_reason")}
 
 
 def conversation(value: Any) -> Any:

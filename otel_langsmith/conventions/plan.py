@@ -244,6 +244,8 @@ def _parts(row: Row, found: list[str], keys: Collection[str]) -> Iterator[Part]:
 
 
 def _tree(row: Row, found: list[str]) -> Tree:
+    if row.kind == "together":
+        return {key: key for key in found}
     return (tree_of if row.kind == "indexed" else names_of)(row.keys[0], found)
 
 

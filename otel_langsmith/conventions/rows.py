@@ -15,7 +15,9 @@ from otel_langsmith.run import RunType
 Reader: TypeAlias = Callable[[Any], Any]
 """An attribute's value → a field's value, or `UNREADABLE`. Pure and total: never raises."""
 
-Kind: TypeAlias = Literal["attr", "prefix", "indexed", "named", "spread", "event", "events"]
+Kind: TypeAlias = Literal[
+    "attr", "together", "prefix", "indexed", "named", "spread", "event", "events"
+]
 
 Turn: TypeAlias = Literal["early", "usual", "late"]
 """When in the reading of a span a row has its say."""
@@ -54,8 +56,8 @@ LATE: Final = When(turn="late")
 class Row:
     """Which attributes feed which field, through which reader.
 
-    Build one with `attr`, `prefix`, `indexed`, `named`, `spread`, `event` or `events`. ``keep``
-    leaves the attribute where it is, so that it reaches metadata under its own name too.
+    Build one with `attr`, `together`, `prefix`, `indexed`, `named`, `spread`, `event` or `events`.
+    ``keep`` leaves the attribute where it is, so that it reaches metadata under its own name too.
     """
 
     kind: Kind
@@ -87,8 +89,8 @@ class Row:
 
     @property
     def is_grown(self) -> bool:
-        """Whether a family is read as the one structure that its names spell."""
-        return self.kind in ("indexed", "named")
+        """Whether all that the row finds is read as one structure, made of names."""
+        return self.kind in ("indexed", "named", "together")
 
     @property
     def beginnings(self) -> tuple[str, ...]:
@@ -124,6 +126,18 @@ def attr(
         via=via,
         content=field in CONTENT,
         keep=keep,
+        when=when,
+    )
+
+
+def together(field: Field, *keys: str, via: Reader, when: When = ALWAYS) -> Row:
+    """A row for what was spread over several attributes: ``via`` gets those there, as a mapping."""
+    return Row(
+        kind="together",
+        field=field,
+        keys=keys,
+        via=via,
+        content=field in CONTENT,
         when=when,
     )
 

@@ -22,7 +22,7 @@ UNREADABLE = ("limits_", "haystack__agent")
 
 MACHINERY = {
     *("__init__", "readers", "fields", "rows", "plan", "flattened", "table", "compose"),
-    *("blocks", "messages", "payloads", "tools", "retrieval", "models", "media"),
+    *("blocks", "messages", "payloads", "tools", "retrieval", "models", "media", "tokens"),
 }
 """The modules of the package that are no dialect."""
 

@@ -120,3 +120,9 @@ def test_a_run_without_outputs_does_not_get_any(outputs: Any) -> None:
 def test_nothing_to_hide_changes_nothing() -> None:
     run = run_of()
     assert hide(run, Hiding()) is run
+
+
+def test_a_name_that_says_what_somebody_said_is_the_spans_again() -> None:
+    run = run_of(name=f"hello {CANARY}", metadata={"otel.span.name": "hello {name}"})
+    assert hide(run, Hiding(inputs=True)).name == "hello {name}"
+    assert hide(run, Hiding(metadata=True)).name == run.name

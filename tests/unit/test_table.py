@@ -26,6 +26,7 @@ from otel_langsmith.conventions import (
     readers,
     spread,
     table_of,
+    together,
     tools,
 )
 from otel_langsmith.conventions import messages as conversation
@@ -144,6 +145,8 @@ def fed(row: Row, value: Any) -> Any:
         return [value, {"message": value}, {"tool": value}, {"embedding": value, "document": value}]
     if row.kind == "named":
         return {"openai": {"messages": value, "choices": value}, "other": value}
+    if row.kind == "together":
+        return dict.fromkeys(row.keys, value)
     if row.kind == "events":
         return [(row.names[0], {"content": value, "message": value}), (row.names[-1], {"x": value})]
     return value
@@ -304,6 +307,27 @@ LATER = Convention(
 def grow(*events: Event, **attributes: Any) -> Reading:
     named = {key.replace("__", "."): value for key, value in attributes.items()}
     return table_of((FLAT, LATER)).read("", named, events)
+
+
+def test_what_was_spread_over_attributes_is_read_at_once() -> None:
+    parts = together("outputs.messages", "o.text", "o.calls", "o.files", via=dict)
+    table = table_of((Convention(name="parts", spec="", rows=(parts,)),))
+    reading = table.read("", {"o.calls": 2, "o.text": 1, "o.other": 3})
+    assert reading.outputs == {"outputs.messages": {"o.text": 1, "o.calls": 2}}
+    assert reading.rest == {"o.other": 3}
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ([{"role": "assistant", "content": [{"type": "text", "text": "Paris."}]}], False),
+        ([{"role": "assistant", "content": [{"type": "text", "text": "Rome."}]}], True),
+        ([], True),
+    ],
+)
+def test_an_output_that_repeats_the_last_message_is_left_out(said: list[Any], shown: bool) -> None:
+    parts = {"outputs.messages": said, "outputs.output": "Paris."}
+    assert ("output" in content(parts, "outputs")) is shown
 
 
 def test_what_was_flattened_grows_back_in_order_and_without_gaps() -> None:
