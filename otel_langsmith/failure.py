@@ -30,7 +30,7 @@ def failure_of(span: ReadableSpan, fields: Mapping[str, Any], events: Sequence[E
     fail (genai.md §0.4). Of several events the last is the one that got out.
     """
     status = span.status
-    failed = status.status_code is StatusCode.ERROR
+    failed = status.status_code is StatusCode.ERROR or "error.stated" in fields
     if not failed and "error.from_events" not in fields:
         return SOUND
     for event in reversed(events):
@@ -39,7 +39,9 @@ def failure_of(span: ReadableSpan, fields: Mapping[str, Any], events: Sequence[E
         if text:
             kind = attributes.get("exception.type")
             return Failure(text, str(kind) if kind else None, event)
-    return _described(status.description, fields) if failed else SOUND
+    if not failed:
+        return SOUND
+    return _described(status.description or fields.get("error.message"), fields)
 
 
 def _exception(attributes: Mapping[str, Any]) -> str:

@@ -7,8 +7,12 @@ raw payloads, tools, documents) is in the modules before them; who wins is decid
 
 from typing import Final
 
+from otel_langsmith.conventions.anthropic import ANTHROPIC
+from otel_langsmith.conventions.braintrust import BRAINTRUST
 from otel_langsmith.conventions.gen_ai import GEN_AI
+from otel_langsmith.conventions.langfuse import LANGFUSE
 from otel_langsmith.conventions.langsmith import LANGSMITH
+from otel_langsmith.conventions.mlflow import MLFLOW
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.plain import PLAIN
 from otel_langsmith.conventions.readers import UNREADABLE
@@ -28,7 +32,11 @@ from otel_langsmith.conventions.table import table_of
 CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGSMITH,
     GEN_AI,
+    ANTHROPIC,
     OPENINFERENCE,
+    LANGFUSE,
+    MLFLOW,
+    BRAINTRUST,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""

@@ -3,7 +3,8 @@
 import re
 from typing import Any, Final
 
-from otel_langsmith.conventions.readers import UNREADABLE, as_text, as_texts
+from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_text, as_texts
+from otel_langsmith.conventions.tools import tool_definitions
 
 PROVIDERS: Final = {
     "openai": "openai",
@@ -91,3 +92,34 @@ def finish_reasons(value: Any) -> Any:
     if found is UNREADABLE:
         return found
     return tuple(_REASONS.get(word.rpartition(".")[2].lower(), word) for word in found)
+
+
+def parameters(value: Any) -> Any:
+    """What the model was called with, under the names it has there; messages are not of it."""
+    found = as_object(value)
+    if found is UNREADABLE:
+        return found
+    fields: dict[str, Any] = {
+        f"params.{name}": part
+        for name, part in found.items()
+        if name not in _ELSEWHERE and _is_set(part)
+    }
+    if "tools" in found:
+        fields["params.tools"] = tool_definitions(found["tools"])
+    model = as_text(found.get("model", found.get("model_name")))
+    if model is not UNREADABLE:
+        fields["model.request"] = model
+    return fields
+
+
+def _is_set(part: Any) -> bool:
+    """Whether a parameter was given; Langfuse writes JavaScript's word for no limit."""
+    return part is not None and part not in ([], "", "Infinity", "None")
+
+
+_ELSEWHERE: Final = frozenset(
+    (
+        *("contents", "input", "messages", "prompt", "system", "system_instruction"),
+        *("model", "model_name", "tools", "_type"),
+    )
+)

@@ -20,7 +20,7 @@ GOLDENS = sorted(HERE.glob("*/*.span.json"))
 
 MACHINERY = {
     *("__init__", "readers", "fields", "rows", "plan", "flattened", "table", "compose"),
-    *("blocks", "messages", "payloads", "tools", "retrieval", "models", "media"),
+    *("blocks", "messages", "payloads", "tools", "retrieval", "models", "media", "tokens"),
 }
 """The modules of the package that are no dialect."""
 
