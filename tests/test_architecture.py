@@ -50,6 +50,8 @@ ORDER = (
     "conventions.langfuse",
     "conventions.mlflow",
     "conventions.braintrust",
+    "conventions.crewai",
+    "conventions.autogen",
     "conventions.plain",
     "conventions",
     "conventions.media",

@@ -8,7 +8,9 @@ raw payloads, tools, documents) is in the modules before them; who wins is decid
 from typing import Final
 
 from otel_langsmith.conventions.anthropic import ANTHROPIC
+from otel_langsmith.conventions.autogen import AUTOGEN
 from otel_langsmith.conventions.braintrust import BRAINTRUST
+from otel_langsmith.conventions.crewai import CREWAI
 from otel_langsmith.conventions.gen_ai import GEN_AI
 from otel_langsmith.conventions.langfuse import LANGFUSE
 from otel_langsmith.conventions.langsmith import LANGSMITH
@@ -37,6 +39,8 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGFUSE,
     MLFLOW,
     BRAINTRUST,
+    CREWAI,
+    AUTOGEN,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""

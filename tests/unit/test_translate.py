@@ -405,7 +405,7 @@ CONTENT = sorted(
         key
         for c in CONVENTIONS
         for row in c.rows
-        if row.content and not row.is_spoken
+        if row.content and not row.is_spoken and not row.when.scope
         for key in row.keys
     }
 )
