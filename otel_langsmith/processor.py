@@ -28,14 +28,16 @@ from otel_langsmith.selection import forgiving, selector
 from otel_langsmith.tracking import Fate, Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import requests
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
+    from otel_langsmith.conventions import Convention
     from otel_langsmith.delivery.ledger import Ledger
     from otel_langsmith.live import Weak
+    from otel_langsmith.redact import Redact
     from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Mode, RemoteParent
 
@@ -92,6 +94,10 @@ class LangSmithSpanProcessor(SpanProcessor):
         hide_inputs: Withhold inputs, and all that may repeat them.
         hide_outputs: Withhold outputs, and all that may repeat them.
         hide_metadata: Withhold metadata other than ids, models and tokens.
+        redact: Rewrites the content of each run, last of all: a callable on a dict of it, such as
+            ``otel_langsmith.redact.secrets``. If it fails, the content is withheld.
+        conventions: Your own dialects of attributes, ``otel_langsmith.conventions.Convention``;
+            they go before ours.
         max_batch_runs: Most runs in one request. Default: 100.
         max_batch_bytes: Most bytes in one request, before compression. Default: 20 MiB.
         max_backlog_bytes: Most bytes of runs that wait for LangSmith to answer. Default: 64 MiB.
@@ -131,6 +137,8 @@ class LangSmithSpanProcessor(SpanProcessor):
         hide_inputs: bool | None = None,
         hide_outputs: bool | None = None,
         hide_metadata: bool | None = None,
+        redact: Redact | None = None,
+        conventions: Sequence[Convention] | None = None,
         max_batch_runs: int | None = None,
         max_batch_bytes: int | None = None,
         max_backlog_bytes: int | None = None,

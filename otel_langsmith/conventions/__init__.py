@@ -17,8 +17,10 @@ from otel_langsmith.conventions.langsmith import LANGSMITH
 from otel_langsmith.conventions.mlflow import MLFLOW
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.plain import PLAIN
-from otel_langsmith.conventions.readers import UNREADABLE
+from otel_langsmith.conventions.readers import UNREADABLE, constant, from_json
 from otel_langsmith.conventions.rows import (
+    EARLY,
+    LATE,
     Convention,
     Row,
     When,
@@ -47,13 +49,17 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
 
 __all__ = [
     "CONVENTIONS",
+    "EARLY",
+    "LATE",
     "UNREADABLE",
     "Convention",
     "Row",
     "When",
     "attr",
+    "constant",
     "event",
     "events",
+    "from_json",
     "indexed",
     "prefix",
     "spread",
