@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from otel_langsmith.conventions import Convention
 from otel_langsmith.identity import uuid_text
 from otel_langsmith.selection import PRESETS
 
@@ -153,12 +152,16 @@ def as_redact(value: object) -> object:
 
 def as_conventions(value: Any) -> object:
     """One or several conventions, no two of one name."""
-    found = (value,) if isinstance(value, Convention) else value
-    if not isinstance(found, (list, tuple)) or not all(
-        isinstance(one, Convention) for one in found
-    ):
+    found = (value,) if _is_convention(value) else value
+    if not isinstance(found, (list, tuple)) or not all(map(_is_convention, found)):
         raise ValueError("it must be a Convention, or a list of them")
     names = [one.name for one in found]
     if len(set(names)) < len(names):
         raise ValueError("its conventions need different names")
     return tuple(found)
+
+
+def _is_convention(value: Any) -> bool:
+    """By its members: the propagator reads settings too, and must not load all that makes runs."""
+    name, rows = getattr(value, "name", None), getattr(value, "rows", None)
+    return isinstance(name, str) and isinstance(rows, tuple)
