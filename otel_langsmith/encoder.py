@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from otel_langsmith.assembly import Placed
+from otel_langsmith.conventions import CONVENTIONS
 from otel_langsmith.lineage import Lineage
 from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.presence import Presence
-from otel_langsmith.redact import Hiding, hide
+from otel_langsmith.redact import Guard, Hiding
 from otel_langsmith.run import EMPTY, JsonObject, Run
 from otel_langsmith.settings import Settings
 from otel_langsmith.translate import translate
@@ -36,7 +37,11 @@ class Encoder:
     def __init__(self, settings: Settings) -> None:
         self._basic = settings.mode == "basic"
         self._project = settings.project
-        self._hiding = Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata)
+        self._conventions = (*settings.conventions, *CONVENTIONS)
+        self._guard = Guard(
+            Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata),
+            settings.redact,
+        )
 
     def travels_alone(self, lineage: Lineage) -> bool:
         """Whether a run goes as plain REST: all do, or only those whose place the server tells."""
@@ -63,10 +68,11 @@ class Encoder:
 
     def _run(self, placed: Placed) -> Run:
         """The run without what is to be hidden, nor what cannot travel."""
-        run = translate(placed.span, placed.lineage, project=self._project)
-        run = hide(run, self._hiding)
+        run = translate(
+            placed.span, placed.lineage, project=self._project, conventions=self._conventions
+        )
         bulky = run.attachments and self.travels_alone(placed.lineage)
-        return _without_attachments(run) if bulky else run
+        return self._guard(_without_attachments(run) if bulky else run)
 
     def _encoded(
         self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment

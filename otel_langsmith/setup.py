@@ -19,12 +19,14 @@ from otel_langsmith.propagator import TRACE, LangSmithPropagator
 from otel_langsmith.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import requests
     from opentelemetry.propagators.textmap import TextMapPropagator
     from typing_extensions import Unpack
 
+    from otel_langsmith.conventions import Convention
+    from otel_langsmith.redact import Redact
     from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Face, Inbound, Mode, RemoteParent
 
@@ -46,6 +48,8 @@ class Keywords(TypedDict, total=False):
     hide_inputs: bool | None
     hide_outputs: bool | None
     hide_metadata: bool | None
+    redact: Redact | None
+    conventions: Sequence[Convention] | None
     max_batch_runs: int | None
     max_batch_bytes: int | None
     max_backlog_bytes: int | None

@@ -194,7 +194,7 @@ def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObj
 
     LangSmith reads the time to first token from an event ``new_token``.
     """
-    first_token_s = told.reading.fields.get("first_token_s")
+    first_token_s = _first_token_s(told.reading.fields, start_ns)
     if first_token_s is None and not told.events:
         return []
     events: list[JsonObject] = []
@@ -218,6 +218,13 @@ def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObj
             time = _time(event, start_ns)
             events.append({"name": event.name, "time": time, "kwargs": kwargs})
     return events
+
+
+def _first_token_s(fields: Mapping[str, Any], start_ns: int) -> float | None:
+    at_ns: int | None = fields.get("first_token_ns")
+    if at_ns is None or at_ns < start_ns:
+        return fields.get("first_token_s")
+    return (at_ns - start_ns) / 1e9
 
 
 def _time(event: Event, start_ns: int) -> str:

@@ -8,20 +8,28 @@ decided in `table`.
 
 from typing import Final
 
+from otel_langsmith.conventions.anthropic import ANTHROPIC
+from otel_langsmith.conventions.autogen import AUTOGEN
+from otel_langsmith.conventions.braintrust import BRAINTRUST
+from otel_langsmith.conventions.crewai import CREWAI
 from otel_langsmith.conventions.gen_ai import GEN_AI
 from otel_langsmith.conventions.google_adk import GOOGLE_ADK
 from otel_langsmith.conventions.haystack import HAYSTACK
+from otel_langsmith.conventions.langfuse import LANGFUSE
 from otel_langsmith.conventions.langsmith import LANGSMITH
 from otel_langsmith.conventions.litellm import LITELLM
 from otel_langsmith.conventions.logfire import LOGFIRE
 from otel_langsmith.conventions.mcp import MCP
 from otel_langsmith.conventions.microsoft import MICROSOFT
+from otel_langsmith.conventions.mlflow import MLFLOW
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.openlit import OPENLIT
 from otel_langsmith.conventions.plain import PLAIN
 from otel_langsmith.conventions.pydantic_ai import PYDANTIC_AI
-from otel_langsmith.conventions.readers import BLANK, UNREADABLE
+from otel_langsmith.conventions.readers import BLANK, UNREADABLE, constant, from_json
 from otel_langsmith.conventions.rows import (
+    EARLY,
+    LATE,
     Convention,
     Row,
     When,
@@ -42,6 +50,7 @@ from otel_langsmith.conventions.vercel_ai import VERCEL_AI
 CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGSMITH,
     GEN_AI,
+    ANTHROPIC,
     LITELLM,
     OPENINFERENCE,
     TRACELOOP,
@@ -54,6 +63,11 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     GOOGLE_ADK,
     STRANDS,
     MICROSOFT,
+    LANGFUSE,
+    MLFLOW,
+    BRAINTRUST,
+    CREWAI,
+    AUTOGEN,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""
@@ -61,13 +75,17 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
 __all__ = [
     "BLANK",
     "CONVENTIONS",
+    "EARLY",
+    "LATE",
     "UNREADABLE",
     "Convention",
     "Row",
     "When",
     "attr",
+    "constant",
     "event",
     "events",
+    "from_json",
     "indexed",
     "named",
     "prefix",

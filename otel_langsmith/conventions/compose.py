@@ -102,6 +102,7 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
     if cached > totals.get("input_tokens", cached):
         totals["input_tokens"] += cached
         totals.pop("total_tokens", None)
+    _split_cache(details)
     if run_type == "embedding" and "input_tokens" in totals:
         totals.setdefault("output_tokens", 0)
     if len(totals) > 1:
@@ -113,6 +114,16 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
         if counted := {key: count for key, count in found.items() if count}:
             totals[name] = counted
     return totals
+
+
+def _split_cache(details: dict[str, Any]) -> None:
+    """Tokens written to the cache that are told by how long they stay are not counted twice.
+
+    As LangChain's integration has it, by which LangSmith's prices go.
+    """
+    apart = sum(details.get(f"ephemeral_{span}_input_tokens", 0) for span in ("5m", "1h"))
+    if apart and "cache_creation" in details:
+        details["cache_creation"] = max(0, details["cache_creation"] - apart)
 
 
 def _complete(totals: dict[str, Any]) -> None:

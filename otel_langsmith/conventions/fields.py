@@ -24,10 +24,12 @@ Scalar: TypeAlias = Literal[
     "attachments",
     "reference_example_id",
     "first_token_s",
+    "first_token_ns",  # the same as a point in time
     "error.type",
     "error.code",
     "error.message",
     "error.from_events",
+    "error.stated",  # failed, whatever the status
     "lineage.run_id",
     "lineage.trace_id",
     "lineage.parent_id",
@@ -68,6 +70,8 @@ Scalar: TypeAlias = Literal[
     "params.stop",
     "params.stream",
     "params.temperature",
+    "params.thinking.budget_tokens",
+    "params.thinking.type",
     "params.tool_choice",
     "params.tools",
     "params.top_k",

@@ -135,7 +135,7 @@ def parameters(value: Any) -> Any:
     fields: dict[str, Any] = {
         f"params.{name}": part
         for name, part in found.items()
-        if part is not None and part != [] and name not in _ELSEWHERE
+        if name not in _ELSEWHERE and _is_set(part)
     }
     if "tools" in found:
         fields["params.tools"] = tool_definitions(found["tools"])
@@ -143,6 +143,11 @@ def parameters(value: Any) -> Any:
     if model is not UNREADABLE:
         fields["model.request"] = model
     return fields
+
+
+def _is_set(part: Any) -> bool:
+    """Whether a parameter was given; Langfuse writes JavaScript's word for no limit."""
+    return part is not None and part not in ([], "", "Infinity", "None")
 
 
 _ELSEWHERE: Final = frozenset(

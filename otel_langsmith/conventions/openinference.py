@@ -163,16 +163,6 @@ def embedded(found: list[Any]) -> Any:
     return retrieval.vectors(map(from_json, vectors)) or UNREADABLE
 
 
-def embedded_raw(value: Any) -> Any:
-    """The same from OpenAI's response."""
-    found = as_object(value)
-    data = found.get("data") if found is not UNREADABLE else None
-    if not isinstance(data, list):
-        return UNREADABLE
-    vectors = (item.get("embedding") for item in data if isinstance(item, dict))
-    return retrieval.vectors(vectors) or UNREADABLE
-
-
 def metadata(value: Any) -> Any:
     """The user's own metadata, each under its name; LangChain's tell LangSmith's names already."""
     found = as_object(value)
@@ -289,7 +279,7 @@ OPENINFERENCE: Final = Convention(
         ),
         indexed("outputs.documents", "retrieval.documents.", via=flat_documents),
         indexed("outputs.documents", "reranker.output_documents.", via=flat_documents),
-        attr("outputs", "output.value", via=embedded_raw, when=When(runs=_EMBEDDING)),
+        attr("outputs", "output.value", via=retrieval.embedded, when=When(runs=_EMBEDDING)),
         attr("outputs", "output.value", via=payloads.conversation, when=LATE),
         # Google's automatic calls come without the prefix of their message (genai.md §2.2).
         indexed("outputs.messages", "message.tool_calls.", via=stray_calls, when=LATE),

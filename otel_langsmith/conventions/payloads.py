@@ -4,11 +4,12 @@ A raw payload has what flattened views lose: media, names, refusals, each choice
 is told by its members; one that cannot be told is unreadable here, and shown as it is elsewhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from otel_langsmith.conventions.messages import Message, instructions, is_message, messages
 from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, as_count, first_of, from_json
+from otel_langsmith.conventions.tools import tool_definitions
 
 REDACTED: Final = "__REDACTED__"
 """What OpenInference writes for content that it was told to hide."""
@@ -18,6 +19,7 @@ def request(value: Any) -> Any:
     """The messages of a request: to OpenAI (old or new), Anthropic, Google, or by LangChain."""
     found = from_json(value)
     if isinstance(found, (list, tuple)):
+        found = [item for item in found if not is_tool(item)]
         return messages(found, "user") if any(map(_tells, found)) else UNREADABLE
     if not isinstance(found, dict):
         return UNREADABLE
@@ -32,7 +34,7 @@ def answer(value: Any) -> Any:
     """The messages of a response, one for each choice."""
     found = from_json(value)
     if isinstance(found, (list, tuple)):
-        return messages(found, "assistant") if any(map(_tells, found)) else UNREADABLE
+        return _choices(found)
     if not isinstance(found, dict):
         return UNREADABLE
     for key, choices in _CHOICES.items():
@@ -46,6 +48,13 @@ def answer(value: Any) -> Any:
         return messages([inner], "assistant")
     text = first_of(found, *_TEXTS)
     return messages([text], "assistant") if isinstance(text, str) else UNREADABLE
+
+
+def _choices(found: Sequence[Any]) -> Any:
+    """Those of OpenAI without what was around them, or messages as they are."""
+    if found and all(map(_is_choice, found)):
+        return messages(map(_chat_choice, found), "assistant")
+    return messages(found, "assistant") if any(map(_tells, found)) else UNREADABLE
 
 
 _TEXTS: Final = ("combined_chunk_content", "text")
@@ -93,6 +102,43 @@ def _event_message(held: Mapping[str, Any]) -> Any:
     message = held.get("message")
     inner = message if isinstance(message, dict) else {"content": message}
     return {**inner, "finish_reason": held.get("finish_reason")}
+
+
+def asked(value: Any) -> Any:
+    """The same as `request`, of a mere text too: what the user said."""
+    return _told_by(request(value), value, "user")
+
+
+def answered(value: Any) -> Any:
+    """The same as `answer`, of a mere text too."""
+    return _told_by(answer(value), value, "assistant")
+
+
+def _told_by(found: Any, value: Any, role: str) -> Any:
+    if found is not UNREADABLE or not isinstance(value, str) or not value or value == REDACTED:
+        return found
+    is_text = isinstance(from_json(value), str) and not _is_cut(value)
+    return messages([value], role) if is_text else UNREADABLE
+
+
+def offered(value: Any) -> Any:
+    """The tools in a request, or those that Langfuse puts among its messages."""
+    found = from_json(value)
+    if isinstance(found, dict):
+        config = found.get("config")
+        tools = first_of(found, "tools", "functions")
+        if tools is None and isinstance(config, dict):
+            tools = config.get("tools")
+        return tool_definitions(tools) if tools else UNREADABLE
+    if not isinstance(found, (list, tuple)):
+        return UNREADABLE
+    return tool_definitions([item["content"] for item in found if is_tool(item)]) or UNREADABLE
+
+
+def is_tool(item: Any) -> bool:
+    """Whether a message of role ``tool`` is no answer of one, but its definition."""
+    inner = item.get("content") if isinstance(item, dict) and item.get("role") == "tool" else None
+    return isinstance(inner, dict) and ("function" in inner or "input_schema" in inner)
 
 
 def conversation(value: Any) -> Any:
@@ -205,6 +251,10 @@ def _google(found: Any) -> Any:
         return found
     reason = first_of(found, "finish_reason", "finishReason")
     return {**found["content"], "finish_reason": reason}
+
+
+def _is_choice(item: Any) -> bool:
+    return isinstance(item, dict) and "role" not in item and is_message(item.get("message"))
 
 
 def _chat_choice(choice: Any) -> Any:

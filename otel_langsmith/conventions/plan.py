@@ -141,7 +141,8 @@ class Planner:
                 sides[row.side].setdefault((row.when.turn, number), []).append((row, found))
                 (cleaned if self._conventions[number].fallback else claimed).update(found)
             else:
-                scalars.append((row, [key for key in found if row.keep or key not in claimed]))
+                gone = claimed | cleaned if row.kind == "prefix" else claimed
+                scalars.append((row, [key for key in found if row.keep or key not in gone]))
         inputs, outputs = (
             tuple(self._side(number, met, keys) for (_, number), met in side.items())
             for side in sides.values()

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any, Final
 
@@ -224,6 +225,37 @@ def unquoted(value: Any) -> Any:
         return orjson.loads(value)
     except ValueError:
         return value
+
+
+def decoded(value: Any) -> Any:
+    """The value that a JSON text spells out, be it a scalar: for dialects that encode whatever."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return from_json(value) if value.lstrip()[:1] in ("{", "[") else orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
+def in_json(via: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A reader of what `decoded` gives."""
+    return lambda value: via(decoded(value))
+
+
+def as_instant(value: Any) -> Any:
+    """A time in ISO 8601, quoted as JSON or not, as Unix nanoseconds."""
+    text = decoded(value)
+    if not isinstance(text, str):
+        return UNREADABLE
+    try:
+        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        since = (at if at.tzinfo else at.replace(tzinfo=timezone.utc)) - _EPOCH
+    except (ValueError, OverflowError):
+        return UNREADABLE
+    return (since // timedelta(microseconds=1)) * 1000
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def as_object(value: Any) -> Any:

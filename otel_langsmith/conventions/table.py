@@ -168,7 +168,7 @@ def _read_scalars(steps: tuple[Step, ...], reading: Reading, attributes: Attribu
     taken: set[str] = set()
     for step in steps:
         source, via, home, name, keep, again, keys, content = step
-        if again and not keep and source in taken:
+        if again and not keep and keys and taken.issuperset(keys):
             continue
         value = via(attributes[source] if type(source) is str else grown(source, attributes))
         if value is UNREADABLE or value is BLANK:
