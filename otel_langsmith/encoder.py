@@ -1,8 +1,10 @@
 """A span at its place → the encoded run that tells of it: translated, hidden, checked, in parts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
+
+from opentelemetry.sdk.trace import Event, ReadableSpan
 
 from otel_langsmith.assembly import Placed
 from otel_langsmith.lineage import Lineage
@@ -12,6 +14,7 @@ from otel_langsmith.redact import Hiding, hide
 from otel_langsmith.run import EMPTY, JsonObject, Run
 from otel_langsmith.settings import Settings
 from otel_langsmith.translate import translate
+from otel_langsmith.twice import Twice
 from otel_langsmith.wire.batch import EncodedRun, Moment
 from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
 
@@ -30,10 +33,15 @@ class Encoded(NamedTuple):
 class Encoder:
     """Encodes runs as the settings want it.
 
-    Whatever a span says of itself raises nothing here, but for bugs of ours.
+    Whatever a span says of itself raises nothing here, but for bugs of ours. ``joined`` tells the
+    events that were logged instead of being added to a span.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, joined: Callable[[ReadableSpan], tuple[Event, ...]]
+    ) -> None:
+        self._joined = joined
+        self._twice = Twice()
         self._basic = settings.mode == "basic"
         self._project = settings.project
         self._hiding = Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata)
@@ -48,24 +56,33 @@ class Encoder:
             return sorted(placed, key=lambda one: one.lineage.dotted_order)
         return placed
 
-    def end(self, placed: Placed) -> Encoded:
+    def read(self, placed: Placed) -> Run:
+        """The run of a span as it says itself, nothing hidden yet."""
+        joined = self._joined(placed.span)
+        return translate(placed.span, placed.lineage, project=self._project, joined=joined)
+
+    def once(self, runs: Iterable[tuple[Placed, Run]]) -> Iterator[tuple[Placed, Run]]:
+        """The same runs, of which one counts where several tell of one model call."""
+        return self._twice.once(runs)
+
+    def end(self, placed: Placed, run: Run) -> Encoded:
         """The whole run of a span that has ended."""
-        return self._encoded(self._run(placed), placed.lineage, placed.presence, "end")
+        run = self._fit(run, placed.lineage)
+        return self._encoded(run, placed.lineage, placed.presence, "end")
 
     def opening(self, placed: Placed) -> Encoded:
         """The run of a span that is still open, as far as it can be told."""
-        run = as_opening(self._run(placed))
+        run = as_opening(self._fit(self.read(placed), placed.lineage))
         return self._encoded(run, placed.lineage, placed.presence, "opening")
 
     def closing(self, opened: Opened) -> EncodedRun:
         """What ends a run whose span will never end."""
         return self._encoded(opened.run, opened.lineage, opened.presence, "closing").sent
 
-    def _run(self, placed: Placed) -> Run:
+    def _fit(self, run: Run, lineage: Lineage) -> Run:
         """The run without what is to be hidden, nor what cannot travel."""
-        run = translate(placed.span, placed.lineage, project=self._project)
         run = hide(run, self._hiding)
-        bulky = run.attachments and self.travels_alone(placed.lineage)
+        bulky = run.attachments and self.travels_alone(lineage)
         return _without_attachments(run) if bulky else run
 
     def _encoded(

@@ -19,6 +19,7 @@ from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
 from otel_langsmith.delivery.sender import Clock, Sender, SystemClock
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.encoder import Encoder
+from otel_langsmith.joining import JOINED
 from otel_langsmith.live import OPENING_FAILED, UNENDED
 from otel_langsmith.settings import resolve
 from otel_langsmith.tracking import Fate
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from otel_langsmith.delivery.transport import Transport
     from otel_langsmith.live import LiveRuns
+    from otel_langsmith.run import Run
     from otel_langsmith.settings import Settings
     from otel_langsmith.wire.batch import EncodedRun
 
@@ -82,7 +84,7 @@ class Pipeline:
         self.settings = settings
         self.clock = clock
         self._open_transport = transport
-        self._encoder = Encoder(settings)
+        self._encoder = Encoder(settings, JOINED.events_of)
         self._undeliverable = _undeliverable(settings)
         self._begin()
         if hasattr(os, "register_at_fork"):
@@ -107,6 +109,7 @@ class Pipeline:
 
     def ledger(self) -> Ledger:
         """What became of every span so far."""
+        self._book.note(JOINED.notes())
         return self._book.read()
 
     def export(self, spans: Sequence[ReadableSpan]) -> bool:
@@ -299,11 +302,11 @@ class Pipeline:
 
     def _encoded(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[EncodedRun]:
         """The runs as they will be sent; those that cannot be are settled here."""
-        for one in self._encoder.in_order(placed):
+        for one, read in self._encoder.once(self._read(placed, consignment)):
             try:
-                run, sent, fault = self._encoder.end(one)
+                run, sent, fault = self._encoder.end(one, read)
             except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
-                self._say_once("a span cannot be translated and is counted as lost", error)
+                self._say_once("a run cannot be encoded and is counted as lost", error)
                 consignment.dropped(UNTRANSLATABLE)
                 continue
             if fault is not None:
@@ -315,6 +318,17 @@ class Pipeline:
             if run.notes:
                 self._book.note(run.notes)
             yield sent
+
+    def _read(
+        self, placed: Sequence[Placed], consignment: Consignment
+    ) -> Iterator[tuple[Placed, Run]]:
+        """What the spans say; those that cannot be read are settled here."""
+        for one in self._encoder.in_order(placed):
+            try:
+                yield one, self._encoder.read(one)
+            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+                self._say_once("a span cannot be translated and is counted as lost", error)
+                consignment.dropped(UNTRANSLATABLE)
 
     def _openings(self, placed: Iterable[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
         """What shows these runs; one that cannot be shown is left to its end."""

@@ -43,6 +43,7 @@ def translate(
     *,
     project: str | None = None,
     conventions: Sequence[Convention] = CONVENTIONS,
+    joined: tuple[Event, ...] = (),
 ) -> Run:
     """The run that a span is, whatever its attributes hold.
 
@@ -55,10 +56,11 @@ def translate(
         lineage: Whose child the run is.
         project: Where the run goes if the lineage does not say.
         conventions: The dialects, in order of precedence.
+        joined: What was logged for the span, read as if these were its own events.
     """
     table = table_of(tuple(conventions))
     try:
-        return _run(span, lineage, project, _read(span, table))
+        return _run(span, lineage, project, _read(span, table, joined))
     except Exception:  # noqa: BLE001 - a convention may be anybody's, and a lost run is worse
         return _untranslated(span, lineage, project, table)
 
@@ -104,9 +106,9 @@ def _attributes(span: ReadableSpan) -> dict[str, Any]:
     return found if type(found) is dict else dict(found or {})
 
 
-def _read(span: ReadableSpan, table: Table) -> _Told:
+def _read(span: ReadableSpan, table: Table, joined: tuple[Event, ...]) -> _Told:
     scope = span.instrumentation_scope
-    events = tuple(span.events)
+    events = (*span.events, *joined)
     return _Told(table, table.read(scope.name if scope else "", _attributes(span), events), events)
 
 

@@ -51,7 +51,9 @@ ORDER = (
     "conventions.compose",
     "failure",
     "provenance",
+    "log_events",
     "translate",
+    "twice",
     "wire",
     "wire.json",
     "wire.parts",
@@ -76,10 +78,12 @@ ORDER = (
     "delivery.destination",
     "delivery.dead_letters",
     "delivery.sender",
+    "joining",
     # faces
     "pipeline",
     "exporter",
     "processor",
+    "log_processor",
     "propagator",
     "feedback",
     "",  # the package itself: the public names

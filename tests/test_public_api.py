@@ -12,6 +12,7 @@ from otel_langsmith.settings import SETTINGS, Settings
 
 PUBLIC = [
     "ConfigurationError",
+    "LangSmithLogRecordProcessor",
     "LangSmithPropagator",
     "LangSmithSpanExporter",
     "LangSmithSpanProcessor",
