@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_langsmith.assembly import Placed
 from otel_langsmith.lineage import Lineage
 from otel_langsmith.live import Opened, as_opening
+from otel_langsmith.log_events import Joined
 from otel_langsmith.presence import Presence
 from otel_langsmith.redact import Hiding, hide
 from otel_langsmith.run import EMPTY, JsonObject, Run
@@ -33,13 +34,11 @@ class Encoded(NamedTuple):
 class Encoder:
     """Encodes runs as the settings want it.
 
-    Whatever a span says of itself raises nothing here, but for bugs of ours. ``joined`` tells the
-    events that were logged instead of being added to a span.
+    Whatever a span says of itself raises nothing here, but for bugs of ours. ``joined`` tells what
+    was logged for a span instead of being put on it.
     """
 
-    def __init__(
-        self, settings: Settings, joined: Callable[[ReadableSpan], tuple[Event, ...]]
-    ) -> None:
+    def __init__(self, settings: Settings, joined: Callable[[ReadableSpan], Joined]) -> None:
         self._joined = joined
         self._twice = Twice()
         self._basic = settings.mode == "basic"

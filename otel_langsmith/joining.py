@@ -6,9 +6,9 @@ from time import monotonic
 from typing import Final
 
 from opentelemetry._logs import LogRecord
-from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan
 
-from otel_langsmith.log_events import Bounds, LogEvents
+from otel_langsmith.log_events import NOTHING, Bounds, Joined, LogEvents
 
 
 class Joining:
@@ -32,10 +32,12 @@ class Joining:
         with self._lock:
             self._events.hear(record, monotonic())
 
-    def events_of(self, span: ReadableSpan) -> tuple[Event, ...]:
+    def joined_to(self, span: ReadableSpan) -> Joined:
         """What was logged for the span."""
+        if not self._events.used:  # the way of most processes, and no price for it
+            return NOTHING
         with self._lock:
-            return self._events.events_of(span)
+            return self._events.joined_to(span)
 
     def notes(self) -> list[str]:
         """What was to be counted since the last call."""

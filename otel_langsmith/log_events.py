@@ -7,7 +7,7 @@ come before their span ends (genai.md §0.3). Pure: the caller brings the time a
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from opentelemetry._logs import LogRecord
 from opentelemetry.sdk.trace import Event, ReadableSpan
@@ -29,11 +29,25 @@ MAX_AGE_S: Final = 3_600.0
 """How many records wait for their spans, how much content, and how long the oldest."""
 
 _FAMILY: Final = "gen_ai."
+_DETAILS: Final = "gen_ai.client.inference.operation.details"
 _EXCEPTION: Final = "gen_ai.client.operation.exception"
 _SLOT: Final = "_otel_langsmith_log_events"
+_BODILY: Final = (".message", ".choice")
+"""Kinds of event that say nothing without a body: content was not to be captured."""
+
 _NOT_SAID: Final = ("event.name", "code.")
 _DEEPEST: Final = 32
 _OVERHEAD_BYTES: Final = 256
+
+
+class Joined(NamedTuple):
+    """What was logged for a span: attributes that it lacks, and events."""
+
+    attributes: Mapping[str, Any]
+    events: tuple[Event, ...]
+
+
+NOTHING: Final = Joined({}, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +77,7 @@ class LogEvents:
         self._bounds = bounds
         self._waiting: OrderedDict[SpanKey, _Waiting] = OrderedDict()
         self._records = self._bytes = 0
-        self._used = False
+        self.used = False  # whether there ever was anything to join
         self.notes: list[str] = []
 
     def __len__(self) -> int:
@@ -73,28 +87,27 @@ class LogEvents:
     def hear(self, record: LogRecord, now_s: float) -> None:
         """Keep what a record says of a model call, if it belongs to a span that is sampled."""
         name = name_of(record)
-        if name is None:
+        if name is None or not (record.trace_flags or 0) & TraceFlags.SAMPLED:
             return
+        key = (record.trace_id or 0, record.span_id or 0)
         context = get_current_span(record.context).get_span_context()
-        trace_id, span_id = record.trace_id or 0, record.span_id or 0
-        if (context.trace_id, context.span_id) == (trace_id, span_id) and _asked(context):
+        if (context.trace_id, context.span_id) == key and hasattr(context, _SLOT):
             self._note(LOG_LATE)
-        elif trace_id and span_id and (record.trace_flags or 0) & TraceFlags.SAMPLED:
-            self._keep((trace_id, span_id), *event_of(name, record), now_s)
+        elif all(key):
+            self._keep(key, *event_of(name, record), now_s)
 
-    def events_of(self, span: ReadableSpan) -> tuple[Event, ...]:
-        """What was logged for a span, but for what it has as events of its own.
+    def joined_to(self, span: ReadableSpan) -> Joined:
+        """What was logged for a span, but for what it has as events or attributes of its own.
 
         A span that has ended is told once and for all: what comes later is late.
         """
         context = span.context
-        if context is None or not self._used:
-            return ()
+        if context is None:
+            return NOTHING
         found = getattr(context, _SLOT, None)
         if found is None:
             found = self._found(context, ended=span.end_time is not None)
-        own = {event.name for event in span.events} if found else ()
-        return tuple(_news(event, span) for event in found if event.name not in own)
+        return _joined(found, span) if found else NOTHING
 
     def _found(self, context: SpanContext, *, ended: bool) -> tuple[Event, ...]:
         key = (context.trace_id, context.span_id)
@@ -106,7 +119,7 @@ class LogEvents:
         return found
 
     def _keep(self, key: SpanKey, event: Event, size: int, now_s: float) -> None:
-        self._used = True
+        self.used = True
         waiting = self._waiting.get(key)
         if waiting is None:
             waiting = self._waiting[key] = _Waiting(now_s)
@@ -140,13 +153,15 @@ class LogEvents:
 
 
 def name_of(record: LogRecord) -> str | None:
-    """What kind of event a record is, if it tells of a model call.
+    """What kind of event a record is, if it has something to tell of a model call.
 
     Semantic Kernel and Pydantic AI write the name as an attribute, as it was before OpenTelemetry's
     log records had a place for it.
     """
     name = record.event_name or (record.attributes or {}).get("event.name")
-    return name if isinstance(name, str) and name.startswith(_FAMILY) else None
+    if not (isinstance(name, str) and name.startswith(_FAMILY)):
+        return None
+    return None if record.body is None and name.endswith(_BODILY) else name
 
 
 def event_of(name: str, record: LogRecord) -> tuple[Event, int]:
@@ -158,7 +173,7 @@ def event_of(name: str, record: LogRecord) -> tuple[Event, int]:
     body = record.body
     said = from_json(body) if isinstance(body, str) else body
     if not isinstance(said, Mapping):
-        said = {} if said is None else {"content": body}
+        said = {} if said is None else {"content": said}
     attributes = {
         key: value
         for key, value in (record.attributes or {}).items()
@@ -167,6 +182,23 @@ def event_of(name: str, record: LogRecord) -> tuple[Event, int]:
     copied, size = _weighed({**attributes, **said}, _DEEPEST)
     at_ns = record.timestamp or record.observed_timestamp
     return Event("exception" if name == _EXCEPTION else name, copied, at_ns), size + _OVERHEAD_BYTES
+
+
+def _joined(found: Sequence[Event], span: ReadableSpan) -> Joined:
+    """The records of whole calls have a span's attributes, of which the last is the most complete.
+
+    Others are events, unless the span has such events itself.
+    """
+    attributes: dict[str, Any] = {}
+    for event in found:
+        if event.name == _DETAILS:
+            attributes.update(event.attributes or {})
+    own = {event.name for event in span.events} | {_DETAILS}
+    lacking = attributes.keys() - (span.attributes or {}).keys()
+    return Joined(
+        {key: value for key, value in attributes.items() if key in lacking},
+        tuple(event for event in found if event.name not in own),
+    )
 
 
 def _weighed(value: Any, depth: int) -> tuple[Any, int]:
@@ -181,17 +213,6 @@ def _weighed(value: Any, depth: int) -> tuple[Any, int]:
         items = [_weighed(item, depth - 1) for item in value]
         return [item[0] for item in items], sum(item[1] for item in items)
     return value, 16
-
-
-def _news(event: Event, span: ReadableSpan) -> Event:
-    """The event without what the span says itself: records of whole calls repeat all of it."""
-    own, said = span.attributes or {}, event.attributes or {}
-    news = {key: value for key, value in said.items() if key not in own or own[key] != value}
-    return event if len(news) == len(said) else Event(event.name, news, event.timestamp)
-
-
-def _asked(context: SpanContext) -> bool:
-    return hasattr(context, _SLOT)
 
 
 def _hang(context: SpanContext, events: tuple[Event, ...]) -> None:

@@ -84,7 +84,7 @@ class Pipeline:
         self.settings = settings
         self.clock = clock
         self._open_transport = transport
-        self._encoder = Encoder(settings, JOINED.events_of)
+        self._encoder = Encoder(settings, JOINED.joined_to)
         self._undeliverable = _undeliverable(settings)
         self._begin()
         if hasattr(os, "register_at_fork"):
@@ -325,10 +325,12 @@ class Pipeline:
         """What the spans say; those that cannot be read are settled here."""
         for one in self._encoder.in_order(placed):
             try:
-                yield one, self._encoder.read(one)
+                run = self._encoder.read(one)
             except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
                 self._say_once("a span cannot be translated and is counted as lost", error)
                 consignment.dropped(UNTRANSLATABLE)
+                continue
+            yield one, run
 
     def _openings(self, placed: Iterable[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
         """What shows these runs; one that cannot be shown is left to its end."""

@@ -25,6 +25,7 @@ from otel_langsmith.lineage import (
     TRACE_ID,
     Lineage,
 )
+from otel_langsmith.log_events import NOTHING, Joined
 from otel_langsmith.provenance import Metadata, about, resource_of
 from otel_langsmith.run import RUN_TYPES, Attachment, JsonObject, Run, RunType
 
@@ -43,7 +44,7 @@ def translate(
     *,
     project: str | None = None,
     conventions: Sequence[Convention] = CONVENTIONS,
-    joined: tuple[Event, ...] = (),
+    joined: Joined = NOTHING,
 ) -> Run:
     """The run that a span is, whatever its attributes hold.
 
@@ -56,7 +57,7 @@ def translate(
         lineage: Whose child the run is.
         project: Where the run goes if the lineage does not say.
         conventions: The dialects, in order of precedence.
-        joined: What was logged for the span, read as if these were its own events.
+        joined: What was logged for the span, read as if it were its own.
     """
     table = table_of(tuple(conventions))
     try:
@@ -106,10 +107,12 @@ def _attributes(span: ReadableSpan) -> dict[str, Any]:
     return found if type(found) is dict else dict(found or {})
 
 
-def _read(span: ReadableSpan, table: Table, joined: tuple[Event, ...]) -> _Told:
-    scope = span.instrumentation_scope
-    events = (*span.events, *joined)
-    return _Told(table, table.read(scope.name if scope else "", _attributes(span), events), events)
+def _read(span: ReadableSpan, table: Table, joined: Joined) -> _Told:
+    scope, attributes, events = span.instrumentation_scope, _attributes(span), tuple(span.events)
+    if joined is not NOTHING:
+        attributes.update(joined.attributes)
+        events += joined.events
+    return _Told(table, table.read(scope.name if scope else "", attributes, events), events)
 
 
 def _unread(span: ReadableSpan, table: Table) -> _Told:

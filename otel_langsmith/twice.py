@@ -66,7 +66,7 @@ class _Call:
     counts: _Counts | None
     kind: str
     sides: int
-    same_as: str | None = None
+    same_as: "_Call | None" = None
     paired: bool = False
     details: list[Run] = field(default_factory=list)
 
@@ -128,7 +128,7 @@ class Twice:
         if len(telling) == 1:
             _pair(telling[0], call, nested=True)
         elif telling:
-            _give_way(call, telling[0])
+            call.same_as = telling[0]
         return bool(telling)
 
     def _under(self, call: _Call) -> bool:
@@ -195,13 +195,15 @@ def _counts(run: Run) -> _Counts | None:
     if not isinstance(usage, Mapping):
         return None
     read, written = usage.get("input_tokens"), usage.get("output_tokens")
-    told = type(read) is int and type(written) is int and read + written > 0
-    return (run.run_type, read, written) if told else None
+    if type(read) is int and type(written) is int and read + written > 0:
+        return run.run_type, read, written
+    return None
 
 
 def _is_same(inner: _Call, outer: _Call) -> bool:
     """Whether two calls with the same tokens, neither beneath the other, are one."""
-    beside = not inner.above or inner.above[0] in outer.above
+    apart = inner.id not in outer.above and outer.id not in inner.above
+    beside = apart and (not inner.above or inner.above[0] in outer.above)
     answers = {inner.response, outer.response} - {None}
     return (
         beside
@@ -226,7 +228,7 @@ def _pair(inner: _Call, outer: _Call, *, nested: bool) -> None:
     if loser.run is None:  # it was sent, and counts
         winner, loser = loser, winner
     inner.paired = outer.paired = True
-    _give_way(loser, winner)
+    loser.same_as = winner
     if winner.run is not None and loser.run is not None:
         winner.details += [loser.run, *loser.details]
 
@@ -244,10 +246,6 @@ def _better(inner: _Call, outer: _Call, *, nested: bool) -> _Call:
     return inner if ranks[0] > ranks[1] else outer
 
 
-def _give_way(loser: _Call, winner: _Call) -> None:
-    loser.same_as = winner.id
-
-
 def _sent(what: _T, run: Run, call: _Call | None) -> tuple[_T, Run]:
     """A run as it is to be told, now that nothing more can be learned about it."""
     if call is None:
@@ -255,10 +253,16 @@ def _sent(what: _T, run: Run, call: _Call | None) -> tuple[_T, Run]:
     call.run = None
     details, call.details = call.details, []
     if call.same_as is not None:
-        return what, _as_step(run, call.same_as)
+        return what, _as_step(run, _who_counts(call))
     for other in details:
         run = _united(run, other)
     return what, run
+
+
+def _who_counts(call: _Call) -> str:
+    while call.same_as is not None:
+        call = call.same_as
+    return call.id
 
 
 def _as_step(run: Run, same_as: str) -> Run:
@@ -291,7 +295,7 @@ def _united(run: Run, other: Run) -> Run:
     )
 
 
-def _usage(own: Any, other: Any) -> JsonObject | None:
+def _usage(own: JsonObject | None, other: JsonObject | None) -> JsonObject | None:
     """Counts with the details of both, if they are of the same tokens."""
     if not (isinstance(own, Mapping) and isinstance(other, Mapping)):
         return own or other
