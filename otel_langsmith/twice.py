@@ -59,7 +59,7 @@ class _Call:
     id: str
     scope: str
     above: tuple[str, ...]
-    models: tuple[str, ...]
+    models: tuple[Any, Any]
     response: Any
     start_ns: int
     end_ns: int
@@ -91,8 +91,8 @@ class Twice:
     def __init__(self) -> None:
         self._order: deque[_Call] = deque()
         self._calls: dict[str, _Call] = {}
-        self._beneath: dict[str, deque[_Call]] = {}
-        self._alike: dict[_Counts, deque[_Call]] = {}
+        self._beneath: dict[str, list[_Call]] = {}
+        self._alike: dict[_Counts, list[_Call]] = {}
         self._tools: dict[str, None] = {}
 
     def once(self, runs: Iterable[tuple[_T, Run]]) -> Iterator[tuple[_T, Run]]:
@@ -119,9 +119,12 @@ class Twice:
 
     def _over(self, call: _Call) -> bool:
         """Whether calls beneath it, which ended before, were found."""
+        held = self._beneath.get(call.id)
+        if not held:
+            return False
         inner = [
             one
-            for one in [*self._beneath.get(call.id, ())]
+            for one in [*held]
             if one.same_as is None and one.kind == call.kind and self._direct(one, call)
         ]
         telling = [one for one in inner if one.counts] or inner
@@ -133,7 +136,9 @@ class Twice:
 
     def _under(self, call: _Call) -> bool:
         """Whether a call above it was found; it ended before, or its run goes first."""
-        for run_id in takewhile(lambda above: above not in self._tools, call.above):
+        for run_id in call.above:
+            if run_id in self._tools:
+                break
             outer = self._calls.get(run_id)
             if outer is not None and outer.same_as is None and outer.kind == call.kind:
                 _pair(call, outer, nested=True)
@@ -148,6 +153,8 @@ class Twice:
     def _beside(self, call: _Call) -> None:
         """Look for a run of the same call elsewhere."""
         for other in [*self._alike.get(call.counts, ())] if call.counts else ():
+            if other.paired or other.scope == call.scope:
+                continue
             inner, outer = (other, call) if call.holds(other) else (call, other)
             if _is_same(inner, outer):
                 _pair(inner, outer, nested=False)
@@ -157,9 +164,9 @@ class Twice:
         self._order.append(call)
         self._calls[call.id] = call
         for run_id in call.above:
-            self._beneath.setdefault(run_id, deque(maxlen=_LATEST)).append(call)
+            _add_to(self._beneath, run_id, call)
         if call.counts:
-            self._alike.setdefault(call.counts, deque(maxlen=_LATEST)).append(call)
+            _add_to(self._alike, call.counts, call)
         if len(self._order) > REMEMBERED:
             self._forget(self._order.popleft())
 
@@ -173,14 +180,14 @@ class Twice:
 
 def _call_of(run: Run) -> _Call:
     above = run.dotted_order.split(".")[-2 : -2 - _NEAREST : -1]
-    names = (run.metadata.get(name) for name in ("ls_model_name", "ls_response_model"))
+    told = run.metadata.get
     return _Call(
         run=run,
         id=run.id,
-        scope=str(run.metadata.get("otel.scope.name")),
-        above=tuple(segment[STAMP_LENGTH:] for segment in above),
-        models=tuple(name for name in names if isinstance(name, str)),
-        response=run.metadata.get("response_id"),
+        scope=str(told("otel.scope.name")),
+        above=tuple([segment[STAMP_LENGTH:] for segment in above]),
+        models=(told("ls_model_name"), told("ls_response_model")),
+        response=told("response_id"),
         start_ns=run.start_time_ns,
         end_ns=run.end_time_ns or run.start_time_ns,
         counts=_counts(run),
@@ -201,25 +208,24 @@ def _counts(run: Run) -> _Counts | None:
 
 
 def _is_same(inner: _Call, outer: _Call) -> bool:
-    """Whether two calls with the same tokens, neither beneath the other, are one."""
+    """Whether two scopes' calls with the same tokens, neither beneath the other, are one."""
     apart = inner.id not in outer.above and outer.id not in inner.above
     beside = apart and (not inner.above or inner.above[0] in outer.above)
-    answers = {inner.response, outer.response} - {None}
+    answers = [call.response for call in (inner, outer) if call.response is not None]
     return (
         beside
-        and inner.scope != outer.scope
-        and not (inner.paired or outer.paired)
         and outer.holds(inner)
-        and len(answers) < 2  # noqa: PLR2004 - at most one answer
+        and answers[:1] * len(answers) == answers
         and _agree(inner.models, outer.models)
     )
 
 
-def _agree(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+def _agree(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
     """Whether models may be the same: an answer often names a dated version of what was asked."""
-    if not (one and other):
+    ours, theirs = ([name for name in names if isinstance(name, str)] for names in (one, other))
+    if not (ours and theirs):
         return True
-    return any(a.startswith(b) or b.startswith(a) for a in one for b in other)
+    return any(a.startswith(b) or b.startswith(a) for a in ours for b in theirs)
 
 
 def _pair(inner: _Call, outer: _Call, *, nested: bool) -> None:
@@ -314,11 +320,18 @@ def _first_token(run: Run, other: Run) -> list[JsonObject]:
     return [] if any(event["name"] == "new_token" for event in run.events) else tokens
 
 
-def _take_from(index: dict[Any, deque[_Call]], key: Any, call: _Call) -> None:
+def _add_to(index: dict[Any, list[_Call]], key: Any, call: _Call) -> None:
+    held = index.setdefault(key, [])
+    held.append(call)
+    if len(held) > _LATEST:
+        del held[0]
+
+
+def _take_from(index: dict[Any, list[_Call]], key: Any, call: _Call) -> None:
     """Forget a call where it is the oldest, or was pushed out before."""
     held = index.get(key)
     if held and held[0] is call:
-        held.popleft()
+        del held[0]
         if not held:
             index.pop(key, None)
 

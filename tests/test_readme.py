@@ -135,8 +135,23 @@ def test_the_processor_joins_as_the_readme_says(monkeypatch: pytest.MonkeyPatch)
         assert [run.name for run in receiver.store.trace(trace.trace_id)] == ["request", "chat"]
 
 
+def test_logs_are_joined_as_the_readme_says() -> None:
+    code = (
+        blocks("python")[3]
+        + """
+from opentelemetry.sdk.trace import TracerProvider
+from otel_langsmith.joining import JOINED
+with TracerProvider().get_tracer("mine").start_as_current_span("chat") as span:
+    logger_provider.get_logger("theirs").emit(body="hi", event_name="gen_ai.user.message")
+print(*(event.name for event in JOINED.joined_to(span).events))
+"""
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "gen_ai.user.message\n"
+
+
 def test_the_propagator_joins_as_the_readme_says() -> None:
-    code = blocks("python")[3] + "\nprint(sorted(get_global_textmap().fields))"
+    code = blocks("python")[4] + "\nprint(sorted(get_global_textmap().fields))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "['baggage', 'langsmith-trace', 'traceparent', 'tracestate']\n"
 
