@@ -211,11 +211,11 @@ def _is_same(inner: _Call, outer: _Call) -> bool:
     """Whether two scopes' calls with the same tokens, neither beneath the other, are one."""
     apart = inner.id not in outer.above and outer.id not in inner.above
     beside = apart and (not inner.above or inner.above[0] in outer.above)
-    answers = [call.response for call in (inner, outer) if call.response is not None]
+    answers = (inner.response, outer.response)
     return (
         beside
         and outer.holds(inner)
-        and answers[:1] * len(answers) == answers
+        and (None in answers or inner.response == outer.response)
         and _agree(inner.models, outer.models)
     )
 
