@@ -1,6 +1,6 @@
 """A span at its place → the encoded run that tells of it: translated, hidden, checked, in parts."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -49,34 +49,52 @@ class Encoder:
         """Whether a run goes as plain REST: all do, or only those whose place the server tells."""
         return self._basic or lineage.claimed
 
-    def in_order(self, placed: Sequence[Placed]) -> Sequence[Placed]:
-        """The same runs, parents first if the server finds a run's place by its parent."""
-        if any(self.travels_alone(one.lineage) for one in placed):
-            return sorted(placed, key=lambda one: one.lineage.dotted_order)
-        return placed
+    def ends(
+        self, placed: Sequence[Placed], lost: Callable[[Exception], None]
+    ) -> Iterator[Encoded]:
+        """The whole runs of spans that have ended, each model call counted once.
 
-    def read(self, placed: Placed) -> Run:
-        """The run of a span as it says itself, nothing hidden yet."""
-        joined = self._joined(placed.span)
-        return translate(placed.span, placed.lineage, project=self._project, joined=joined)
-
-    def once(self, runs: Iterable[tuple[Placed, Run]]) -> Iterator[tuple[Placed, Run]]:
-        """The same runs, of which one counts where several tell of one model call."""
-        return self._twice.once(runs)
-
-    def end(self, placed: Placed, run: Run) -> Encoded:
-        """The whole run of a span that has ended."""
-        run = self._fit(run, placed.lineage)
-        return self._encoded(run, placed.lineage, placed.presence, "end")
+        ``lost`` hears of each that cannot be told, which is a bug of ours.
+        """
+        for one, said in self._twice.once(self._read(placed, lost)):
+            try:
+                run = self._fit(said, one.lineage)
+                encoded = self._encoded(run, one.lineage, one.presence, "end")
+            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+                lost(error)
+                continue
+            yield encoded
 
     def opening(self, placed: Placed) -> Encoded:
         """The run of a span that is still open, as far as it can be told."""
-        run = as_opening(self._fit(self.read(placed), placed.lineage))
+        run = as_opening(self._fit(self._said(placed), placed.lineage))
         return self._encoded(run, placed.lineage, placed.presence, "opening")
 
     def closing(self, opened: Opened) -> EncodedRun:
         """What ends a run whose span will never end."""
         return self._encoded(opened.run, opened.lineage, opened.presence, "closing").sent
+
+    def _in_order(self, placed: Sequence[Placed]) -> Sequence[Placed]:
+        """The same runs, parents first if the server finds a run's place by its parent."""
+        if any(self.travels_alone(one.lineage) for one in placed):
+            return sorted(placed, key=lambda one: one.lineage.dotted_order)
+        return placed
+
+    def _read(
+        self, placed: Sequence[Placed], lost: Callable[[Exception], None]
+    ) -> Iterator[tuple[Placed, Run]]:
+        for one in self._in_order(placed):
+            try:
+                run = self._said(one)
+            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+                lost(error)
+                continue
+            yield one, run
+
+    def _said(self, placed: Placed) -> Run:
+        """The run as its span and what was logged for it say, nothing hidden yet."""
+        joined = self._joined(placed.span)
+        return translate(placed.span, placed.lineage, project=self._project, joined=joined)
 
     def _fit(self, run: Run, lineage: Lineage) -> Run:
         """The run without what is to be hidden, nor what cannot travel."""

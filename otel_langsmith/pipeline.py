@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from otel_langsmith.delivery.transport import Transport
     from otel_langsmith.live import LiveRuns
-    from otel_langsmith.run import Run
     from otel_langsmith.settings import Settings
     from otel_langsmith.wire.batch import EncodedRun
 
@@ -302,13 +301,12 @@ class Pipeline:
 
     def _encoded(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[EncodedRun]:
         """The runs as they will be sent; those that cannot be are settled here."""
-        for one, read in self._encoder.once(self._read(placed, consignment)):
-            try:
-                run, sent, fault = self._encoder.end(one, read)
-            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
-                self._say_once("a run cannot be encoded and is counted as lost", error)
-                consignment.dropped(UNTRANSLATABLE)
-                continue
+
+        def lost(error: Exception) -> None:
+            self._say_once("a span cannot be translated and is counted as lost", error)
+            consignment.dropped(UNTRANSLATABLE)
+
+        for run, sent, fault in self._encoder.ends(placed, lost):
             if fault is not None:
                 _log.warning("run %s is not sent: %s", run.id, fault)
                 consignment.dropped(INVALID)
@@ -318,19 +316,6 @@ class Pipeline:
             if run.notes:
                 self._book.note(run.notes)
             yield sent
-
-    def _read(
-        self, placed: Sequence[Placed], consignment: Consignment
-    ) -> Iterator[tuple[Placed, Run]]:
-        """What the spans say; those that cannot be read are settled here."""
-        for one in self._encoder.in_order(placed):
-            try:
-                run = self._encoder.read(one)
-            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
-                self._say_once("a span cannot be translated and is counted as lost", error)
-                consignment.dropped(UNTRANSLATABLE)
-                continue
-            yield one, run
 
     def _openings(self, placed: Iterable[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
         """What shows these runs; one that cannot be shown is left to its end."""
