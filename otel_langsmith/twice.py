@@ -5,7 +5,7 @@ every token would be paid for twice in LangSmith. Pure, and knows runs only.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any, Final, TypeAlias, TypeVar
@@ -95,15 +95,19 @@ class Twice:
         self._alike: dict[_Counts, list[_Call]] = {}
         self._tools: dict[str, None] = {}
 
-    def once(self, runs: Iterable[tuple[_T, Run]]) -> Iterator[tuple[_T, Run]]:
+    def once(self, runs: Iterable[tuple[_T, Run]]) -> Generator[tuple[_T, Run], None, None]:
         """The same runs in the same order; those that tell of a call once more are chains."""
         ahead: deque[tuple[_T, Run, _Call | None]] = deque()
-        for what, run in runs:
-            ahead.append((what, run, self._met(run)))
-            while ahead and (ahead[0][2] is None or len(ahead) > AHEAD):
+        try:
+            for what, run in runs:
+                ahead.append((what, run, self._met(run)))
+                while ahead and (ahead[0][2] is None or len(ahead) > AHEAD):
+                    yield _sent(*ahead.popleft())
+            while ahead:
                 yield _sent(*ahead.popleft())
-        while ahead:
-            yield _sent(*ahead.popleft())
+        finally:  # a delivery that broke off leaves no content behind
+            while ahead:
+                _sent(*ahead.popleft())
 
     def _met(self, run: Run) -> _Call | None:
         if run.run_type not in _MODEL_RUNS:

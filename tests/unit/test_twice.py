@@ -1,5 +1,7 @@
 """One model call that was traced twice counts once, whoever saw it and in whatever order."""
 
+import gc
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -220,6 +222,21 @@ def test_runs_before_a_call_do_not_wait_for_it() -> None:
 
     next(iter(Twice().once(reading())))
     assert read == [0]
+
+
+def test_a_delivery_that_breaks_off_leaves_no_content_behind() -> None:
+    twice, content = Twice(), {"messages": [Watched()]}
+    watched = weakref.ref(content["messages"][0])
+    runs = twice.once((None, one) for one in (call(1, inputs=content), call(3, inputs=content)))
+    next(runs)
+    runs.close()
+    content.clear()
+    gc.collect()
+    assert watched() is None
+
+
+class Watched:
+    """Content that tells when it is gone."""
 
 
 @st.composite
