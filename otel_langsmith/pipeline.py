@@ -19,7 +19,9 @@ from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
 from otel_langsmith.delivery.patience import Patience
 from otel_langsmith.delivery.sender import Clock, Sender, SystemClock
 from otel_langsmith.delivery.transport import HttpTransport
+from otel_langsmith.delivery.waiting import bounded, politely
 from otel_langsmith.encoder import Encoder
+from otel_langsmith.joining import JOINED
 from otel_langsmith.live import OPENING_FAILED, UNENDED
 from otel_langsmith.settings import US_CLOUD, resolve
 from otel_langsmith.tracking import Fate
@@ -51,12 +53,6 @@ DUPLICATE: Final = "duplicate"
 OPENING_TIMEOUT_S: Final = 5.0
 """Longest that runs which have ended may wait for one request that shows others."""
 _NO_ACCOUNT: Final = " (no account? run `otel-langsmith serve` and set the variables it prints)"
-
-POLITE: Final = 16
-"""After so many spans, a thread of the application's that waits for the interpreter gets it: else
-it would wait for up to five milliseconds, twelve times as often late (performance.md §2)."""
-
-_yield: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
 
 _KEY_HEADERS: Final = frozenset({"x-api-key", "authorization", "x-service-key", "cookie"})
 
@@ -94,7 +90,7 @@ class Pipeline:
         self.settings = settings
         self.clock = clock
         self._open_transport = transport
-        self._encoder = Encoder(settings)
+        self._encoder = Encoder(settings, JOINED.joined_to)
         self._undeliverable = _undeliverable(settings)
         self._begin()
         if hasattr(os, "register_at_fork"):
@@ -120,6 +116,7 @@ class Pipeline:
 
     def ledger(self) -> Ledger:
         """What became of every span so far."""
+        self._book.note(JOINED.notes())
         return self._book.read()
 
     def export(self, spans: Sequence[ReadableSpan]) -> bool:
@@ -330,15 +327,13 @@ class Pipeline:
 
     def _encoded(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[EncodedRun]:
         """The runs as they will be sent; those that cannot be are settled here."""
-        for number, one in enumerate(self._encoder.in_order(placed), 1):
-            if not number % POLITE:
-                _yield()
-            try:
-                run, sent, fault = self._encoder.end(one)
-            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
-                self._say_once("a span cannot be translated and is counted as lost", error)
-                consignment.dropped(UNTRANSLATABLE)
-                continue
+
+        def lost(error: Exception) -> None:
+            self._say_once("a span cannot be translated and is counted as lost", error)
+            consignment.dropped(UNTRANSLATABLE)
+
+        read = politely(self._encoder.in_order(placed))  # some way ahead of what is encoded
+        for run, sent, fault in politely(self._encoder.ends(read, lost)):
             if fault is not None:
                 _log.warning("run %s is not sent: %s", run.id, fault)
                 consignment.dropped(INVALID)
@@ -400,8 +395,3 @@ def _undeliverable(settings: Settings) -> str | None:
         return NO_ENDPOINT
     keyed = settings.session is not None or _KEY_HEADERS & {*map(str.lower, settings.headers)}
     return None if settings.api_key or keyed else NO_API_KEY
-
-
-def bounded(timeout_s: float) -> float:
-    """A time that can be waited: not negative, no NaN, not longer than a thread can wait."""
-    return min(timeout_s, threading.TIMEOUT_MAX) if timeout_s > 0 else 0.0

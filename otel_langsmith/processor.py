@@ -21,9 +21,10 @@ from opentelemetry.trace import TraceFlags
 
 from otel_langsmith.assembly import Placed, content_bytes
 from otel_langsmith.delivery.sender import UNDELIVERED
+from otel_langsmith.delivery.waiting import bounded
 from otel_langsmith.exits import flush_at_child_exit
 from otel_langsmith.live import LiveRuns
-from otel_langsmith.pipeline import SHUT_DOWN, bounded, open_pipeline
+from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
 from otel_langsmith.selection import forgiving, selector
 from otel_langsmith.tracking import Fate, Tracker
 

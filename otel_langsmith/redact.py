@@ -67,6 +67,7 @@ _KEPT: Final = frozenset(
         "otel.scope.version",
         "otel.span.kind",
         "otel_langsmith.notes",
+        "otel_langsmith.same_call",
         "service.instance.id",
         "service.name",
         "service.namespace",

@@ -26,6 +26,7 @@ from otel_langsmith.lineage import (
     Lineage,
     attributes_of,
 )
+from otel_langsmith.log_events import NOTHING, Joined
 from otel_langsmith.provenance import Metadata, about, resource_of
 from otel_langsmith.run import RUN_TYPES, Attachment, JsonObject, Run, RunType
 
@@ -44,6 +45,7 @@ def translate(
     *,
     project: str | None = None,
     conventions: Sequence[Convention] = CONVENTIONS,
+    joined: Joined = NOTHING,
 ) -> Run:
     """The run that a span is, whatever its attributes hold.
 
@@ -56,10 +58,11 @@ def translate(
         lineage: Whose child the run is.
         project: Where the run goes if the lineage does not say.
         conventions: The dialects, in order of precedence.
+        joined: What was logged for the span, read as if it were its own.
     """
     table = table_of(tuple(conventions))
     try:
-        return _run(span, lineage, project, _read(span, table))
+        return _run(span, lineage, project, _read(span, table, joined))
     except Exception:  # noqa: BLE001 - a convention may be anybody's, and a lost run is worse
         return _untranslated(span, lineage, project, table)
 
@@ -97,9 +100,12 @@ class _Told(NamedTuple):
     events: tuple[Event, ...]
 
 
-def _read(span: ReadableSpan, table: Table) -> _Told:
-    events = tuple(span.events)
-    return _Told(table, table.read(_scope_of(span), attributes_of(span), events), events)
+def _read(span: ReadableSpan, table: Table, joined: Joined) -> _Told:
+    attributes, events = attributes_of(span), tuple(span.events)
+    if joined is not NOTHING:
+        attributes.update(joined.attributes)
+        events += joined.events
+    return _Told(table, table.read(_scope_of(span), attributes, events), events)
 
 
 def _scope_of(span: ReadableSpan) -> str:

@@ -14,6 +14,7 @@ from otel_langsmith.settings import SETTINGS, Face, Settings
 
 PUBLIC = [
     "ConfigurationError",
+    "LangSmithLogRecordProcessor",
     "LangSmithPropagator",
     "LangSmithSpanExporter",
     "LangSmithSpanProcessor",

@@ -173,6 +173,21 @@ def test_the_processor_joins_as_the_readme_says(monkeypatch: pytest.MonkeyPatch)
         assert [run.name for run in receiver.store.trace(trace.trace_id)] == ["request", "chat"]
 
 
+def test_logs_are_joined_as_the_readme_says() -> None:
+    code = (
+        block("LangSmithLogRecordProcessor")
+        + """
+from opentelemetry.sdk.trace import TracerProvider
+from otel_langsmith.joining import JOINED
+with TracerProvider().get_tracer("mine").start_as_current_span("chat") as span:
+    logger_provider.get_logger("theirs").emit(body="hi", event_name="gen_ai.user.message")
+print(*(event.name for event in JOINED.joined_to(span).events))
+"""
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "gen_ai.user.message\n"
+
+
 def test_the_propagator_joins_as_the_readme_says() -> None:
     code = block("CompositePropagator") + "\nprint(sorted(get_global_textmap().fields))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

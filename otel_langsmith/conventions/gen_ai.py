@@ -95,9 +95,18 @@ def conversation(value: Any) -> Any:
 
 
 def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
-    """What a model was told, in events that are named after who said it."""
+    """What a model was told, in events that are named after who said it.
+
+    The instrumentation of botocore tells a tool's result twice: by itself, and as the user's.
+    """
     items = [{"role": name.split(".")[1], **_opened(held, "content")} for name, held in told]
-    return messages(items, "user") or Thin([])
+    found = messages(items, "user")
+    once = [
+        message
+        for index, message in enumerate(found)
+        if message["role"] != "tool" or message not in found[:index][-1:]
+    ]
+    return once or Thin([])
 
 
 def chosen(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:

@@ -127,7 +127,6 @@ def test_hidden_content_does_not_leave_the_process(
     assert not [words for words in (QUESTION, ANSWER, "Paris", "21 degrees") if words in told]
 
 
-@gap("model calls that were traced twice are counted twice")
 def test_a_call_that_two_instrumentations_saw_is_counted_once(
     traced: Callable[..., Traced],
 ) -> None:

@@ -44,6 +44,16 @@ def calls_of(tree: Traced) -> list[StoredRun]:
     return [run for run in tree.runs if span_of(run) not in {"trip", "look up"}]
 
 
+def test_content_that_is_logged_is_that_of_the_span(traced: Callable[..., Traced]) -> None:
+    """OpenTelemetry's own instrumentation can write it to either."""
+    logged = {"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "event_only"}
+    ours, theirs = (
+        [(run.name, run.inputs, run.outputs, run.extra["metadata"].keys()) for run in tree.runs]
+        for tree in (traced("openai_official", **logged), traced("openai_official"))
+    )
+    assert ours == theirs
+
+
 # ── What was said ────────────────────────────────────────────────────────────────────────────────
 
 
