@@ -14,6 +14,7 @@ from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider, set_tr
 
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.exits import flush_at_sigterm
+from otel_langsmith.log_processor import join_logs
 from otel_langsmith.processor import LangSmithSpanProcessor
 from otel_langsmith.propagator import TRACE, LangSmithPropagator
 from otel_langsmith.settings import SETTINGS
@@ -75,7 +76,8 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
     A provider that is there gets a `LangSmithSpanProcessor`; else one is made. The global
     propagator gets a `LangSmithPropagator` as its last, unless it has one or
     ``OTEL_PROPAGATORS=none`` asks for silence. A SIGTERM that nobody handles flushes first, for 3 s
-    at most. Safe in forked and spawned processes, before and after the fork.
+    at most. Safe in forked and spawned processes, before and after the fork. A global logger
+    provider that is there gets a `LangSmithLogRecordProcessor`.
 
     A second call changes nothing, nor does one under ``opentelemetry-instrument`` that has
     ``langsmith`` among its exporters; settings that differ are then named in a warning.
@@ -104,10 +106,14 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
 def join(
     provider: TracerProvider, processor: LangSmithSpanProcessor, settings: Mapping[str, object]
 ) -> None:
-    """Let the processor see the provider's spans; `configure` then has nothing left to do."""
+    """Let the processor see the provider's spans; `configure` then has nothing left to do.
+
+    What is logged for spans is joined to them, if there is a logger provider by now.
+    """
     provider.add_span_processor(processor)
     flush_at_sigterm(processor)
     _given.append(settings)
+    join_logs()
 
 
 _given: Final[list[Mapping[str, object]]] = []
