@@ -75,7 +75,7 @@ def _batch(runs: Sequence[EncodedRun]) -> Batch:
     return Batch(runs, sum(run.size for run in runs))
 
 
-AMPLE: Final = 4 * 2**20
+AMPLE: Final = 2 * 2**20
 """Bytes that are enough for a request: a larger one costs no less a byte, and waits in memory."""
 
 
