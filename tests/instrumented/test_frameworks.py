@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from instrumented.script import ANSWER, USAGE
-from support.programs import Traced, cases, gap, needs
+from support.programs import Traced, cases, needs
 
 needs(
     "flask",
@@ -35,8 +35,6 @@ MODELS = {
     "pydantic_ai_agent": "chat gpt-4o-mini",
     "smolagents_agent": "OpenAIModel.generate",
 }
-
-NO_ROWS = "there are no rows for Pydantic AI's own attributes yet"
 
 
 def each(**gaps: str) -> pytest.MarkDecorator:
@@ -271,7 +269,6 @@ def test_an_agents_tool_that_failed_says_so(traced: Callable[..., Traced]) -> No
     assert [run.name for run in tree.runs if run.error] == ["get_time"]
 
 
-@gap(NO_ROWS)
 def test_an_agent_shows_its_question_and_its_answer(traced: Callable[..., Traced]) -> None:
     run = traced("pydantic_ai_agent").one("invoke_agent weather")
     assert said(run.inputs) == [("system", ["Use the tools."]), ("user", [QUESTION])]
