@@ -1,17 +1,22 @@
 """A span at its place → the encoded run that tells of it: translated, hidden, checked, in parts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from opentelemetry.sdk.trace import ReadableSpan
+
 from otel_langsmith.assembly import Placed
+from otel_langsmith.conventions import CONVENTIONS
 from otel_langsmith.lineage import Lineage
 from otel_langsmith.live import Opened, as_opening
+from otel_langsmith.log_events import Joined
 from otel_langsmith.presence import Presence
-from otel_langsmith.redact import Hiding, hide
+from otel_langsmith.redact import Guard, Hiding
 from otel_langsmith.run import EMPTY, JsonObject, Run
 from otel_langsmith.settings import Settings
 from otel_langsmith.translate import translate
+from otel_langsmith.twice import Twice
 from otel_langsmith.wire.batch import EncodedRun, Moment
 from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
 from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
@@ -28,13 +33,20 @@ class Encoded(NamedTuple):
 class Encoder:
     """Encodes runs as the settings want it.
 
-    Whatever a span says of itself raises nothing here, but for bugs of ours.
+    Whatever a span says of itself raises nothing here, but for bugs of ours. ``joined`` tells what
+    was logged for a span instead of being put on it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, joined: Callable[[ReadableSpan], Joined]) -> None:
+        self._joined = joined
+        self._twice = Twice()
         self._basic = settings.mode == "basic"
         self._project = settings.project
-        self._hiding = Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata)
+        self._conventions = (*settings.conventions, *CONVENTIONS)
+        self._guard = Guard(
+            Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata),
+            settings.redact,
+        )
 
     def travels_alone(self, lineage: Lineage) -> bool:
         """Whether a run goes as plain REST: all do, or only those whose place the server tells."""
@@ -46,25 +58,56 @@ class Encoder:
             return sorted(placed, key=lambda one: one.lineage.dotted_order)
         return placed
 
-    def end(self, placed: Placed) -> Encoded:
-        """The whole run of a span that has ended."""
-        return self._encoded(self._run(placed), placed.lineage, placed.presence, "end")
+    def ends(
+        self, placed: Iterable[Placed], lost: Callable[[Exception], None]
+    ) -> Iterator[Encoded]:
+        """The whole runs of spans that have ended, each model call counted once.
+
+        ``lost`` hears of each that cannot be told, which is a bug of ours.
+        """
+        for one, said in self._twice.once(self._read(placed, lost)):
+            try:
+                run = self._fit(said, one.lineage)
+                encoded = self._encoded(run, one.lineage, one.presence, "end")
+            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+                lost(error)
+                continue
+            yield encoded
 
     def opening(self, placed: Placed) -> Encoded:
         """The run of a span that is still open, as far as it can be told."""
-        run = as_opening(self._run(placed))
+        run = as_opening(self._fit(self._said(placed), placed.lineage))
         return self._encoded(run, placed.lineage, placed.presence, "opening")
 
     def closing(self, opened: Opened) -> EncodedRun:
         """What ends a run whose span will never end."""
         return self._encoded(opened.run, opened.lineage, opened.presence, "closing").sent
 
-    def _run(self, placed: Placed) -> Run:
+    def _read(
+        self, placed: Iterable[Placed], lost: Callable[[Exception], None]
+    ) -> Iterator[tuple[Placed, Run]]:
+        for one in placed:
+            try:
+                run = self._said(one)
+            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+                lost(error)
+                continue
+            yield one, run
+
+    def _said(self, placed: Placed) -> Run:
+        """The run as its span and what was logged for it say, nothing hidden yet."""
+        return translate(
+            placed.span,
+            placed.lineage,
+            project=self._project,
+            conventions=self._conventions,
+            joined=self._joined(placed.span),
+        )
+
+    def _fit(self, run: Run, lineage: Lineage) -> Run:
         """The run without what is to be hidden, nor what cannot travel."""
-        run = translate(placed.span, placed.lineage, project=self._project)
-        run = hide(run, self._hiding)
-        bulky = run.attachments and self.travels_alone(placed.lineage)
-        return _without_attachments(run) if bulky else run
+        bulky = run.attachments and self.travels_alone(lineage)
+        return self._guard(_without_attachments(run) if bulky else run)
 
     def _encoded(
         self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment

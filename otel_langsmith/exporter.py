@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from otel_langsmith.conventions import Convention
     from otel_langsmith.delivery.ledger import Ledger
+    from otel_langsmith.redact import Redact
     from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Mode, RemoteParent
 
@@ -59,6 +61,10 @@ class LangSmithSpanExporter(SpanExporter):
         hide_inputs: Withhold inputs, and all that may repeat them.
         hide_outputs: Withhold outputs, and all that may repeat them.
         hide_metadata: Withhold metadata other than ids, models and tokens.
+        redact: Rewrites the content of each run, last of all: a callable on a dict of it, such as
+            ``otel_langsmith.redact.secrets``. If it fails, the content is withheld.
+        conventions: Your own dialects of attributes, ``otel_langsmith.conventions.Convention``;
+            they go before ours.
         max_batch_runs: Most runs in one request. Default: 100.
         max_batch_bytes: Most bytes in one request, before compression. Default: 20 MiB.
         max_backlog_bytes: Most bytes of runs that wait for LangSmith to answer. Default: 64 MiB.
@@ -106,6 +112,8 @@ class LangSmithSpanExporter(SpanExporter):
         hide_inputs: bool | None = None,
         hide_outputs: bool | None = None,
         hide_metadata: bool | None = None,
+        redact: Redact | None = None,
+        conventions: Sequence[Convention] | None = None,
         max_batch_runs: int | None = None,
         max_batch_bytes: int | None = None,
         max_backlog_bytes: int | None = None,

@@ -1,5 +1,6 @@
 """Whether and why a span failed → the error of a run."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -31,7 +32,7 @@ def failure_of(span: ReadableSpan, fields: Mapping[str, Any], events: Sequence[E
     fail (genai.md §0.4). Of several events the last is the one that got out.
     """
     status = span.status
-    failed = status.status_code is _ERROR
+    failed = status.status_code is _ERROR or "error.stated" in fields
     if not failed and "error.from_events" not in fields:
         return SOUND
     for event in reversed(events):
@@ -39,8 +40,21 @@ def failure_of(span: ReadableSpan, fields: Mapping[str, Any], events: Sequence[E
         text = _exception(attributes) if event.name == _EXCEPTION else ""
         if text:
             kind = attributes.get("exception.type")
+            if "error.from_events" in fields and kind == "Exception":
+                return _of_run(text.removeprefix("Exception: "), event)
             return Failure(text, str(kind) if kind else None, event)
-    return _described(status.description, fields) if failed else SOUND
+    if not failed:
+        return SOUND
+    return _described(status.description, fields)
+
+
+def _of_run(text: str, event: Event) -> Failure:
+    """The error of a run, which LangSmith's SDK wraps in an exception of its own."""
+    kind = _CLASS.match(text)
+    return Failure(text.rstrip(), kind[0] if kind else None, event)
+
+
+_CLASS: Final = re.compile(r"[A-Za-z_][\w.]{0,127}(?=[(:])", re.ASCII)
 
 
 def _exception(attributes: Mapping[str, Any]) -> str:
@@ -53,6 +67,7 @@ def _exception(attributes: Mapping[str, Any]) -> str:
 
 def _described(description: str | None, fields: Mapping[str, Any]) -> Failure:
     """The best words for a failure of which no exception tells."""
+    description = description or fields.get("error.message")
     kind, code = fields.get("error.type"), fields.get("error.code")
     status = f"HTTP {code}" if code is not None else ""
     if description:

@@ -15,7 +15,7 @@ from traceback import extract_tb
 from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.assembly import Assembly, Bounds, Placed
-from otel_langsmith.delivery.clock import Clock, SystemClock, bounded, politely
+from otel_langsmith.delivery.clock import AT_ONCE, Clock, SystemClock, bounded, politely
 from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
 from otel_langsmith.delivery.outbox import Outbox, open_storage
 from otel_langsmith.delivery.patience import Patience
@@ -23,6 +23,7 @@ from otel_langsmith.delivery.sender import Sender
 from otel_langsmith.delivery.traces import TRACE_FULL, Traces
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.encoder import Encoder
+from otel_langsmith.joining import JOINED
 from otel_langsmith.keys import NO_API_KEY, missing_key, undeliverable
 from otel_langsmith.live import OPENING_FAILED, UNENDED
 from otel_langsmith.settings import resolve
@@ -52,6 +53,7 @@ DUPLICATE: Final = "duplicate"
 
 OPENING_TIMEOUT_S: Final = 5.0
 """Longest that runs which have ended may wait for one request that shows others."""
+
 _log: Final = logging.getLogger("otel_langsmith")
 
 
@@ -82,7 +84,7 @@ class Pipeline:
         self.settings = settings
         self.clock = clock
         self._open_transport = transport
-        self._encoder = Encoder(settings)
+        self._encoder = Encoder(settings, JOINED.joined_to)
         self._undeliverable = undeliverable(settings)
         self._storage = None if self._undeliverable else open_storage(settings, self._lost_on_disk)
         self._begin()
@@ -111,6 +113,7 @@ class Pipeline:
 
     def ledger(self) -> Ledger:
         """What became of every span so far."""
+        self._book.note(JOINED.notes())
         return self._book.read()
 
     def export(self, spans: Sequence[ReadableSpan]) -> bool:
@@ -168,7 +171,7 @@ class Pipeline:
         if self._undeliverable:
             return 0.0
         deadline_s = self.clock.now_s() + min(self.settings.timeout, OPENING_TIMEOUT_S)
-        verdict = self._announce(self._openings(live.to_open(), live), deadline_s, _AT_ONCE)
+        verdict = self._announce(self._openings(live.to_open(), live), deadline_s, AT_ONCE)
         wait_s = verdict.after_s if isinstance(verdict, RetryLater) else None
         live.settle(again=wait_s is not None)
         return wait_s or 0.0
@@ -330,13 +333,13 @@ class Pipeline:
 
     def _encoded(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[EncodedRun]:
         """The runs as they will be sent; those that cannot be are settled here."""
-        for one in politely(self._encoder.in_order(placed)):
-            try:
-                run, sent, fault = self._encoder.end(one)
-            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
-                self._say_once("a span cannot be translated and is counted as lost", error)
-                consignment.dropped(UNTRANSLATABLE)
-                continue
+
+        def lost(error: Exception) -> None:
+            self._say_once("a span cannot be translated and is counted as lost", error)
+            consignment.dropped(UNTRANSLATABLE)
+
+        read = politely(self._encoder.in_order(placed))  # some way ahead of what is encoded
+        for run, sent, fault in politely(self._encoder.ends(read, lost)):
             if fault is not None:
                 _log.warning("run %s is not sent: %s", run.id, fault)
                 consignment.dropped(INVALID)
@@ -393,8 +396,3 @@ def _begin_anew(pipeline: weakref.ref[Pipeline]) -> None:
     alive = pipeline()
     if alive is not None:
         alive._begin()  # noqa: SLF001 - its own module
-
-
-_AT_ONCE: Final = threading.Event()
-"""An interrupt that is there from the start: one attempt, and no wait for another."""
-_AT_ONCE.set()

@@ -1,7 +1,6 @@
 """The face towards OpenTelemetry that sees spans start: exact trees, nothing held, spans left out.
 
-What the application's thread does here is a few references and one short lock; the rest is a
-worker's.
+The application's thread does a few references and one short lock here, a worker the rest.
 """
 
 from __future__ import annotations
@@ -30,16 +29,18 @@ from otel_langsmith.selection import forgiving, selector
 from otel_langsmith.tracking import Fate, Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import requests
     from opentelemetry.context import Context
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
+    from otel_langsmith.conventions import Convention
     from otel_langsmith.delivery.ledger import Ledger
     from otel_langsmith.live import Weak
     from otel_langsmith.pipeline import Pipeline
+    from otel_langsmith.redact import Redact
     from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Mode, RemoteParent
 
@@ -91,6 +92,9 @@ class LangSmithSpanProcessor(SpanProcessor):
         hide_inputs: Withhold inputs, and all that may repeat them.
         hide_outputs: Withhold outputs, and all that may repeat them.
         hide_metadata: Withhold metadata other than ids, models and tokens.
+        redact: Rewrites the content of each run, last of all: a callable on a dict of it, such as
+            ``otel_langsmith.redact.secrets``. If it fails, the content is withheld.
+        conventions: Your own dialects, ``otel_langsmith.conventions.Convention``, before ours.
         max_batch_runs: Most runs in one request. Default: 100.
         max_batch_bytes: Most bytes in one request, before compression. Default: 20 MiB.
         max_backlog_bytes: Most bytes of runs that wait for LangSmith to answer. Default: 64 MiB.
@@ -102,8 +106,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         max_held_spans: Most spans, of those that started before this processor was there, that wait
             for their ancestors. Default: 50,000.
         max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
-        max_held_seconds: Longest wait; then the span becomes the root of a trace of its own.
-            Default: one hour.
+        max_held_seconds: Longest wait; then it becomes the root of its own trace. Default: 1 hour.
         remote_parent: What becomes of a span with a remote parent of which no header tells the
             LangSmith run: ``root`` of a trace of its own (default), or ``parent``: its run claims
             the run that LangSmith makes of that span when it gets it by OTLP. Such traces go as in
@@ -121,8 +124,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         max_queue_size: Most ended spans that wait to be sent. Default: 16,384.
 
     Raises:
-        ConfigurationError: An argument cannot be used. An unusable environment variable is warned
-            about instead.
+        ConfigurationError: An argument cannot be used; an unusable variable is warned about.
     """
 
     def __init__(  # noqa: PLR0913 - the settings are the signature
@@ -140,6 +142,8 @@ class LangSmithSpanProcessor(SpanProcessor):
         hide_inputs: bool | None = None,
         hide_outputs: bool | None = None,
         hide_metadata: bool | None = None,
+        redact: Redact | None = None,
+        conventions: Sequence[Convention] | None = None,
         max_batch_runs: int | None = None,
         max_batch_bytes: int | None = None,
         max_backlog_bytes: int | None = None,
@@ -165,15 +169,13 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._open(open_pipeline(arguments))
 
     def _open(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-        settings = self._pipeline.settings
-        self._clock = self._pipeline.clock
+        self._pipeline, self._clock = pipeline, pipeline.clock
+        settings = pipeline.settings
         self._delay_s = settings.schedule_delay_millis / 1000
         self._most_spans = settings.max_queue_size
         self._wanted = forgiving(selector(settings.span_filter), _complain)
-        self._tracker = Tracker(
-            self._wanted, project=settings.project, claims=settings.remote_parent == "parent"
-        )
+        claims = settings.remote_parent == "parent"
+        self._tracker = Tracker(self._wanted, project=settings.project, claims=claims)
         self._begin()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=partial(_begin_anew, ref(self)))
@@ -369,8 +371,7 @@ class LangSmithSpanProcessor(SpanProcessor):
     def _take(self, book: Callable[[int], None]) -> list[ReadableSpan]:
         """What waits, counted in the book as it leaves the queue."""
         with self._changed:
-            ended = self._ended
-            spans = [ended.popleft() for _ in range(len(ended))]
+            spans = [self._ended.popleft() for _ in range(len(self._ended))]
             book(len(spans))
             self._taken += len(spans)
             if len(spans) < self._most_spans // 2 and self._scales.light:

@@ -8,18 +8,36 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from otel_langsmith import values
 from otel_langsmith.errors import ConfigurationError
-from otel_langsmith.selection import PRESETS, SpanFilter
+from otel_langsmith.spellings import (
+    QUOTES,
+    as_compression,
+    as_conventions,
+    as_flag,
+    as_header,
+    as_headers,
+    as_meter_provider,
+    as_number,
+    as_redact,
+    as_session,
+    as_span_filter,
+    as_text,
+    as_url,
+    as_uuid,
+    one_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import requests
     from opentelemetry.metrics import MeterProvider
+
+    from otel_langsmith.conventions import Convention
+    from otel_langsmith.redact import Redact
+    from otel_langsmith.selection import SpanFilter
 
 Coding: TypeAlias = Literal["none", "gzip", "zstd"]
 Compression: TypeAlias = Literal["auto", "none", "gzip", "zstd"]
@@ -37,8 +55,6 @@ PREFIXES: Final = ("OTEL_EXPORTER_LANGSMITH_", "LANGSMITH_", "LANGCHAIN_")
 _LIKE_A_SECRET: Final = re.compile(r"[@?]|ls(v2)?_|[\w-]{20}")
 """User info or a query in a URL, LangSmith's own prefixes, or any long token."""
 
-_TRUE: Final = frozenset({"true", "1", "yes", "on"})
-_FALSE: Final = frozenset({"false", "0", "no", "off"})
 _SECRET: Final = "not shown, it may be a secret"  # noqa: S105 - the words that stand for one
 
 
@@ -58,6 +74,8 @@ class Settings:
     hide_inputs: bool
     hide_outputs: bool
     hide_metadata: bool
+    redact: Redact | None
+    conventions: tuple[Convention, ...]
     max_batch_runs: int
     max_batch_bytes: int
     max_backlog_bytes: int
@@ -113,214 +131,166 @@ class Setting:
         return ours + self.also
 
 
-def _compression(value: object) -> str:
-    text = values.text(value).lower()
-    if text not in ("auto", "none", "gzip", "zstd"):
-        raise ValueError("it must be one of auto, none, gzip, zstd")
-    if text == "zstd" and find_spec("zstandard") is None:
-        raise ValueError('it needs zstandard: pip install "otel-langsmith[zstd]"')
-    return text
-
-
-def _span_filter(value: object) -> object:
-    if callable(value):
-        return value
-    text = values.text(value).lower()
-    if text not in PRESETS:
-        raise ValueError(f"it must be one of {', '.join(PRESETS)}, or a callable on a span")
-    return text
-
-
-def _one_of(*words: str) -> Callable[[Any], object]:
-    def read(value: Any) -> object:
-        text = values.text(value).lower()
-        if text not in words:
-            raise ValueError(f"it must be one of {', '.join(words)}")
-        return text
-
-    return read
-
-
-def _flag(value: object) -> bool:
-    text = str(value).strip().lower()
-    if text not in _TRUE | _FALSE:
-        raise ValueError("it must be true or false")
-    return text in _TRUE
-
-
-def _number(kind: type[int | float], least: float, most: float) -> Callable[[Any], object]:
-    def read(value: Any) -> object:
-        try:
-            number = kind(value)
-        except (TypeError, ValueError, OverflowError):
-            number = None
-        exact = number == value or isinstance(value, str)
-        if isinstance(value, bool) or number is None or not (exact and least <= number <= most):
-            raise ValueError(f"it must be a number from {least:g} to {most:g}")
-        return number
-
-    return read
-
-
-def _meter_provider(value: Any) -> object:
-    """A provider, or whether the global one is wanted."""
-    return value if callable(getattr(value, "get_meter", None)) else _flag(value)
-
-
 _MiB: Final = 2**20
 
 SETTINGS: Final = (
     Setting(
-        "endpoint", values.url, US_CLOUD,
+        "endpoint", as_url, US_CLOUD,
         "Where LangSmith is; a path prefix is kept.", ("ENDPOINT",), fallback=None,
     ),
     Setting(
-        "api_key", values.header_text, None,
+        "api_key", as_header, None,
         "LangSmith API key. Without one, runs are dropped and counted.", ("API_KEY",), secret=True,
     ),
     Setting(
-        "workspace_id", values.uuid, None,
+        "workspace_id", as_uuid, None,
         "Workspace for keys that span several; sent as `x-tenant-id`.", ("WORKSPACE_ID",),
     ),
     Setting(
-        "project", values.text, "default",
+        "project", as_text, "default",
         "The LangSmith project; created when unknown.", ("PROJECT", "SESSION"),
         faces=("exporter", "processor", "propagator"),
     ),
     Setting(
-        "mode", _one_of("multipart", "basic"), "multipart",
+        "mode", one_of("multipart", "basic"), "multipart",
         "`multipart`, or `basic`: one plain `POST` or `PATCH /runs` for each run.", ("MODE",),
     ),
     Setting(
-        "compression", _compression, "auto",
+        "compression", as_compression, "auto",
         "`auto` (what LangSmith offers and is installed), `none`, `gzip` or `zstd`.",
         ("COMPRESSION",),
     ),
     Setting(
-        "timeout", _number(float, 0.001, 600), 10.0,
+        "timeout", as_number(float, 0.001, 600), 10.0,
         "Seconds one `export` may take in all, retries included.", ("TIMEOUT",),
     ),
     Setting(
-        "headers", values.headers, {},
+        "headers", as_headers, {},
         "Extra request headers; a mapping, or `name=value,…`.", ("HEADERS",), secret=True,
     ),
+    Setting("session", as_session, None, "Your own `requests.Session` (proxies, certificates)."),
     Setting(
-        "session", values.session, None, "Your own `requests.Session` (proxies, certificates).",
-    ),
-    Setting(
-        "hide_inputs", _flag, False,
+        "hide_inputs", as_flag, False,
         "Withhold inputs, and all that may repeat them.", ("HIDE_INPUTS",), fallback=True,
     ),
     Setting(
-        "hide_outputs", _flag, False,
+        "hide_outputs", as_flag, False,
         "Withhold outputs, and all that may repeat them.", ("HIDE_OUTPUTS",), fallback=True,
     ),
     Setting(
-        "hide_metadata", _flag, False,
+        "hide_metadata", as_flag, False,
         "Withhold metadata other than ids, models and tokens.", ("HIDE_METADATA",), fallback=True,
     ),
     Setting(
-        "max_batch_runs", _number(int, 1, 10_000), 100,
+        "redact", as_redact, None,
+        "A callable on a run's content, e.g. `secrets`; if it fails, the content is withheld.",
+    ),
+    Setting(
+        "conventions", as_conventions, (),
+        "Your own dialects of attributes; they go before ours.",
+    ),
+    Setting(
+        "max_batch_runs", as_number(int, 1, 10_000), 100,
         "Most runs in one request.", ("MAX_BATCH_RUNS",),
     ),
     Setting(
-        "max_batch_bytes", _number(int, 1024, 2**31), 20 * _MiB,
+        "max_batch_bytes", as_number(int, 1024, 2**31), 20 * _MiB,
         "Most bytes in one request, before compression.", ("MAX_BATCH_BYTES",),
     ),
     Setting(
-        "max_backlog_bytes", _number(int, 0, 2**40), 64 * _MiB,
+        "max_backlog_bytes", as_number(int, 0, 2**40), 64 * _MiB,
         "Most bytes of runs that wait for LangSmith to answer.", ("MAX_BACKLOG_BYTES",),
     ),
     Setting(
-        "max_trace_runs", _number(int, 1, 10_000_000), 25_000,
+        "max_trace_runs", as_number(int, 1, 10_000_000), 25_000,
         "Most runs of one trace; LangSmith takes no more.", ("MAX_TRACE_RUNS",),
     ),
     Setting(
-        "max_requests_per_minute", _number(int, 1, 10_000_000), None,
+        "max_requests_per_minute", as_number(int, 1, 10_000_000), None,
         "Most requests in a minute; the others wait.", ("MAX_REQUESTS_PER_MINUTE",),
     ),
     Setting(
-        "max_events_per_hour", _number(int, 1, 2**40), None,
+        "max_events_per_hour", as_number(int, 1, 2**40), None,
         "Most posts and patches of runs in an hour; the others wait.", ("MAX_EVENTS_PER_HOUR",),
     ),
     Setting(
-        "max_bytes_per_hour", _number(int, 1024, 2**50), None,
+        "max_bytes_per_hour", as_number(int, 1024, 2**50), None,
         "Most bytes of runs in an hour, before compression.", ("MAX_BYTES_PER_HOUR",),
     ),
     Setting(
-        "meter_provider", _meter_provider, None,
+        "meter_provider", as_meter_provider, None,
         "Where to count what is exported, as `otel.sdk.exporter.*`; the variable wants the global.",
         also=("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED",),
     ),
     Setting(
-        "max_held_spans", _number(int, 0, 10_000_000), 50_000,
+        "max_held_spans", as_number(int, 0, 10_000_000), 50_000,
         "Most spans that wait for their parents.", ("MAX_HELD_SPANS",),
     ),
     Setting(
-        "max_held_bytes", _number(int, 0, 2**40), 64 * _MiB,
+        "max_held_bytes", as_number(int, 0, 2**40), 64 * _MiB,
         "Most bytes of content that wait for their parents.", ("MAX_HELD_BYTES",),
     ),
     Setting(
-        "max_held_seconds", _number(float, 0, 7 * 86_400), 3600.0,
+        "max_held_seconds", as_number(float, 0, 7 * 86_400), 3600.0,
         "Longest that a span waits for its parents.", ("MAX_HELD_SECONDS",),
     ),
     Setting(
-        "remote_parent", _one_of("root", "parent"), "root",
+        "remote_parent", one_of("root", "parent"), "root",
         "Of a span whose caller tells no run: begin a trace (`root`) or claim it (`parent`).",
         ("REMOTE_PARENT",), faces=("exporter", "processor", "propagator"),
     ),
     Setting(
-        "spool_dir", values.text, None,
+        "spool_dir", as_text, None,
         "Where runs wait that LangSmith does not take now; without it, in memory.", ("SPOOL_DIR",),
     ),
     Setting(
-        "spool_max_bytes", _number(int, 0, 2**50), 512 * _MiB,
+        "spool_max_bytes", as_number(int, 0, 2**50), 512 * _MiB,
         "Most bytes that wait there; the oldest runs go first.", ("SPOOL_MAX_BYTES",),
     ),
     Setting(
-        "spool_max_age_seconds", _number(float, 1, 3650 * 86_400), 7 * 86_400.0,
+        "spool_max_age_seconds", as_number(float, 1, 3650 * 86_400), 7 * 86_400.0,
         "Longest that a run waits there.", ("SPOOL_MAX_AGE_SECONDS",),
     ),
     Setting(
-        "spool_fsync", _flag, False,
+        "spool_fsync", as_flag, False,
         "Make what waits there outlive a power cut, not only the process.", ("SPOOL_FSYNC",),
     ),
     Setting(
-        "span_filter", _span_filter, "all",
+        "span_filter", as_span_filter, "all",
         "Which spans become runs: `all`, `genai`, `genai+root`, or a callable on a span.",
         ("SPAN_FILTER",), faces=("processor",),
     ),
     Setting(
-        "live", _flag, True,
+        "live", as_flag, True,
         "Show runs while their spans are still open.", ("LIVE",), faces=("processor",),
     ),
     Setting(
-        "schedule_delay_millis", _number(float, 1, 3_600_000), 1000.0,
+        "schedule_delay_millis", as_number(float, 1, 3_600_000), 1000.0,
         "Longest wait of an ended span before it is sent.", ("SCHEDULE_DELAY",),
         also=("OTEL_BSP_SCHEDULE_DELAY",), faces=("processor",),
     ),
     Setting(
-        "max_queue_size", _number(int, 1, 10_000_000), 16_384,
+        "max_queue_size", as_number(int, 1, 10_000_000), 16_384,
         "Most ended spans that wait to be sent.", ("MAX_QUEUE_SIZE",),
         also=("OTEL_BSP_MAX_QUEUE_SIZE",), faces=("processor",),
     ),
     Setting(
-        "inbound", _one_of("continue", "link", "ignore"), "continue",
+        "inbound", one_of("continue", "link", "ignore"), "continue",
         "What a caller's lineage is good for: `continue` its trace, `link` to it, or `ignore` it.",
         ("INBOUND",), fallback="ignore", faces=("propagator",),
     ),
     Setting(
-        "accept_project", _flag, True,
+        "accept_project", as_flag, True,
         "Take the project that a caller names.",
         ("ACCEPT_PROJECT",), fallback=False, faces=("propagator",),
     ),
     Setting(
-        "accept_metadata", _flag, True,
+        "accept_metadata", as_flag, True,
         "Take the metadata that a caller sends.",
         ("ACCEPT_METADATA",), fallback=False, faces=("propagator",),
     ),
     Setting(
-        "accept_tags", _flag, True,
+        "accept_tags", as_flag, True,
         "Take the tags that a caller sends.",
         ("ACCEPT_TAGS",), fallback=False, faces=("propagator",),
     ),
@@ -371,7 +341,7 @@ def _from_environ(row: Setting, environ: Mapping[str, str]) -> object:
 
 
 def _blank(said: object) -> bool:
-    return said is None or (isinstance(said, str) and not said.strip(values.QUOTES))
+    return said is None or (isinstance(said, str) and not said.strip(QUOTES))
 
 
 def _read(row: Setting, name: str, said: object) -> object:

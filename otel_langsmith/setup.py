@@ -14,18 +14,21 @@ from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider, set_tr
 
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.exits import flush_at_sigterm
+from otel_langsmith.log_processor import join_logs
 from otel_langsmith.processor import LangSmithSpanProcessor
 from otel_langsmith.propagator import TRACE, LangSmithPropagator
 from otel_langsmith.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import requests
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.propagators.textmap import TextMapPropagator
     from typing_extensions import Unpack
 
+    from otel_langsmith.conventions import Convention
+    from otel_langsmith.redact import Redact
     from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Face, Inbound, Mode, RemoteParent
 
@@ -47,6 +50,8 @@ class Keywords(TypedDict, total=False):
     hide_inputs: bool | None
     hide_outputs: bool | None
     hide_metadata: bool | None
+    redact: Redact | None
+    conventions: Sequence[Convention] | None
     max_batch_runs: int | None
     max_batch_bytes: int | None
     max_backlog_bytes: int | None
@@ -81,7 +86,8 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
     A provider that is there gets a `LangSmithSpanProcessor`; else one is made. The global
     propagator gets a `LangSmithPropagator` as its last, unless it has one or
     ``OTEL_PROPAGATORS=none`` asks for silence. A SIGTERM that nobody handles flushes first, for 3 s
-    at most. Safe in forked and spawned processes, before and after the fork.
+    at most. Safe in forked and spawned processes, before and after the fork. A global logger
+    provider that is there gets a `LangSmithLogRecordProcessor`.
 
     A second call changes nothing, nor does one under ``opentelemetry-instrument`` that has
     ``langsmith`` among its exporters; settings that differ are then named in a warning.
@@ -110,10 +116,14 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
 def join(
     provider: TracerProvider, processor: LangSmithSpanProcessor, settings: Mapping[str, object]
 ) -> None:
-    """Let the processor see the provider's spans; `configure` then has nothing left to do."""
+    """Let the processor see the provider's spans; `configure` then has nothing left to do.
+
+    What is logged for spans is joined to them, if there is a logger provider by now.
+    """
     provider.add_span_processor(processor)
     flush_at_sigterm(processor)
     _given.append(settings)
+    join_logs()
 
 
 _given: Final[list[Mapping[str, object]]] = []

@@ -26,6 +26,7 @@ from otel_langsmith.lineage import (
     Lineage,
     attributes_of,
 )
+from otel_langsmith.log_events import NOTHING, Joined
 from otel_langsmith.provenance import Metadata, about, resource_of
 from otel_langsmith.run import RUN_TYPES, Attachment, JsonObject, Run, RunType
 
@@ -44,6 +45,7 @@ def translate(
     *,
     project: str | None = None,
     conventions: Sequence[Convention] = CONVENTIONS,
+    joined: Joined = NOTHING,
 ) -> Run:
     """The run that a span is, whatever its attributes hold.
 
@@ -56,10 +58,11 @@ def translate(
         lineage: Whose child the run is.
         project: Where the run goes if the lineage does not say.
         conventions: The dialects, in order of precedence.
+        joined: What was logged for the span, read as if it were its own.
     """
     table = table_of(tuple(conventions))
     try:
-        return _run(span, lineage, project, _read(span, table))
+        return _run(span, lineage, project, _read(span, table, joined))
     except Exception:  # noqa: BLE001 - a convention may be anybody's, and a lost run is worse
         return _untranslated(span, lineage, project, table)
 
@@ -97,18 +100,24 @@ class _Told(NamedTuple):
     events: tuple[Event, ...]
 
 
-def _read(span: ReadableSpan, table: Table) -> _Told:
+def _read(span: ReadableSpan, table: Table, joined: Joined) -> _Told:
+    attributes, events = attributes_of(span), tuple(span.events)
+    if joined is not NOTHING:
+        attributes.update(joined.attributes)
+        events += joined.events
+    return _Told(table, table.read(_scope_of(span), attributes, events), events)
+
+
+def _scope_of(span: ReadableSpan) -> str:
     scope = span.instrumentation_scope
-    events = tuple(span.events)
-    return _Told(
-        table, table.read(scope.name if scope else "", attributes_of(span), events), events
-    )
+    return scope.name if scope else ""
 
 
 def _unread(span: ReadableSpan, table: Table) -> _Told:
     """The attributes that are no content, by anyone's table, and nothing made of them."""
     attributes = attributes_of(span)
-    rest = {key: value for key, value in attributes.items() if not table.is_content(key)}
+    name = _scope_of(span)
+    rest = {key: value for key, value in attributes.items() if not table.is_content(key, name)}
     return _Told(table, Reading(rest), tuple(span.events))
 
 
@@ -191,7 +200,7 @@ def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObj
 
     LangSmith reads the time to first token from an event ``new_token``.
     """
-    first_token_s = told.reading.fields.get("first_token_s")
+    first_token_s = _first_token_s(told.reading.fields, start_ns)
     if first_token_s is None and not told.events:
         return []
     events: list[JsonObject] = []
@@ -215,6 +224,13 @@ def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObj
             time = _time(event, start_ns)
             events.append({"name": event.name, "time": time, "kwargs": kwargs})
     return events
+
+
+def _first_token_s(fields: Mapping[str, Any], start_ns: int) -> float | None:
+    at_ns: int | None = fields.get("first_token_ns")
+    if at_ns is None or at_ns < start_ns:
+        return fields.get("first_token_s")
+    return (at_ns - start_ns) / 1e9
 
 
 def _time(event: Event, start_ns: int) -> str:

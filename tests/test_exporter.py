@@ -23,8 +23,10 @@ from support.rude_server import deaf_address, rude_server
 from support.spans import span
 
 from otel_langsmith import ConfigurationError, LangSmithSpanExporter
+from otel_langsmith.conventions import Convention, attr
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.receiver import Receiver
+from otel_langsmith.redact import secrets
 
 CAPTURES = sorted((Path(__file__).parent / "captures").glob("*.json"))
 
@@ -406,3 +408,36 @@ def test_an_exporter_that_is_let_go_is_freed() -> None:
     del exporter
     gc.collect()
     assert freed() is None
+
+
+def test_a_convention_of_ones_own_and_redact_reach_the_wire() -> None:
+    mine = Convention(
+        name="mine", spec="", rows=(attr("inputs.query", "mine.q"), attr("name", "mine.name"))
+    )
+    with Receiver() as receiver:
+        exporter = LangSmithSpanExporter(
+            endpoint=receiver.url, api_key="any", conventions=[mine], redact=secrets
+        )
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        told = {"mine.q": "with password=hunter2", "mine.name": "my name"}
+        provider.get_tracer("t").start_span("span", attributes=told).end()
+        provider.shutdown()
+        (run,) = receiver.store.runs()
+    assert run.name == "my name"
+    assert run.inputs == {"query": "with password=[redacted]"}
+
+
+def test_a_redact_that_fails_is_counted_and_lets_nothing_through() -> None:
+    with Receiver() as receiver:
+        exporter = LangSmithSpanExporter(
+            endpoint=receiver.url, api_key="any", redact=lambda content: content["nothing"]
+        )
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        told = {"input.value": "hello", "openinference.span.kind": "CHAIN"}
+        provider.get_tracer("t").start_span("span", attributes=told).end()
+        provider.shutdown()
+        (run,) = receiver.store.runs()
+    assert (run.name, run.inputs) == ("chain", {})
+    assert dict(exporter.ledger().noted) == {"redaction_failed": 1}

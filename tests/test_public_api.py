@@ -8,11 +8,13 @@ from types import ModuleType
 import pytest
 
 import otel_langsmith
+from otel_langsmith import conventions, redact
 from otel_langsmith.hooks import pre_instrument
-from otel_langsmith.settings import SETTINGS, Settings
+from otel_langsmith.settings import SETTINGS, Face, Settings
 
 PUBLIC = [
     "ConfigurationError",
+    "LangSmithLogRecordProcessor",
     "LangSmithPropagator",
     "LangSmithSpanExporter",
     "LangSmithSpanProcessor",
@@ -52,12 +54,20 @@ def test_a_planted_public_name_is_caught() -> None:
     assert set(names_of(planted)) - set(PUBLIC) == {"Run", "helper", "LEVEL"}
 
 
-def test_each_keyword_of_the_exporter_is_a_setting_and_documented() -> None:
-    signature = inspect.signature(otel_langsmith.LangSmithSpanExporter)
-    rows = [row for row in SETTINGS if {"exporter", "processor"} & {*row.faces}]
+@pytest.mark.parametrize(
+    ("faces", "constructor"),
+    [
+        ({"exporter", "processor"}, otel_langsmith.LangSmithSpanExporter),
+        ({"processor"}, otel_langsmith.LangSmithSpanProcessor),
+        ({"propagator"}, otel_langsmith.LangSmithPropagator),
+    ],
+)
+def test_each_keyword_is_a_setting_and_documented(faces: set[Face], constructor: type) -> None:
+    signature = inspect.signature(constructor)
+    rows = [row for row in SETTINGS if faces & {*row.faces}]
     assert [*signature.parameters] == [row.keyword for row in rows]
     assert all(p.kind is p.KEYWORD_ONLY for p in signature.parameters.values())
-    doc = inspect.getdoc(otel_langsmith.LangSmithSpanExporter) or ""
+    doc = inspect.getdoc(constructor) or ""
     assert all(f"\n    {row.keyword}: " in doc for row in rows)
 
 
@@ -68,6 +78,13 @@ def test_each_setting_is_a_row_and_each_row_a_setting() -> None:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_name_is_documented(name: str) -> None:
     assert name == "__version__" or inspect.getdoc(getattr(otel_langsmith, name))
+
+
+@pytest.mark.parametrize("module", [conventions, redact], ids=lambda module: module.__name__)
+def test_what_the_open_modules_offer_is_there_and_documented(module: ModuleType) -> None:
+    assert sorted(module.__all__, key=str.lower) == sorted(set(module.__all__), key=str.lower)
+    offered = [getattr(module, name) for name in module.__all__]
+    assert all(inspect.getdoc(one) for one in offered if inspect.isroutine(one))
 
 
 def test_the_versions_agree() -> None:

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 import otel_langsmith
 from otel_langsmith.receiver import Receiver
@@ -171,10 +173,42 @@ def test_the_processor_joins_as_the_readme_says(monkeypatch: pytest.MonkeyPatch)
         assert [run.name for run in receiver.store.trace(trace.trace_id)] == ["request", "chat"]
 
 
+def test_logs_are_joined_as_the_readme_says() -> None:
+    code = (
+        block("LangSmithLogRecordProcessor")
+        + """
+from opentelemetry.sdk.trace import TracerProvider
+from otel_langsmith.joining import JOINED
+with TracerProvider().get_tracer("mine").start_as_current_span("chat") as span:
+    logger_provider.get_logger("theirs").emit(body="hi", event_name="gen_ai.user.message")
+print(*(event.name for event in JOINED.joined_to(span).events))
+"""
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "gen_ai.user.message\n"
+
+
 def test_the_propagator_joins_as_the_readme_says() -> None:
     code = block("CompositePropagator") + "\nprint(sorted(get_global_textmap().fields))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "['baggage', 'langsmith-trace', 'traceparent', 'tracestate']\n"
+
+
+def test_a_convention_joins_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = [block for block in blocks("python") if "Convention(" in block]
+    provider = TracerProvider()
+    with Receiver() as receiver:
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", receiver.url)
+        monkeypatch.setenv("LANGSMITH_API_KEY", "any")
+        names: dict[str, Any] = {}
+        exec(code, names)
+        provider.add_span_processor(SimpleSpanProcessor(names["exporter"]))
+        asked = {"planner.question": "password=hunter2", "planner.conversation": "thread-1"}
+        provider.get_tracer("mine").start_span("plan", attributes=asked).end()
+        provider.shutdown()
+        (run,) = receiver.store.runs()
+    assert run.inputs == {"query": "password=[redacted]"}
+    assert run.metadata["thread_id"] == "thread-1"
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)

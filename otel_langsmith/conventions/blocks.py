@@ -11,7 +11,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from otel_langsmith.conventions.readers import first_of, json_text, nested_json
+from otel_langsmith.conventions.readers import first_of, from_json, json_text, nested_json
 from otel_langsmith.run import Json
 
 Block: TypeAlias = dict[str, Json]
@@ -54,6 +54,9 @@ def block(part: Any) -> Block:
     if not isinstance(part, dict):
         return {"type": "text", "text": json_text(part)}
     kind = part.get("type")
+    if kind is None and isinstance(part.get("kind"), str):  # as Pydantic AI saves its parts
+        kind = part["kind"]
+        part = {**part, "type": kind}
     convert = _BY_TYPE.get(kind) if isinstance(kind, str) else None
     if convert is None and (kind is None or kind == ""):
         convert = next((_BY_MEMBER[key] for key in part if key in _BY_MEMBER), None)
@@ -87,9 +90,14 @@ def _refusal(part: Part) -> Block:
     return {"type": "text", "text": text, "extras": {"refusal": True}}
 
 
-def _reasoning(part: Part) -> Block:
-    """Reasoning; of OpenAI's Responses only the summary's parts have words, or nothing has."""
+def reasoning(part: Part) -> Block:
+    """Reasoning; of OpenAI's Responses only the summary's parts have words, or nothing has.
+
+    Traceloop writes these parts as JSON in place of the text.
+    """
     said = first_of(part, "content", "thinking", "text", "reasoning", "summary", "reasoningText")
+    if isinstance(said, str) and said.startswith("[{"):
+        said = from_json(said)
     if isinstance(said, (list, tuple)):
         said = "\n".join(json_text(item.get("text", "")) for item in said if _is_part(item))
     elif isinstance(said, dict):
@@ -106,7 +114,7 @@ def _is_part(item: Any) -> bool:
 
 def _reasoning_content(part: Part) -> Block | None:
     inner = part.get("reasoningContent")
-    return _reasoning(inner) if isinstance(inner, dict) else None
+    return reasoning(inner) if isinstance(inner, dict) else None
 
 
 def tool_call(part: Part) -> Block:
@@ -148,13 +156,29 @@ def _server_tool_result(part: Part) -> Block:
 
 
 def _blob(part: Part) -> Block | None:
-    return _data(part, first_of(part, "content", "data"))
+    return _data(part, first_of(part, "content", "data", "binary_content"))
 
 
 def _data(part: Part, data: Any, modality: str | None = None) -> Block | None:
+    """Media by their bytes, in base64 or not; or by the link that stands in their place."""
+    if isinstance(data, dict):
+        data = _buffer(data)
     if isinstance(data, bytes):
         data = base64.b64encode(data).decode()
-    return _media(part, "base64", data, modality) if isinstance(data, str) else None
+    if not isinstance(data, str):
+        return None
+    if data.startswith(("data:", "http:", "https:")):
+        return _uri({**part, "uri": data}, modality)
+    return _media(part, "base64", data, modality)
+
+
+def _buffer(held: Part) -> bytes | None:
+    """What JavaScript's ``JSON.stringify`` makes of a Buffer, or of an array of bytes."""
+    data = held.get("data") if held.get("type") == "Buffer" else list(held.values())
+    try:
+        return bytes(data) if isinstance(data, (list, tuple)) else None
+    except (TypeError, ValueError):
+        return None
 
 
 def _uri(part: Part, modality: str | None = None) -> Block | None:
@@ -176,10 +200,7 @@ def _file(part: Part) -> Block | None:
     if found is not None:
         return _media(part, "id", found)
     data = first_of(part, "file_data", "fileData", "file_url", "url", "data", "base64")
-    if not isinstance(data, str):
-        return _data(part, data)
-    is_link = data.startswith(("data:", "http:", "https:"))
-    return _uri({**part, "uri": data}) if is_link else _data(part, data)
+    return _data(part, data)
 
 
 def _image_url(part: Part) -> Block | None:
@@ -271,9 +292,9 @@ _BY_TYPE: Final[dict[str, Callable[[Part], Block | None]]] = {
     "output_text": _text,
     "summary_text": _text,
     "refusal": _refusal,
-    "reasoning": _reasoning,
-    "thinking": _reasoning,
-    "redacted_thinking": _reasoning,
+    "reasoning": reasoning,
+    "thinking": reasoning,
+    "redacted_thinking": reasoning,
     "tool_call": tool_call,
     "tool-call": tool_call,
     "tool_use": tool_call,

@@ -27,23 +27,37 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
         composed.update(whole if isinstance(whole, Mapping) else {spare: whole})
     for name, value in parts.items():
         key, rest = _place(name)
+        if key == "output" and _ends_in(value, parts.get("outputs.messages")):
+            continue
         if key == "messages" and not isinstance(value, list):
             composed[f"{spare}_messages" if spare in composed else spare] = value
         elif rest:
             composed.setdefault(key, {})[rest] = value
-        elif key and key != "system":
+        elif key and key not in _WITHIN:
             composed[key] = value
     if system := parts.get("inputs.system"):
         composed["messages"] = _led_by(system, composed.get("messages", []))
+    if thought := parts.get("outputs.reasoning"):
+        composed["messages"] = _thought(thought, composed.get("messages", []))
     return composed
+
+
+def _ends_in(text: Any, messages: Any) -> bool:
+    """Whether an output is no more than the words of the last message."""
+    if not isinstance(text, str) or not isinstance(messages, list) or not messages:
+        return False
+    return text == "".join(
+        block["text"] for block in messages[-1]["content"] if block["type"] == "text"
+    )
 
 
 @lru_cache(maxsize=1024)
 def _names(*fields: str) -> tuple[str, ...] | None:
     """What these fields are called below their side; None if that takes more than a name."""
     places = [_place(field) for field in fields]
-    plain = all(key and not rest and key != "system" for key, rest in places)
-    return tuple(key for key, _ in places) if plain else None
+    plain = all(key and not rest and key not in _WITHIN for key, rest in places)
+    keys = tuple(key for key, _ in places)
+    return keys if plain and not {"messages", "output"} <= {*keys} else None
 
 
 @lru_cache(maxsize=1024)
@@ -51,6 +65,21 @@ def _place(name: str) -> tuple[str, str]:
     """``inputs.variables.city`` → variables, city."""
     key, _, rest = name.partition(".")[2].partition(".")
     return key, rest
+
+
+_WITHIN: Final = frozenset(("system", "reasoning"))
+"""Fields that become part of the messages."""
+
+
+def _thought(text: str, messages: Any) -> Any:
+    """The answer after what was thought of it, unless it tells that itself."""
+    found = {"type": "reasoning", "text": text}
+    if not isinstance(messages, list) or not messages:
+        return [{"role": "assistant", "content": [found]}]
+    first, content = messages[0], messages[0]["content"]
+    if any(block["type"] == "reasoning" for block in content):
+        return messages
+    return [{**first, "content": [found, *content]}, *messages[1:]]
 
 
 def _led_by(system: JsonObject, messages: Any) -> Any:
@@ -73,6 +102,7 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
     if cached > totals.get("input_tokens", cached):
         totals["input_tokens"] += cached
         totals.pop("total_tokens", None)
+    _split_cache(details)
     if run_type == "embedding" and "input_tokens" in totals:
         totals.setdefault("output_tokens", 0)
     if len(totals) > 1:
@@ -84,6 +114,16 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
         if counted := {key: count for key, count in found.items() if count}:
             totals[name] = counted
     return totals
+
+
+def _split_cache(details: dict[str, Any]) -> None:
+    """Tokens written to the cache that are told by how long they stay are not counted twice.
+
+    As LangChain's integration has it, by which LangSmith's prices go.
+    """
+    apart = sum(details.get(f"ephemeral_{span}_input_tokens", 0) for span in ("5m", "1h"))
+    if apart and "cache_creation" in details:
+        details["cache_creation"] = max(0, details["cache_creation"] - apart)
 
 
 def _complete(totals: dict[str, Any]) -> None:

@@ -10,10 +10,11 @@ Scalar: TypeAlias = Literal[
     "name",
     "name.method",  # a span that is called by this alone is called by the next one too
     "name.target",
-    "name.from",  # which of the next three a run of this kind is called by
+    "name.from",  # which of the next four a run of this kind is called by
     "tool.name",
     "agent.name",
     "workflow.name",
+    "function.name",
     "run_type",
     "model.request",
     "model.response",
@@ -23,9 +24,12 @@ Scalar: TypeAlias = Literal[
     "attachments",
     "reference_example_id",
     "first_token_s",
+    "first_token_ns",  # the same as a point in time
     "error.type",
     "error.code",
+    "error.message",
     "error.from_events",
+    "error.stated",  # failed, whatever the status
     "lineage.run_id",
     "lineage.trace_id",
     "lineage.parent_id",
@@ -66,6 +70,9 @@ Scalar: TypeAlias = Literal[
     "params.stop",
     "params.stream",
     "params.temperature",
+    "params.thinking.budget_tokens",
+    "params.thinking.type",
+    "params.tool_choice",
     "params.tools",
     "params.top_k",
     "params.top_p",
@@ -108,6 +115,8 @@ Content: TypeAlias = Literal[
     "outputs.dimensions",
     "outputs.documents",
     "outputs.messages",
+    "outputs.output",
+    "outputs.reasoning",
     "outputs.records",
     "outputs.rows",
     "outputs.status_code",
@@ -118,7 +127,7 @@ Field: TypeAlias = Scalar | Content
 CONTENT: Final[frozenset[str]] = frozenset((*get_args(Content), "params.tools", "attachments"))
 """Fields that hiding inputs or outputs must reach. What feeds them never falls into metadata."""
 
-MINOR: Final[frozenset[str]] = frozenset(("inputs.system", "inputs.variables"))
+MINOR: Final[frozenset[str]] = frozenset(("inputs.system", "inputs.variables", "outputs.reasoning"))
 """Content that goes with other content: who has no more than this does not own the inputs."""
 
 UNIONS: Final[frozenset[str]] = frozenset(("tags",))

@@ -19,6 +19,16 @@ _ITSELF: Final = ""
 
 def tree_of(start: str, keys: Iterable[str]) -> list[Tree]:
     """What the keys that begin with ``start`` spell, as a list in the order of their numbers."""
+    root = _root(start, keys)
+    return [_tree(root[name]) for name in sorted(root, key=_place)]
+
+
+def names_of(start: str, keys: Iterable[str]) -> dict[str, Tree]:
+    """The same as a dict, by their names."""
+    return {name: _tree(node) for name, node in _root(start, keys).items()}
+
+
+def _root(start: str, keys: Iterable[str]) -> dict[str, Any]:
     root: dict[str, Any] = {}
     for key in keys:
         *path, leaf = key[len(start) :].split(".", DEPTH)
@@ -32,7 +42,7 @@ def tree_of(start: str, keys: Iterable[str]) -> list[Tree]:
             node[leaf][_ITSELF] = key
         else:
             node[leaf] = key
-    return [_tree(root[name]) for name in sorted(root, key=_place)]
+    return root
 
 
 def grown(tree: Tree, attributes: Mapping[str, Any]) -> Any:

@@ -77,14 +77,43 @@ def first_token_s(value: Any) -> Any:
     return as_seconds(value / 1000 if type(value) is int else value)
 
 
+def embedded(value: Any) -> Any:
+    """The texts that were embedded, of which some make messages."""
+    made = input_messages(value)
+    texts = made is not UNREADABLE and isinstance(made, list) and list(map(_only_text, made))
+    return texts if texts and None not in texts else UNREADABLE
+
+
+def _only_text(message: Mapping[str, Any]) -> Any:
+    content = message["content"]
+    return content[0].get("text") if len(content) == 1 else None
+
+
+def conversation(value: Any) -> Any:
+    """The id of a conversation; that of the last response changes with each (genai.md §2.3)."""
+    return UNREADABLE if str(value).startswith("resp_") else as_text(value)
+
+
 def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
-    """What a model was told, in events that are named after who said it."""
+    """What a model was told, in events that are named after who said it.
+
+    The instrumentation of botocore tells a tool's result twice: by itself, and as the user's.
+    """
     items = [{"role": name.split(".")[1], **_opened(held, "content")} for name, held in told]
-    return messages(items, "user") or Thin([])
+    found = messages(items, "user")
+    once = [
+        message
+        for index, message in enumerate(found)
+        if message["role"] != "tool" or message not in found[:index][-1:]
+    ]
+    return once or Thin([])
 
 
 def chosen(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
-    """What a model answered: a choice with its message, which may be the mere content of one."""
+    """What a model answered: a choice with its message, which may be the mere content of one.
+
+    Where a choice called tools, Strands has their results beside it.
+    """
     items = []
     for _, held in told:
         choice = _opened(held, "message")
@@ -92,6 +121,8 @@ def chosen(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
         items.append(
             {**inner, **choice} if isinstance(inner, dict) else {"content": inner, **choice}
         )
+        if "tool.result" in held:
+            items.append({"role": "tool", "content": from_json(held["tool.result"])})
     found = messages(items, "assistant")
     return found if any(message["content"] for message in found) else Thin(found)
 
@@ -146,7 +177,7 @@ GEN_AI: Final = Convention(
         attr("model.response", "gen_ai.response.model", via=as_text),
         attr("metadata.response_id", "gen_ai.response.id", via=as_text),
         attr("metadata.finish_reasons", "gen_ai.response.finish_reasons", via=finish_reasons),
-        attr("metadata.thread_id", "session.id", "gen_ai.conversation.id", via=as_text),
+        attr("metadata.thread_id", "session.id", "gen_ai.conversation.id", via=conversation),
         attr(
             "metadata.user_id",
             "user.id",
@@ -164,6 +195,7 @@ GEN_AI: Final = Convention(
             via=as_seconds,
         ),
         attr("first_token_s", "gen_ai.server.time_to_first_token", via=first_token_s),
+        attr("error.message", "error.message", via=as_text, keep=True),
         attr("error.type", "error.type", via=error_type, keep=True),
         attr("params.temperature", "gen_ai.request.temperature", via=as_float),
         attr("params.top_p", "gen_ai.request.top_p", via=as_float),
@@ -261,6 +293,12 @@ GEN_AI: Final = Convention(
         attr("usage.output_token_details.image", "gen_ai.usage.image.output_tokens", via=as_count),
         attr("usage.output_token_details.text", "gen_ai.usage.text.output_tokens", via=as_count),
         attr("inputs.system", "gen_ai.system_instructions", via=instructions),
+        attr(
+            "inputs.input",
+            "gen_ai.input.messages",
+            via=embedded,
+            when=When(runs=("embedding",)),
+        ),
         attr("inputs.messages", "gen_ai.input.messages", via=input_messages),
         attr("inputs.query", "gen_ai.retrieval.query.text", "gen_ai.memory.query.text"),
         prefix("inputs.variables", "gen_ai.prompt.variable."),

@@ -31,6 +31,7 @@ from otel_langsmith.conventions.rows import (
     prefix,
     spread,
 )
+from otel_langsmith.conventions.tools import tool_definitions
 from otel_langsmith.run import RUN_TYPES
 
 _KINDS: Final = {word: word for word in RUN_TYPES}
@@ -118,6 +119,7 @@ LANGSMITH: Final = Convention(
         spread("gen_ai.usage.input_token_details", via=_DETAILS["input_token_details"]),
         spread("gen_ai.usage.output_token_details", via=_DETAILS["output_token_details"]),
         attr("params.stream", "langsmith.request.streaming", via=as_bool),
+        attr("params.tools", "tools", via=tool_definitions),
         attr("metadata.service_tier", "gen_ai.response.service_tier", via=as_text),
         attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint", via=as_text),
         prefix("metadata", "langsmith.metadata.", via=from_json),

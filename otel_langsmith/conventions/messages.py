@@ -19,6 +19,7 @@ from otel_langsmith.conventions.blocks import (
     block,
     blocks,
     is_known,
+    reasoning,
     tool_call,
 )
 from otel_langsmith.conventions.readers import Thin, as_raw, first_of, from_json, json_text
@@ -34,6 +35,7 @@ _ROLES: Final = {
     # OpenAI renamed `system` for its reasoning models; LangSmith knows only the old word.
     "developer": "system",
 }
+_NOBODY: Final = ("", "unknown")
 _CONSTRUCTORS: Final = {
     "AIMessage": "assistant",
     "AIMessageChunk": "assistant",
@@ -57,6 +59,12 @@ _ITEMS: Final = frozenset(
 )
 """What OpenAI's Responses API puts beside messages, each a part of the assistant's next one."""
 
+_SAYING: Final = ("content", "parts", "tool_calls", "function_call")
+"""Members of which a message has one; a thing with a type and none of these is a part."""
+
+_WITHHELD: Final = {"type": "text"}
+"""What Pydantic AI writes of a text that it was told not to capture."""
+
 
 def input_messages(value: Any) -> Any:
     """What a model was told: a list of messages, or the raw text if it is no JSON."""
@@ -71,8 +79,8 @@ def output_messages(value: Any) -> Any:
 def instructions(value: Any) -> Any:
     """System instructions, which come without a role, as the one message they are."""
     found = from_json(value)
-    if isinstance(found, dict) and "parts" in found:
-        found = found["parts"]
+    if isinstance(found, dict):
+        found = first_of(found, "parts", "content") or found
     content = blocks(found)
     return {"role": "system", "content": content} if content else Thin(None)
 
@@ -125,7 +133,9 @@ def _spoken(item: Part) -> Message | None:
         if type(text) is not str or part.get("type") != "text":
             return None
         content.append({"type": "text", "text": text})
-    return {"role": _ROLES.get(role, role), "content": content} if role and content else None
+    if not content or role in _NOBODY:
+        return None
+    return {"role": _ROLES.get(role, role), "content": content}
 
 
 def _is_mapping(item: Any) -> bool:
@@ -140,18 +150,18 @@ def _add(found: list[Message], item: Part, role: str) -> None:
     """A message as it came, after a tool message for each result that it brought."""
     kind = item.get("type")
     if isinstance(kind, str) and "role" not in item:
-        if _add_item(found, item, kind):
+        if _add_item(found, item, kind, role):
             return
         plain = _of_langchain(item)
         if plain is not None:
             item = plain
-    parts = item.get("parts")
-    if parts is None:
-        parts = item.get("content")
+    parts = _parts_of(item)
     if isinstance(parts, (list, tuple)):
         before = len(found)
         content = []
         for part in parts:
+            if part == _WITHHELD:
+                continue
             is_text = isinstance(part, dict) and part.get("type") == "text"  # as most parts are
             answer = None if is_text else _result(part)
             if answer is None:
@@ -165,13 +175,31 @@ def _add(found: list[Message], item: Part, role: str) -> None:
     found.append(_message(item, content, role))
 
 
-def _add_item(found: list[Message], item: Part, kind: str) -> bool:
+def _parts_of(item: Part) -> Any:
+    parts = item.get("parts")
+    if parts is None:
+        parts = item.get("content")
+    told_by_tool = item.get("role") == "tool" and not isinstance(parts, str)
+    return _told_by_tool(parts) if told_by_tool else parts
+
+
+def _told_by_tool(result: Any) -> Any:
+    """A tool's result: parts, or else a text, which is JSON of what was none."""
+    items = result if isinstance(result, (list, tuple)) else (result,)
+    known = all(is_known(item) or _result(item) is not None for item in items)
+    return result if known or result is None else json_text(result)
+
+
+def _add_item(found: list[Message], item: Part, kind: str, role: str) -> bool:
     """Whether the item is one of those that stand beside messages, and was added as such."""
     if kind in RESULTS:
         found.append(tool_message(item))
         return True
     if kind in _ITEMS:
         found.append({"role": "assistant", "content": [block(item)]})
+        return True
+    if kind not in _LANGCHAIN and kind != "constructor" and item.keys().isdisjoint(_SAYING):
+        found.append({"role": role, "content": [block(item)]})
         return True
     return False
 
@@ -207,21 +235,28 @@ def _of_langchain(item: Part) -> Part | None:
 
 def _message(item: Part, content: list[Block], role: str) -> Message:
     said = item.get("role")
-    if isinstance(said, str) and said:
+    if isinstance(said, str) and said not in _NOBODY:
         said = _ROLES.get(said, said)
     else:
         said = "assistant" if "tool_calls" in item else role
     message: Message = {"role": said, "content": content}
     if len(item) > 2 or not content or "role" not in item:  # noqa: PLR2004 - beside these two
         _add_members(message, content, item)
+    if len(content) > 1 and content[-1]["type"] == "reasoning" and said == "assistant":
+        message["content"] = _thought_first(content)
     return message
+
+
+def _thought_first(content: list[Block]) -> list[Block]:
+    """What was thought stands before what was said, though Traceloop puts it last."""
+    return sorted(content, key=lambda found: found["type"] != "reasoning")
 
 
 def _add_members(message: Message, content: list[Block], item: Part) -> None:
     """What stands beside the content of a message, in the one place where it belongs."""
     thought = first_of(item, "reasoning_content", "reasoning")
     if isinstance(thought, str):
-        content.insert(0, {"type": "reasoning", "text": thought})
+        content.insert(0, reasoning({"content": thought}))
     if item.get("refusal"):
         refused = {"refusal": True}
         content.append({"type": "text", "text": json_text(item["refusal"]), "extras": refused})
@@ -295,6 +330,10 @@ def _result(part: Any) -> Message | None:
 def tool_message(part: Part) -> Message:
     """A tool's result: ``response`` in OpenTelemetry's schema, ``result`` in its examples."""
     result = first_of(part, "response", "result", "content", "output")
+    failed = part.get("is_error") is True or part.get("status") == "error"
+    if isinstance(result, dict) and result.keys() == {"type", "value"}:  # as Vercel has it
+        failed = str(result["type"]).startswith("error")
+        result = result["value"]
     is_blocks = isinstance(result, (list, tuple)) and all(map(is_known, result))
     message: Message = {
         "role": "tool",
@@ -305,6 +344,6 @@ def tool_message(part: Part) -> Message:
     }
     if name := first_of(part, "name", "toolName"):
         message["name"] = name
-    if part.get("is_error") is True or part.get("status") == "error":
+    if failed:
         message["status"] = "error"
     return message

@@ -4,11 +4,11 @@ import re
 from functools import lru_cache
 from typing import Any, Final
 
-from otel_langsmith.conventions.readers import UNREADABLE, as_text, as_texts
+from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_text, as_texts
+from otel_langsmith.conventions.tools import tool_definitions
 
 PROVIDERS: Final = {
     "openai": "openai",
-    "openai.chat": "openai",
     "anthropic": "anthropic",
     "cohere": "cohere",
     "deepseek": "deepseek",
@@ -16,17 +16,23 @@ PROVIDERS: Final = {
     "perplexity": "perplexity",
     "mistral_ai": "mistral",
     "mistralai": "mistral",
+    "mistral": "mistral",
+    "amazon-bedrock": "amazon_bedrock",
     "aws": "amazon_bedrock",
     "aws.bedrock": "amazon_bedrock",
     "az.ai.inference": "azure",
     "az.ai.openai": "azure",
+    "azure-openai": "azure",
     "azure.ai.inference": "azure",
     "azure.ai.openai": "azure",
     "gcp.gemini": "google_genai",
     "gcp.gen_ai": "google_genai",
     "gemini": "google_genai",
     "google": "google_genai",
+    "google.generative-ai": "google_genai",
     "gcp.vertex_ai": "google_vertexai",
+    "google.vertex": "google_vertexai",
+    "vertex": "google_vertexai",
     "vertex_ai": "google_vertexai",
     "x_ai": "xai",
 }
@@ -36,6 +42,7 @@ FRAMEWORKS: Final = frozenset(
     (
         "autogen",
         "crewai",
+        "gcp.vertex.agent",
         "haystack",
         "langchain",
         "langgraph",
@@ -60,6 +67,8 @@ _REASONS: Final = {
     "stop": "stop",
     "max_tokens": "length",
     "max_output_tokens": "length",
+    "length": "length",
+    "content_filter": "content_filter",
 }
 
 
@@ -72,12 +81,22 @@ def provider(value: Any) -> Any:
     if word is UNREADABLE or word in FRAMEWORKS:
         return UNREADABLE
     lower = word.lower()
-    return PROVIDERS.get(lower) or (lower if lower == word else UNREADABLE)
+    return _known(lower) or (lower if lower == word else UNREADABLE)
+
+
+def _known(word: str) -> str | None:
+    """The provider, who may have several APIs: ``openai.responses``, ``google.vertex.chat``."""
+    while word and word not in PROVIDERS:
+        word = word.rpartition(".")[0]
+    return PROVIDERS.get(word)
 
 
 def error_type(value: Any) -> Any:
-    """The kind of an error; ``_OTHER`` is the spec's word for none."""
-    return UNREADABLE if value == "_OTHER" else as_text(value)
+    """The kind of an error; ``_OTHER`` is the spec's word for none, ``<class 'x'>`` Python's."""
+    word = as_text(value)
+    if word is UNREADABLE or word == "_OTHER":
+        return UNREADABLE
+    return word.removeprefix("<class '").removesuffix("'>")
 
 
 def maker(model: str) -> str | None:
@@ -100,4 +119,41 @@ def _reasons(words: tuple[str, ...]) -> Any:
     found = as_texts(words)
     if found is UNREADABLE:
         return found
-    return tuple(_REASONS.get(word.rpartition(".")[2].lower(), word) for word in found)
+    return tuple(_REASONS.get(_plain(word), word) for word in found)
+
+
+def _plain(reason: str) -> str:
+    """``FinishReason.TOOL_CALLS`` and ``tool-calls`` → ``tool_calls``."""
+    return reason.rpartition(".")[2].lower().replace("-", "_")
+
+
+def parameters(value: Any) -> Any:
+    """What the model was called with, under the names it has there; messages are not of it."""
+    found = as_object(value)
+    if found is UNREADABLE:
+        return found
+    fields: dict[str, Any] = {
+        f"params.{name}": part
+        for name, part in found.items()
+        if name not in _ELSEWHERE and _is_set(part)
+    }
+    if "tools" in found:
+        fields["params.tools"] = tool_definitions(found["tools"])
+    model = as_text(found.get("model", found.get("model_name")))
+    if model is not UNREADABLE:
+        fields["model.request"] = model
+    return fields
+
+
+def _is_set(part: Any) -> bool:
+    """Whether a parameter was given; Langfuse writes JavaScript's word for no limit."""
+    return part is not None and part not in ([], "", "Infinity", "None")
+
+
+_ELSEWHERE: Final = frozenset(
+    (
+        *("contents", "input", "instructions", "messages", "prompt", "system"),
+        "system_instruction",
+        *("model", "model_name", "tools", "_type"),
+    )
+)

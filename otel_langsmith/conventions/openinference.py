@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval
 from otel_langsmith.conventions.messages import messages
-from otel_langsmith.conventions.models import finish_reasons, provider
+from otel_langsmith.conventions.models import finish_reasons, parameters, provider
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
     Thin,
@@ -163,42 +163,6 @@ def embedded(found: list[Any]) -> Any:
     return retrieval.vectors(map(from_json, vectors)) or UNREADABLE
 
 
-def embedded_raw(value: Any) -> Any:
-    """The same from OpenAI's response."""
-    found = as_object(value)
-    data = found.get("data") if found is not UNREADABLE else None
-    if not isinstance(data, list):
-        return UNREADABLE
-    vectors = (item.get("embedding") for item in data if isinstance(item, dict))
-    return retrieval.vectors(vectors) or UNREADABLE
-
-
-def parameters(value: Any) -> Any:
-    """What the model was called with, under the names it has there; messages are not of it."""
-    found = as_object(value)
-    if found is UNREADABLE:
-        return found
-    fields: dict[str, Any] = {
-        f"params.{name}": part
-        for name, part in found.items()
-        if part is not None and part != [] and name not in _ELSEWHERE
-    }
-    if "tools" in found:
-        fields["params.tools"] = tool_definitions(found["tools"])
-    model = as_text(found.get("model", found.get("model_name")))
-    if model is not UNREADABLE:
-        fields["model.request"] = model
-    return fields
-
-
-_ELSEWHERE: Final = frozenset(
-    (
-        *("contents", "input", "messages", "prompt", "system", "system_instruction"),
-        *("model", "model_name", "tools", "_type"),
-    )
-)
-
-
 def metadata(value: Any) -> Any:
     """The user's own metadata, each under its name; LangChain's tell LangSmith's names already."""
     found = as_object(value)
@@ -315,7 +279,7 @@ OPENINFERENCE: Final = Convention(
         ),
         indexed("outputs.documents", "retrieval.documents.", via=flat_documents),
         indexed("outputs.documents", "reranker.output_documents.", via=flat_documents),
-        attr("outputs", "output.value", via=embedded_raw, when=When(runs=_EMBEDDING)),
+        attr("outputs", "output.value", via=retrieval.embedded, when=When(runs=_EMBEDDING)),
         attr("outputs", "output.value", via=payloads.conversation, when=LATE),
         # Google's automatic calls come without the prefix of their message (genai.md §2.2).
         indexed("outputs.messages", "message.tool_calls.", via=stray_calls, when=LATE),

@@ -4,11 +4,12 @@ A raw payload has what flattened views lose: media, names, refusals, each choice
 is told by its members; one that cannot be told is unreadable here, and shown as it is elsewhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from otel_langsmith.conventions.messages import Message, instructions, is_message, messages
-from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, first_of, from_json
+from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, as_count, first_of, from_json
+from otel_langsmith.conventions.tools import tool_definitions
 
 REDACTED: Final = "__REDACTED__"
 """What OpenInference writes for content that it was told to hide."""
@@ -18,6 +19,7 @@ def request(value: Any) -> Any:
     """The messages of a request: to OpenAI (old or new), Anthropic, Google, or by LangChain."""
     found = from_json(value)
     if isinstance(found, (list, tuple)):
+        found = [item for item in found if not is_tool(item)]
         return messages(found, "user") if any(map(_tells, found)) else UNREADABLE
     if not isinstance(found, dict):
         return UNREADABLE
@@ -32,7 +34,7 @@ def answer(value: Any) -> Any:
     """The messages of a response, one for each choice."""
     found = from_json(value)
     if isinstance(found, (list, tuple)):
-        return messages(found, "assistant") if any(map(_tells, found)) else UNREADABLE
+        return _choices(found)
     if not isinstance(found, dict):
         return UNREADABLE
     for key, choices in _CHOICES.items():
@@ -42,7 +44,101 @@ def answer(value: Any) -> Any:
     if is_message(found) or _is_google(found):
         return messages([_google(found)], "assistant")
     inner = found.get("message")
-    return messages([inner], "assistant") if is_message(inner) else UNREADABLE
+    if is_message(inner):
+        return messages([inner], "assistant")
+    text = first_of(found, *_TEXTS)
+    return messages([text], "assistant") if isinstance(text, str) else UNREADABLE
+
+
+def _choices(found: Sequence[Any]) -> Any:
+    """Those of OpenAI without what was around them, or messages as they are."""
+    if found and all(map(_is_choice, found)):
+        return messages(map(_chat_choice, found), "assistant")
+    return messages(found, "assistant") if any(map(_tells, found)) else UNREADABLE
+
+
+_TEXTS: Final = ("combined_chunk_content", "text")
+"""An answer that is nothing but words: Logfire's of a stream and of a completion."""
+
+
+def told(value: Any) -> Any:
+    """What a model was told, in events that stand in one attribute instead of on the span."""
+    return messages(_halves(value)[0], "user") or UNREADABLE
+
+
+def chosen(value: Any) -> Any:
+    """What it answered in the same events."""
+    return messages(_halves(value)[1], "assistant") or UNREADABLE
+
+
+_CHOICE: Final = "gen_ai.choice"
+_TOLD: Final = frozenset(f"gen_ai.{role}.message" for role in ("system", "user", "tool"))
+
+
+def _halves(value: Any) -> tuple[list[Any], list[Any]]:
+    """The messages before an answer and those of it: its choices, or else what nobody told it."""
+    found = from_json(value)
+    if not isinstance(found, (list, tuple)) or not all(map(_is_event, found)):
+        return [], []
+    names = [item["event.name"] for item in found]
+    end = max((number for number, name in enumerate(names, 1) if name in _TOLD), default=0)
+    end = names.index(_CHOICE) if _CHOICE in names else end
+    items = list(map(_event_message, found))
+    return items[:end], items[end:]
+
+
+def _is_event(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("event.name"), str)
+
+
+def _event_message(held: Mapping[str, Any]) -> Any:
+    """A choice has its message inside; of an image Logfire has the URI, of others the ``data``."""
+    if isinstance(held.get("data"), dict):
+        return held["data"]
+    if held["event.name"] != _CHOICE:
+        said = held.get("content")
+        is_data = isinstance(said, str) and said.startswith("data:") and ";base64," in said[:99]
+        return {**held, "content": [{"type": "uri", "uri": said}]} if is_data else held
+    message = held.get("message")
+    inner = message if isinstance(message, dict) else {"content": message}
+    return {**inner, "finish_reason": held.get("finish_reason")}
+
+
+def asked(value: Any) -> Any:
+    """The same as `request`, of a mere text too: what the user said."""
+    return _told_by(request(value), value, "user")
+
+
+def answered(value: Any) -> Any:
+    """The same as `answer`, of a mere text too."""
+    return _told_by(answer(value), value, "assistant")
+
+
+def _told_by(found: Any, value: Any, role: str) -> Any:
+    if found is not UNREADABLE or not isinstance(value, str) or not value or value == REDACTED:
+        return found
+    is_text = isinstance(from_json(value), str) and not _is_cut(value)
+    return messages([value], role) if is_text else UNREADABLE
+
+
+def offered(value: Any) -> Any:
+    """The tools in a request, or those that Langfuse puts among its messages."""
+    found = from_json(value)
+    if isinstance(found, dict):
+        config = found.get("config")
+        tools = first_of(found, "tools", "functions")
+        if tools is None and isinstance(config, dict):
+            tools = config.get("tools")
+        return tool_definitions(tools) if tools else UNREADABLE
+    if not isinstance(found, (list, tuple)):
+        return UNREADABLE
+    return tool_definitions([item["content"] for item in found if is_tool(item)]) or UNREADABLE
+
+
+def is_tool(item: Any) -> bool:
+    """Whether a message of role ``tool`` is no answer of one, but its definition."""
+    inner = item.get("content") if isinstance(item, dict) and item.get("role") == "tool" else None
+    return isinstance(inner, dict) and ("function" in inner or "input_schema" in inner)
 
 
 def conversation(value: Any) -> Any:
@@ -61,6 +157,38 @@ def conversation(value: Any) -> Any:
     if isinstance(said, (list, tuple)) and said and all(map(_tells, said)):
         return {**found, "messages": messages(said, "user")}
     return found
+
+
+def usage(found: Mapping[str, Any]) -> dict[str, int]:
+    """The tokens of OpenAI's usage object, old or new, as fields."""
+    fields: dict[str, int] = {}
+    for path, field in _USAGE.items():
+        count = as_count(_at(found, path))
+        if count is not UNREADABLE:
+            fields.setdefault(field, count)
+    return fields
+
+
+def _at(found: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+_USAGE: Final = {
+    ("prompt_tokens",): "usage.input_tokens",
+    ("completion_tokens",): "usage.output_tokens",
+    ("total_tokens",): "usage.total_tokens",
+    ("prompt_tokens_details", "cached_tokens"): "usage.input_token_details.cache_read",
+    ("prompt_tokens_details", "audio_tokens"): "usage.input_token_details.audio",
+    ("input_tokens",): "usage.input_tokens",
+    ("output_tokens",): "usage.output_tokens",
+    ("input_tokens_details", "cached_tokens"): "usage.input_token_details.cache_read",
+    ("output_tokens_details", "reasoning_tokens"): "usage.output_token_details.reasoning",
+    ("cache_creation_input_tokens",): "usage.input_token_details.cache_creation",
+    ("completion_tokens_details", "reasoning_tokens"): "usage.output_token_details.reasoning",
+    ("completion_tokens_details", "audio_tokens"): "usage.output_token_details.audio",
+}
 
 
 def _is_cut(text: str) -> bool:
@@ -123,6 +251,10 @@ def _google(found: Any) -> Any:
         return found
     reason = first_of(found, "finish_reason", "finishReason")
     return {**found["content"], "finish_reason": reason}
+
+
+def _is_choice(item: Any) -> bool:
+    return isinstance(item, dict) and "role" not in item and is_message(item.get("message"))
 
 
 def _chat_choice(choice: Any) -> Any:

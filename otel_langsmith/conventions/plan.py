@@ -9,7 +9,7 @@ from collections.abc import Collection, Container, Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from otel_langsmith.conventions.flattened import Tree, tree_of
+from otel_langsmith.conventions.flattened import Tree, names_of, tree_of
 from otel_langsmith.conventions.rows import TURNS, Convention, Reader, Row
 from otel_langsmith.run import RunType
 
@@ -118,7 +118,7 @@ class Planner:
             if row.is_spoken:
                 self._spoken.append(rank)
             elif row.is_family:
-                self._starts.append((row.keys[0], rank))
+                self._starts += [(start, rank) for start in row.beginnings]
             else:
                 for key in row.keys:
                     self._exact.setdefault(key, []).append(rank)
@@ -141,7 +141,8 @@ class Planner:
                 sides[row.side].setdefault((row.when.turn, number), []).append((row, found))
                 (cleaned if self._conventions[number].fallback else claimed).update(found)
             else:
-                scalars.append((row, [key for key in found if row.keep or key not in claimed]))
+                gone = claimed | cleaned if row.kind == "prefix" else claimed
+                scalars.append((row, [key for key in found if row.keep or key not in gone]))
         inputs, outputs = (
             tuple(self._side(number, met, keys) for (_, number), met in side.items())
             for side in sides.values()
@@ -178,14 +179,10 @@ def applies(row: Row, scope: str, keys: Collection[str]) -> bool:
     """Whether the row is for spans of this scope with these attributes, whatever their values."""
     when = row.when
     return (
-        (not when.scope or any(_is_of(scope, name) for name in when.scope))
+        row.is_for(scope)
         and all(_has(key, keys) for key in when.given)
         and not any(_has(key, keys) for key in when.unless)
     )
-
-
-def _is_of(scope: str, name: str) -> bool:
-    return scope.startswith(name) if name.endswith(".") else scope == name
 
 
 def _has(name: str, keys: Collection[str]) -> bool:
@@ -224,9 +221,9 @@ def _steps(met: Iterable[tuple[Row, list[str]]], claimed: Container[str]) -> tup
 def _steps_of(row: Row, found: list[str]) -> Iterator[Step]:
     if not found:
         return
-    if row.kind == "indexed":
+    if row.is_grown:
         home, name = home_of(row.field or "")
-        tree = tree_of(row.keys[0], found)
+        tree = _tree(row, found)
         keys = tuple(found)
         yield Step(tree, row.via, home, name, row.keep, again=False, keys=keys, content=row.content)
         return
@@ -239,12 +236,18 @@ def _steps_of(row: Row, found: list[str]) -> Iterator[Step]:
 def _parts(row: Row, found: list[str], keys: Collection[str]) -> Iterator[Part]:
     """The same for content."""
     runs, least = row.when.runs, _members(row.when.at_least, keys)
-    if row.kind == "indexed" and found:
-        tree = tree_of(row.keys[0], found)
+    if row.is_grown and found:
+        tree = _tree(row, found)
         yield Part(row.field or "", tree, row.via, runs, least, tuple(found))
-    elif row.kind != "indexed":
+    elif not row.is_grown:
         for key in found:
             yield Part(_field(row, key), key, row.via, runs, least, (key,))
+
+
+def _tree(row: Row, found: list[str]) -> Tree:
+    if row.kind == "together":
+        return {key: key for key in found}
+    return (tree_of if row.kind == "indexed" else names_of)(row.keys[0], found)
 
 
 def _field(row: Row, key: str) -> str:

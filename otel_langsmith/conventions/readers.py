@@ -4,6 +4,7 @@ A span's attributes are written by anybody, in any of the types OpenTelemetry al
 text: ints as ``"64"``, lists as JSON, dicts as Python reprs, ``""`` and ``"None"`` for nothing.
 """
 
+import ast
 import base64
 import binascii
 import json
@@ -11,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any, Final
 
@@ -26,7 +28,14 @@ class Unreadable(Enum):
     UNREADABLE = "unreadable"
 
 
+class Blank(Enum):
+    """The type of the one value that says: nobody need keep this attribute (scalars only)."""
+
+    BLANK = "blank"
+
+
 UNREADABLE: Final = Unreadable.UNREADABLE
+BLANK: Final = Blank.BLANK
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,9 @@ _NOTHING: Final = frozenset(("", "None", "null", "<not specified>"))
 """How instrumentations spell a missing id or parameter (litellm, ADK, str(None))."""
 
 _LONGEST_NUMBER: Final = 40
+_LONGEST_REPR: Final = 16_384
+"""Characters; Python parses its own reprs a hundred times slower than orjson parses JSON."""
+
 _DIGITS_TO_0: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_NUMBER: Final = b"0" * 19
 """Integers of fewer digits fit 64 bits; orjson makes floats of those that do not, losing digits.
@@ -192,6 +204,58 @@ def nested_json(value: Any) -> Any:
     except orjson.JSONDecodeError:
         return value
     return value if isinstance(inner, (str, int, float)) else inner
+
+
+def from_repr(value: Any) -> Any:
+    """`from_json`, or the object or list that a Python repr spells out, as LiteLLM writes them."""
+    found = from_json(value)
+    if not isinstance(found, str) or len(found) > _LONGEST_REPR or found[:1] not in ("{", "["):
+        return found
+    try:
+        return ast.literal_eval(found)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return found
+
+
+def unquoted(value: Any) -> Any:
+    """The text that a JSON string spells out; any other value as it is."""
+    if not isinstance(value, str) or value[:1] != '"':
+        return value
+    try:
+        return orjson.loads(value)
+    except ValueError:
+        return value
+
+
+def decoded(value: Any) -> Any:
+    """The value that a JSON text spells out, be it a scalar: for dialects that encode whatever."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return from_json(value) if value.lstrip()[:1] in ("{", "[") else orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
+def in_json(via: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A reader of what `decoded` gives."""
+    return lambda value: via(decoded(value))
+
+
+def as_instant(value: Any) -> Any:
+    """A time in ISO 8601, quoted as JSON or not, as Unix nanoseconds."""
+    text = decoded(value)
+    if not isinstance(text, str):
+        return UNREADABLE
+    try:
+        at = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        since = (at if at.tzinfo else at.replace(tzinfo=timezone.utc)) - _EPOCH
+    except (ValueError, OverflowError):
+        return UNREADABLE
+    return (since // timedelta(microseconds=1)) * 1000
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def as_object(value: Any) -> Any:

@@ -29,10 +29,44 @@ def documents_of(value: Any) -> Any:
     return [_document(item) for item in found]
 
 
+def documents_or_texts(value: Any) -> Any:
+    """The same, or the mere texts of documents: of a step that says it is a retriever."""
+    found = from_json(value)
+    if isinstance(found, (list, tuple)) and found and all(isinstance(one, str) for one in found):
+        return [_document(text) for text in found]
+    return documents_of(found)
+
+
 def vectors(found: Iterable[Any]) -> dict[str, Json]:
     """What is told of embeddings instead of their numbers: how many, and of how many dimensions."""
     sizes = [len(vector) for vector in found if isinstance(vector, (list, tuple))]
     return {"count": len(sizes), "dimensions": sizes[0]} if sizes else {}
+
+
+def embedded(value: Any) -> Any:
+    """The same of OpenAI's response, of a list of vectors, or of one."""
+    found = from_json(value)
+    if isinstance(found, dict):
+        found = found.get("data")
+    if not isinstance(found, (list, tuple)):
+        return UNREADABLE
+    if found and all(isinstance(item, (int, float)) for item in found):
+        found = [found]
+    return vectors(_vector(item) for item in found) or UNREADABLE
+
+
+def _vector(item: Any) -> Any:
+    return from_json(item.get("embedding")) if isinstance(item, dict) else item
+
+
+def embedded_texts(value: Any) -> Any:
+    """The texts that a request, a list or a text wants embedded."""
+    found = from_json(value)
+    if isinstance(found, dict):
+        found = found.get("input")
+    if isinstance(found, str):
+        found = [found]
+    return found if isinstance(found, (list, tuple)) and found else UNREADABLE
 
 
 def _is_document(item: Any) -> bool:

@@ -5,6 +5,7 @@ Knows no attribute by name, and nothing of OpenTelemetry or HTTP.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from string import digits
 from typing import Any, Final, Literal, TypeAlias
 
 from otel_langsmith.conventions.fields import CONTENT, Field
@@ -14,7 +15,9 @@ from otel_langsmith.run import RunType
 Reader: TypeAlias = Callable[[Any], Any]
 """An attribute's value → a field's value, or `UNREADABLE`. Pure and total: never raises."""
 
-Kind: TypeAlias = Literal["attr", "prefix", "indexed", "spread", "event", "events"]
+Kind: TypeAlias = Literal[
+    "attr", "together", "prefix", "indexed", "named", "spread", "event", "events"
+]
 
 Turn: TypeAlias = Literal["early", "usual", "late"]
 """When in the reading of a span a row has its say."""
@@ -53,8 +56,8 @@ LATE: Final = When(turn="late")
 class Row:
     """Which attributes feed which field, through which reader.
 
-    Build one with `attr`, `prefix`, `indexed`, `spread`, `event` or `events`. ``keep`` leaves the
-    attribute where it is, so that it reaches metadata under its own name too.
+    Build one with `attr`, `together`, `prefix`, `indexed`, `named`, `spread`, `event` or `events`.
+    ``keep`` leaves the attribute where it is, so that it reaches metadata under its own name too.
     """
 
     kind: Kind
@@ -66,6 +69,13 @@ class Row:
     keep: bool = False
     when: When = ALWAYS
 
+    def is_for(self, scope: str) -> bool:
+        """Whether the row is for spans of this instrumentation scope."""
+        names = self.when.scope
+        return not names or any(
+            scope.startswith(name) if name.endswith(".") else scope == name for name in names
+        )
+
     @property
     def side(self) -> str | None:
         """``inputs`` or ``outputs`` if the row feeds one of them."""
@@ -75,7 +85,25 @@ class Row:
     @property
     def is_family(self) -> bool:
         """Whether ``keys`` are beginnings of names."""
-        return self.kind in ("prefix", "indexed")
+        return self.kind in ("prefix", "indexed", "named")
+
+    @property
+    def is_grown(self) -> bool:
+        """Whether all that the row finds is read as one structure, made of names."""
+        return self.kind in ("indexed", "named", "together")
+
+    @property
+    def beginnings(self) -> tuple[str, ...]:
+        """With what the names of a family begin: of an indexed one, up to a number's first digit.
+
+        ``gen_ai.prompt.0.content`` is of ``gen_ai.prompt.``, and ``gen_ai.prompt.name`` is not.
+        """
+        start = self.keys[0]
+        return tuple(start + digit for digit in digits) if self.kind == "indexed" else (start,)
+
+    def claims(self, key: str) -> bool:
+        """Whether the row is for an attribute of this name."""
+        return key.startswith(self.beginnings) if self.is_family else key in self.keys
 
     @property
     def is_spoken(self) -> bool:
@@ -102,6 +130,18 @@ def attr(
     )
 
 
+def together(field: Field, *keys: str, via: Reader, when: When = ALWAYS) -> Row:
+    """A row for what was spread over several attributes: ``via`` gets those there, as a mapping."""
+    return Row(
+        kind="together",
+        field=field,
+        keys=keys,
+        via=via,
+        content=field in CONTENT,
+        when=when,
+    )
+
+
 def prefix(field: Field, start: str, *, via: Reader = as_is, when: When = ALWAYS) -> Row:
     """A row for every attribute that begins with ``start``, each kept under its remainder."""
     return Row(
@@ -122,6 +162,21 @@ def indexed(field: Field, start: str, *, via: Reader, when: When = ALWAYS) -> Ro
     """
     return Row(
         kind="indexed",
+        field=field,
+        keys=(start,),
+        via=via,
+        content=field in CONTENT,
+        when=when,
+    )
+
+
+def named(field: Field, start: str, *, via: Reader, when: When = ALWAYS) -> Row:
+    """A row for what was flattened into ``start`` + ``messages``, ``model``, ``usage.input`` ….
+
+    ``via`` gets it grown back into one dict.
+    """
+    return Row(
+        kind="named",
         field=field,
         keys=(start,),
         via=via,

@@ -11,7 +11,7 @@ from otel_langsmith.conventions.fields import MINOR, UNIONS
 from otel_langsmith.conventions.flattened import grown
 from otel_langsmith.conventions.messages import size
 from otel_langsmith.conventions.plan import SEVERAL, Plan, Planner, Side, Step, home_of
-from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin
+from otel_langsmith.conventions.readers import BLANK, UNREADABLE, Raw, Thin
 from otel_langsmith.conventions.rows import Convention, Row
 
 Attributes: TypeAlias = Mapping[str, Any]
@@ -98,9 +98,10 @@ class Table:
         self._planner = Planner(conventions)
         self._plans: dict[tuple[str, ...], Plan] = {}
         rows = [row for convention in conventions for row in convention.rows if row.content]
-        still = [row for row in rows if not row.is_spoken]
+        self._scoped = [row for row in rows if row.when.scope and not row.is_spoken]
+        still = [row for row in rows if not (row.when.scope or row.is_spoken)]
         self._content = frozenset(key for row in still if not row.is_family for key in row.keys)
-        self._families = tuple(row.keys[0] for row in still if row.is_family)
+        self._families = tuple(start for row in still if row.is_family for start in row.beginnings)
         spoken = [row for row in rows if row.is_spoken]
         self._events = frozenset(
             (name, key) for row in spoken for name in row.names for key in row.keys
@@ -115,9 +116,16 @@ class Table:
             event_name == name or name.endswith(".") for name in self._tokens
         )
 
-    def is_content(self, key: str) -> bool:
-        """Whether any convention, winning or not, calls this attribute an input or an output."""
-        return key in self._content or key.startswith(self._families)
+    def is_content(self, key: str, scope: str = "") -> bool:
+        """Whether any convention, winning or not, calls this attribute an input or an output.
+
+        Some do so only on spans of a certain instrumentation scope.
+        """
+        return (
+            key in self._content
+            or key.startswith(self._families)
+            or any(row.claims(key) and row.is_for(scope) for row in self._scoped)
+        )
 
     def is_event_content(self, name: str, key: str) -> bool:
         """The same for an attribute of a span event."""
@@ -160,11 +168,11 @@ def _read_scalars(steps: tuple[Step, ...], reading: Reading, attributes: Attribu
     taken: set[str] = set()
     for step in steps:
         source, via, home, name, keep, again, keys, content = step
-        if again and not keep and source in taken:
+        if again and not keep and keys and taken.issuperset(keys):
             continue
         value = via(attributes[source] if type(source) is str else grown(source, attributes))
-        if value is UNREADABLE:
-            took = False
+        if value is UNREADABLE or value is BLANK:
+            took = value is BLANK
         elif home >= 0 and name not in homes[home]:
             homes[home][name] = value
             took = True

@@ -13,6 +13,10 @@ it would wait for up to five milliseconds, twelve times as often late (performan
 
 _yield: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
 
+AT_ONCE: Final = threading.Event()
+"""An interrupt that is there from the start: one attempt, and no wait for another."""
+AT_ONCE.set()
+
 _T = TypeVar("_T")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from instrumented.script import ANSWER, USAGE
-from support.programs import Traced, cases, gap, needs
+from support.programs import Traced, cases, needs
 
 needs(
     "flask",
@@ -36,16 +36,10 @@ MODELS = {
     "smolagents_agent": "OpenAIModel.generate",
 }
 
-NO_TABLE = "there is no OpenInference table yet"
-NO_ROWS = "there are no rows for Pydantic AI's own attributes yet"
-
 
 def each(**gaps: str) -> pytest.MarkDecorator:
     """Once for each program; those named fall short today, for the reason given."""
     return pytest.mark.parametrize("program", cases(MODELS, gaps))
-
-
-OPENINFERENCE = dict.fromkeys(("langchain_rag", "langgraph_agent", "smolagents_agent"), NO_TABLE)
 
 
 def said(content: Any) -> list[tuple[str, list[str]]]:
@@ -75,7 +69,7 @@ def models(tree: Traced, program: str) -> list[StoredRun]:
 # ── Models ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@each(**OPENINFERENCE)
+@each()
 def test_the_last_answer_is_the_models(program: str, traced: Callable[..., Traced]) -> None:
     last = models(traced(program), program)[-1]
     wanted = (
@@ -86,7 +80,7 @@ def test_the_last_answer_is_the_models(program: str, traced: Callable[..., Trace
     assert said(last.outputs) == wanted
 
 
-@each(**OPENINFERENCE, pydantic_ai_agent="no row for gen_ai.usage.details.reasoning_tokens yet")
+@each()
 def test_model_calls_cost_what_they_cost(program: str, traced: Callable[..., Traced]) -> None:
     """Smolagents counts neither what was cached nor what was thought."""
     details = program != "smolagents_agent"
@@ -103,7 +97,7 @@ def test_nothing_else_costs_anything(program: str, traced: Callable[..., Traced]
     assert [run.name for run in others if run.usage] == []
 
 
-@each(**OPENINFERENCE)
+@each()
 def test_models_go_by_their_names_in_the_price_table(
     program: str, traced: Callable[..., Traced]
 ) -> None:
@@ -113,7 +107,7 @@ def test_models_go_by_their_names_in_the_price_table(
         assert run.metadata.get("ls_model_type") == "chat"
 
 
-@each(**OPENINFERENCE, pydantic_ai_agent="agents leave their messages in metadata")
+@each()
 def test_what_was_said_is_nowhere_but_in_inputs_and_outputs(
     program: str, traced: Callable[..., Traced]
 ) -> None:
@@ -131,7 +125,6 @@ def test_hidden_content_does_not_leave_the_process(
     assert not [words for words in (QUESTION, ANSWER, "Paris", "21 degrees") if words in told]
 
 
-@gap("model calls that were traced twice are counted twice")
 def test_a_call_that_two_instrumentations_saw_is_counted_once(
     traced: Callable[..., Traced],
 ) -> None:
@@ -146,7 +139,6 @@ def test_a_call_that_two_instrumentations_saw_is_counted_once(
 # ── LangChain and LangGraph ──────────────────────────────────────────────────────────────────────
 
 
-@gap(NO_TABLE)
 def test_a_retriever_shows_its_query_and_its_documents(traced: Callable[..., Traced]) -> None:
     """OpenInference's own keys for documents have no id; its raw output has."""
     run = traced("langchain_rag").one("Almanac")
@@ -167,7 +159,6 @@ def test_a_retriever_shows_its_query_and_its_documents(traced: Callable[..., Tra
     }
 
 
-@gap(NO_TABLE)
 def test_a_prompt_shows_its_variables_and_its_messages(traced: Callable[..., Traced]) -> None:
     run = traced("langchain_rag").one("ChatPromptTemplate")
     assert "context" in (run.inputs or {})
@@ -175,14 +166,12 @@ def test_a_prompt_shows_its_variables_and_its_messages(traced: Callable[..., Tra
     assert said(run.outputs)[1] == ("user", [QUESTION])
 
 
-@gap(NO_TABLE)
 def test_a_chain_shows_what_went_in_and_came_out(traced: Callable[..., Traced]) -> None:
     run = traced("langchain_rag").one("almanac")
     assert run.inputs == {"input": QUESTION}
     assert run.outputs == {"output": ANSWER}
 
 
-@gap(NO_TABLE)
 def test_a_chains_model_shows_its_parameters(traced: Callable[..., Traced]) -> None:
     run = traced("langchain_rag").one("ChatOpenAI")
     assert [role for role, _ in said(run.inputs)] == ["system", "user"]
@@ -196,13 +185,11 @@ def test_every_run_of_a_thread_is_in_it(program: str, traced: Callable[..., Trac
         assert run.metadata["thread_id"] == "thread-1"
 
 
-@gap(NO_TABLE)
 def test_every_run_of_a_user_is_theirs(traced: Callable[..., Traced]) -> None:
     for run in traced("langchain_rag").runs:
         assert run.metadata.get("user_id") == "user-1"
 
 
-@gap(NO_TABLE)
 def test_a_graph_shows_its_messages(traced: Callable[..., Traced]) -> None:
     run = traced("langgraph_agent").one("weather")
     assert said(run.inputs) == [("user", [QUESTION])]
@@ -211,7 +198,6 @@ def test_a_graph_shows_its_messages(traced: Callable[..., Traced]) -> None:
     assert said(run.outputs)[1] == ("assistant", CALLS)
 
 
-@gap(NO_TABLE)
 def test_a_graphs_model_is_told_what_the_tools_said(traced: Callable[..., Traced]) -> None:
     first, second = traced("langgraph_agent").of("ChatOpenAI")
     assert said(first.inputs) == [("user", [QUESTION])]
@@ -225,14 +211,12 @@ def test_a_graphs_model_is_told_what_the_tools_said(traced: Callable[..., Traced
     assert [message["tool_call_id"] for message in results] == ["call_get_weather", "call_get_time"]
 
 
-@gap(NO_TABLE)
 def test_a_graphs_model_shows_its_tools(traced: Callable[..., Traced]) -> None:
     run = traced("langgraph_agent").of("ChatOpenAI")[0]
     tools = run.extra.get("invocation_params", {}).get("tools", [])
     assert [tool["function"]["name"] for tool in tools] == ["get_weather", "get_time"]
 
 
-@gap(NO_TABLE)
 def test_a_graphs_runs_say_which_node_they_are(traced: Callable[..., Traced]) -> None:
     tree = traced("langgraph_agent")
     for span in ("think", "tools"):
@@ -240,7 +224,6 @@ def test_a_graphs_runs_say_which_node_they_are(traced: Callable[..., Traced]) ->
             assert run.metadata.get("langgraph_node") == span
 
 
-@gap(NO_TABLE)
 def test_a_graphs_tool_shows_what_it_was_given_and_gave(traced: Callable[..., Traced]) -> None:
     """OpenInference collapses a single argument to its value."""
     run = traced("langgraph_agent").one("get_weather")
@@ -286,14 +269,12 @@ def test_an_agents_tool_that_failed_says_so(traced: Callable[..., Traced]) -> No
     assert [run.name for run in tree.runs if run.error] == ["get_time"]
 
 
-@gap(NO_ROWS)
 def test_an_agent_shows_its_question_and_its_answer(traced: Callable[..., Traced]) -> None:
     run = traced("pydantic_ai_agent").one("invoke_agent weather")
     assert said(run.inputs) == [("system", ["Use the tools."]), ("user", [QUESTION])]
     assert ANSWER in str(run.outputs)
 
 
-@gap("finish reasons are passed on as they came")
 def test_an_agents_model_says_why_it_ended_in_one_word_of_ours(
     traced: Callable[..., Traced],
 ) -> None:
@@ -310,14 +291,12 @@ def test_every_run_of_an_agent_is_in_one_thread(traced: Callable[..., Traced]) -
 # ── Smolagents ───────────────────────────────────────────────────────────────────────────────────
 
 
-@gap(NO_TABLE)
 def test_a_smolagent_shows_its_task_and_its_answer(traced: Callable[..., Traced]) -> None:
     run = traced("smolagents_agent").one("weather.run")
     assert (run.inputs or {}).get("task") == QUESTION
     assert run.outputs == {"output": ANSWER}
 
 
-@gap(NO_TABLE)
 def test_a_smolagents_model_is_told_what_to_do(traced: Callable[..., Traced]) -> None:
     """The flattened messages, for the raw request is Python reprs."""
     first, _ = traced("smolagents_agent").of("OpenAIModel.generate")
@@ -328,7 +307,6 @@ def test_a_smolagents_model_is_told_what_to_do(traced: Callable[..., Traced]) ->
     assert said(first.outputs) == [("assistant", CALLS[:1])]
 
 
-@gap(NO_TABLE)
 def test_a_smolagents_tool_shows_what_it_was_given_and_gave(traced: Callable[..., Traced]) -> None:
     run = traced("smolagents_agent").one("SimpleTool")
     assert (run.inputs or {}).get("kwargs", run.inputs) == {"city": "Paris"}

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from support.programs import Traced, cases, named_of, needs, span_of
+from support.programs import Traced, named_of, needs, span_of
 
 needs(
     "fastapi",
@@ -120,28 +120,19 @@ chain homework
 """,
     "web": """
 chain checkout
-  chain GET
+  chain GET 127.0.0.1 (GET)
     chain GET /orders/{order_id}
       chain connect
       chain select
-      chain GET
+      chain GET 127.0.0.1 (GET)
         chain GET /prices
-  chain GET
+  chain GET 127.0.0.1 (GET)
     chain GET /orders/{order_id}
       chain connect
       chain select
-  chain GET
+  chain GET 127.0.0.1 (GET)
     chain GET /prices
 """,
-}
-
-OPENINFERENCE = "there is no OpenInference table yet"
-GAPS = {
-    "openai_openinference": OPENINFERENCE,
-    "langchain_rag": OPENINFERENCE,
-    "langgraph_agent": OPENINFERENCE,
-    "smolagents_agent": OPENINFERENCE,
-    "mcp_client": "there is no MCP table yet",
 }
 
 
@@ -160,6 +151,6 @@ def span_name(line: str) -> str:
     return indent + (span or name)
 
 
-@pytest.mark.parametrize("program", cases(TREES, GAPS))
+@pytest.mark.parametrize("program", TREES)
 def test_every_run_has_its_type_and_name(program: str, traced: Callable[..., Traced]) -> None:
     assert traced(program).drawn(named_of) == "\n".join(lines(program))

@@ -6,12 +6,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from opentelemetry._logs import LogRecord
 from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceState
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    TraceState,
+    set_span_in_context,
+)
 from opentelemetry.trace.status import Status, StatusCode
 
 from otel_langsmith.lineage import Lineage, of_span
@@ -22,6 +32,25 @@ CAPTURES = Path(__file__).parent.parent / "captures"
 def load(path: Path) -> list[ReadableSpan]:
     """The spans of one capture, in the order in which they ended."""
     return [span_of(captured) for captured in json.loads(path.read_text())]
+
+
+def log_records(path: Path) -> list[LogRecord]:
+    """The log records that came with the spans of one capture, if any did."""
+    logs = path.parent / "logs" / path.name
+    return [record_of(captured) for captured in json.loads(logs.read_text())]
+
+
+def record_of(captured: Mapping[str, Any]) -> LogRecord:
+    """One captured log record; which spans were sampled was not captured, for all were."""
+    span = _context(captured["trace_id"], captured["span_id"])
+    return LogRecord(
+        timestamp=captured["timestamp"],
+        observed_timestamp=captured["observed_timestamp"],
+        context=set_span_in_context(NonRecordingSpan(span), Context()),
+        body=captured["body"],
+        attributes=_attributes(captured["attributes"]),
+        event_name=captured["event_name"],
+    )
 
 
 def span_of(captured: Mapping[str, Any]) -> ReadableSpan:

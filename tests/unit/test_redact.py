@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import root
-from otel_langsmith.redact import Hiding, hide
+from otel_langsmith.redact import REDACTION_FAILED, Guard, Hiding, hide, secrets, texts
 from otel_langsmith.run import Attachment, Run
 from otel_langsmith.wire.parts import parts_of
 
@@ -120,3 +120,110 @@ def test_a_run_without_outputs_does_not_get_any(outputs: Any) -> None:
 def test_nothing_to_hide_changes_nothing() -> None:
     run = run_of()
     assert hide(run, Hiding()) is run
+
+
+def test_a_name_that_says_what_somebody_said_is_the_spans_again() -> None:
+    run = run_of(name=f"hello {CANARY}", metadata={"otel.span.name": "hello {name}"})
+    assert hide(run, Hiding(inputs=True)).name == "hello {name}"
+    assert hide(run, Hiding(metadata=True)).name == run.name
+
+
+KEY = "sk-proj-abc123DEF456ghi789JKL012mno345PQR678"
+
+
+def full(text: str) -> Run:
+    """A run with the text wherever one can stand."""
+    return run_of(
+        name=f"chat {text}",
+        inputs={"messages": [{"role": "user", "content": text}], text: 1, "raw": text.encode()},
+        outputs={"output": (text, {"deep": [text]})},
+        error=f"ValueError: {text}",
+        error_type="ValueError",
+        events=({"name": text, "time": "t", "kwargs": {"k": text}},),
+        metadata={"otel.links": [{"attributes": {"k": text}}], "odd": {text}, "usage_metadata": {}},
+        invocation_params={"model": text},
+        tags=(text,),
+        attachments=(Attachment(text, "text/plain", text.encode()),),
+    )
+
+
+def test_secrets_are_taken_out_of_everything() -> None:
+    guarded = Guard(redact=secrets)(full(KEY))
+    assert KEY not in told(guarded)
+    assert guarded.name == "chat [redacted]"
+    assert guarded.attachments[0].data == b"[redacted]"
+
+
+def test_secrets_are_known_by_the_name_they_stand_under() -> None:
+    run = run_of(inputs={"password": "hunter2", "headers": {"Authorization": ["x"]}, "n": 1})
+    assert Guard(redact=secrets)(run).inputs == {
+        "password": "[redacted]",
+        "headers": {"Authorization": "[redacted]"},
+        "n": 1,
+    }
+
+
+def test_secrets_leave_the_rest_alone() -> None:
+    run = run_of(
+        inputs={"q": "Capital?", "max_tokens": 5},
+        outputs={"a": [1, None, True, 0.5]},
+        metadata={"usage_metadata": {"input_tokens": 5}, "thread_id": "thread-7"},
+        events=[{"name": "new_token", "time": "t"}],
+        tags=["beta"],
+        attachments=(Attachment("image", "image/png", b"\x89PNG\xff"),),
+    )
+    assert Guard(redact=secrets)(run) == run
+
+
+def test_redact_gets_a_copy_in_the_form_it_would_be_sent_in() -> None:
+    held: dict[str, Any] = {"blob": b"text", "nan": float("nan"), "deep": [{}]}
+    run = run_of(inputs=held)
+
+    def redact(content: dict[str, Any]) -> dict[str, Any]:
+        assert content["inputs"] == {"blob": "text", "nan": "NaN", "deep": [{}]}
+        content["inputs"]["deep"][0]["more"] = 1
+        return content
+
+    assert Guard(redact=redact)(run).inputs["deep"] == [{"more": 1}]
+    assert held["deep"] == [{}]
+
+
+def test_what_redact_leaves_out_is_withheld() -> None:
+    run = Guard(redact=lambda _: {"inputs": {"q": 1}})(full("hello"))
+    assert (run.inputs, run.outputs, run.metadata) == ({"q": 1}, None, {})
+    assert (run.name, run.error, run.tags, run.attachments) == ("run", "error", [], ())
+    assert run.notes == ()
+
+
+def fail(_: Any) -> Any:
+    raise ZeroDivisionError(CANARY)
+
+
+@pytest.mark.parametrize(
+    "redact",
+    [
+        fail,
+        lambda _: None,
+        lambda _: CANARY,
+        lambda content: {**content, "inputs": CANARY},
+        lambda content: {**content, "name": [CANARY]},
+        lambda content: {**content, "events": [CANARY]},
+        lambda content: {**content, "tags": 5},
+        lambda content: {**content, "attachments": [{"name": CANARY}]},
+        texts(fail),
+    ],
+)
+def test_a_redact_that_fails_lets_no_content_through(redact: Any) -> None:
+    run = Guard(redact=redact)(full(CANARY))
+    assert CANARY not in told(run)
+    assert run.notes == (REDACTION_FAILED,)
+    assert run.error == "error"
+    assert run.metadata["otel_langsmith.notes"] == [REDACTION_FAILED]
+
+
+def test_what_is_hidden_redact_does_not_see() -> None:
+    seen: list[Any] = []
+    Guard(Hiding(inputs=True), lambda content: seen.append(content["inputs"]) or content)(
+        full(CANARY)
+    )
+    assert seen == [{}]

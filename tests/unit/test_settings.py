@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_langsmith.conventions import Convention
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.settings import SETTINGS, resolve
 
+MINE = Convention(name="mine", spec="", rows=())
 WORKSPACE = "019b7cbc-f1ae-7000-8000-000000000001"
 
 
@@ -164,3 +166,23 @@ def test_a_malformed_header_is_not_logged_either(caplog: pytest.LogCaptureFixtur
     _, problems = resolve({}, {"OTEL_EXPORTER_LANGSMITH_HEADERS": "x-api-key: sesame"})
     assert len(problems) == 1
     assert "sesame" not in problems[0] + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("keyword", "said"),
+    [
+        ("redact", "secrets"),
+        ("conventions", "gen_ai"),
+        ("conventions", [1]),
+        ("conventions", (MINE, MINE)),
+    ],
+)
+def test_what_only_code_can_say_must_be_code(keyword: str, said: Any) -> None:
+    with pytest.raises(ConfigurationError, match=keyword):
+        resolve({keyword: said}, {})
+    assert resolve({}, {f"LANGSMITH_{keyword.upper()}": "x"})[1] == ()
+
+
+def test_a_convention_may_stand_alone() -> None:
+    assert resolve({"conventions": MINE}, {})[0].conventions == (MINE,)
+    assert resolve({"conventions": [MINE]}, {})[0].conventions == (MINE,)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event
 
 from otel_langsmith.conventions import (
+    BLANK,
     CONVENTIONS,
     UNREADABLE,
     Convention,
@@ -20,10 +21,12 @@ from otel_langsmith.conventions import (
     event,
     events,
     indexed,
+    named,
     prefix,
     readers,
     spread,
     table_of,
+    together,
     tools,
 )
 from otel_langsmith.conventions import messages as conversation
@@ -140,6 +143,10 @@ def fed(row: Row, value: Any) -> Any:
     """What the table hands to a row's reader where the attribute's value is this."""
     if row.kind == "indexed":
         return [value, {"message": value}, {"tool": value}, {"embedding": value, "document": value}]
+    if row.kind == "named":
+        return {"openai": {"messages": value, "choices": value}, "other": value}
+    if row.kind == "together":
+        return dict.fromkeys(row.keys, value)
     if row.kind == "events":
         return [(row.names[0], {"content": value, "message": value}), (row.names[-1], {"x": value})]
     return value
@@ -302,6 +309,27 @@ def grow(*events: Event, **attributes: Any) -> Reading:
     return table_of((FLAT, LATER)).read("", named, events)
 
 
+def test_what_was_spread_over_attributes_is_read_at_once() -> None:
+    parts = together("outputs.messages", "o.text", "o.calls", "o.files", via=dict)
+    table = table_of((Convention(name="parts", spec="", rows=(parts,)),))
+    reading = table.read("", {"o.calls": 2, "o.text": 1, "o.other": 3})
+    assert reading.outputs == {"outputs.messages": {"o.text": 1, "o.calls": 2}}
+    assert reading.rest == {"o.other": 3}
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ([{"role": "assistant", "content": [{"type": "text", "text": "Paris."}]}], False),
+        ([{"role": "assistant", "content": [{"type": "text", "text": "Rome."}]}], True),
+        ([], True),
+    ],
+)
+def test_an_output_that_repeats_the_last_message_is_left_out(said: list[Any], shown: bool) -> None:
+    parts = {"outputs.messages": said, "outputs.output": "Paris."}
+    assert ("output" in content(parts, "outputs")) is shown
+
+
 def test_what_was_flattened_grows_back_in_order_and_without_gaps() -> None:
     told = {f"m__{n}__message__role": f"r{n}" for n in (10, 9, 2)}
     assert grow(**told).inputs["inputs.messages"] == [
@@ -314,14 +342,37 @@ HOSTILE = ["m.999999999.content", f"m.{'9' * 5000}.content", "m.-1.content", "m.
 
 @pytest.mark.parametrize("key", HOSTILE)
 def test_hostile_indices_allocate_nothing_and_lose_nothing(key: str) -> None:
-    found = repr(grow(**{key.replace(".", "__"): "text"}).inputs)
-    assert "text" in found
-    assert len(found) < 200
+    reading = grow(**{key.replace(".", "__"): "text"})
+    assert ("text" in repr(reading.inputs)) != (reading.rest == {key: "text"})
+    assert len(repr(reading.inputs)) < 200
+
+
+def test_names_that_were_flattened_grow_back_on_spans_of_their_scope_only() -> None:
+    here = When(scope=("there",))
+    rows = (named("inputs", "raw.", via=dict, when=here),)
+    table = table_of((Convention(name="raw", spec="", rows=rows),))
+    told = {"raw.model": "m", "raw.usage.input": 1}
+    assert table.read("there", told).inputs == {"inputs": {"model": "m", "usage": {"input": 1}}}
+    assert table.read("elsewhere", told).rest == told
+    assert table.is_content("raw.model", "there")
+    assert not table.is_content("raw.model", "elsewhere")
+
+
+def test_what_a_reader_calls_blank_is_gone() -> None:
+    rows = (prefix("metadata", "m.", via=lambda value: UNREADABLE if value else BLANK),)
+    reading = table_of((Convention(name="b", spec="", rows=rows),)).read("", {"m.a": "", "m.b": 1})
+    assert (reading.rest, reading.metadata) == ({"m.b": 1}, {})
+
+
+def test_a_name_without_a_number_is_of_no_indexed_family() -> None:
+    reading = grow(m__0__content="said", m__name="greeting", m__variable__city="Paris")
+    assert reading.rest == {"m.name": "greeting", "m.variable.city": "Paris"}
+    assert not table_of((FLAT,)).is_content("m.name")
 
 
 def test_names_nest_only_so_deep() -> None:
-    deep = "m." + ".".join("a" * 5000) + ".end"
-    assert "text" in repr(table_of((FLAT,)).read("", {deep: "text", "m.a": 1}).inputs)
+    deep = "m.0." + ".".join("a" * 5000) + ".end"
+    assert "text" in repr(table_of((FLAT,)).read("", {deep: "text", "m.0": 1}).inputs)
 
 
 def test_a_value_beside_what_is_below_it_stays() -> None:

@@ -1,0 +1,38 @@
+"""CrewAI: what its instrumentations tell of crews, agents and tasks beside their own dialect.
+
+OpenInference's says it in ``crew_*`` and ``task_*``, Traceloop's in ``crewai.*``, and CrewAI's own
+telemetry as the former; all of it text, much of it JSON.
+"""
+
+from typing import Final
+
+from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.readers import as_text, from_json
+from otel_langsmith.conventions.rows import LATE, Convention, When, attr, prefix
+
+SCOPES: Final = (
+    "openinference.instrumentation.crewai",
+    "opentelemetry.instrumentation.crewai",
+    "opentelemetry.instrumentation.crewai.",
+    "crewai.telemetry",
+)
+
+CREWAI: Final = Convention(
+    name="crewai",
+    spec=(
+        "openinference-instrumentation-crewai 1.1.21, opentelemetry-instrumentation-crewai 0.62.4"
+    ),
+    rows=(
+        attr("agent.name", "crewai.agent.role", via=as_text, keep=True),
+        attr("inputs", "crewai.task.description", via=payloads.conversation, when=LATE),
+        attr(
+            "outputs",
+            "crewai.crew.result",
+            "crewai.agent.result",
+            "crewai.task.result",
+            via=payloads.conversation,
+            when=LATE,
+        ),
+        prefix("metadata", "", via=from_json, when=When(scope=SCOPES, turn="late")),
+    ),
+)

@@ -1,0 +1,50 @@
+"""Where the log records of this process wait for their spans: one place, in reach of all faces."""
+
+import os
+import threading
+from time import monotonic
+from typing import Final
+
+from opentelemetry._logs import LogRecord
+from opentelemetry.sdk.trace import ReadableSpan
+
+from otel_langsmith.log_events import NOTHING, Bounds, Joined, LogEvents
+
+
+class Joining:
+    """`LogEvents` for any thread. A forked child starts anew: open spans are its parent's to send.
+
+    The lock is one that its own thread may take again, for a finalizer may log at any time.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()
+        self._events = LogEvents(self._bounds)
+
+    def hear(self, record: LogRecord) -> None:
+        """Keep what the record says until its span asks for it."""
+        with self._lock:
+            self._events.hear(record, monotonic())
+
+    def joined_to(self, span: ReadableSpan) -> Joined:
+        """What was logged for the span."""
+        if not self._events.used:  # the way of most processes, and no price for it
+            return NOTHING
+        with self._lock:
+            return self._events.joined_to(span)
+
+    def notes(self) -> list[str]:
+        """What was to be counted since the last call."""
+        with self._lock:
+            notes, self._events.notes = self._events.notes, []
+        return notes
+
+
+JOINED: Final = Joining(Bounds())
+"""Spans and log records of one process find each other by ids, whoever exports them."""

@@ -1,0 +1,346 @@
+"""One model call that two instrumentations traced → one run that counts, and a plain step.
+
+Packages instrument themselves by now, and whoever instruments them as well sees each call twice;
+every token would be paid for twice in LangSmith. Pure, and knows runs only.
+"""
+
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from typing import Any, Final, TypeAlias, TypeVar
+
+from otel_langsmith.identity import STAMP_LENGTH
+from otel_langsmith.run import JsonObject, Run
+
+SAME_CALL: Final = "otel_langsmith.same_call"
+"""Metadata of a run that does not count: the run that tells of the same call and does."""
+
+AHEAD: Final = 256
+"""How many runs are looked at before the first of them must be sent."""
+
+REMEMBERED: Final = 2_048
+"""How many model calls that were sent are remembered, without their content."""
+
+_NEAREST: Final = 8
+"""How far up a call looks for another that it is a part of."""
+
+_LATEST: Final = 64
+"""How many calls beneath one run, or with the same tokens, are looked at."""
+
+_MODEL_RUNS: Final = frozenset(("llm", "embedding"))
+
+_LESSER: Final = frozenset(("com.anthropic.sdk.python",))
+"""Scopes that tell less of the same content: images are a word, tool results the user's."""
+
+_UNITED: Final = (
+    "finish_reasons",
+    "ls_model_name",
+    "ls_model_type",
+    "ls_provider",
+    "ls_response_model",
+    "response_id",
+    "service_tier",
+    "system_fingerprint",
+    "thread_id",
+    "user_id",
+)
+"""Metadata that one run of a call takes over from the other if it has none itself."""
+
+_T = TypeVar("_T")
+_Counts: TypeAlias = tuple[str, int, int]
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A model call as one instrumentation saw it; ``run`` is None once it was sent."""
+
+    run: Run | None
+    id: str
+    scope: str
+    above: tuple[str, ...]
+    models: tuple[Any, Any]
+    response: Any
+    start_ns: int
+    end_ns: int
+    counts: _Counts | None
+    kind: str
+    sides: int
+    same_as: "_Call | None" = None
+    paired: bool = False
+    details: list[Run] = field(default_factory=list)
+
+    def holds(self, other: "_Call") -> bool:
+        """Whether the other began and ended within this one's time."""
+        return self.start_ns <= other.start_ns and other.end_ns <= self.end_ns
+
+
+class Twice:
+    """Finds the runs that tell of one call, and lets one of them count.
+
+    Two runs are of one call if one hangs beneath the other with no tool in between, or if they are
+    of different instrumentations, one within the other's time, and agree on tokens and models: who
+    attaches no context, as OpenInference for LangChain, has the other beside it or in a trace of
+    its own. A call with several calls beneath it only sums them up.
+
+    Nothing waits for another delivery: a run that was sent counts, and what comes later gives way.
+    Among those that can still be told, `_better` decides. Safe from any thread; two deliveries at
+    once may miss a pair.
+    """
+
+    def __init__(self) -> None:
+        self._order: deque[_Call] = deque()
+        self._calls: dict[str, _Call] = {}
+        self._beneath: dict[str, list[_Call]] = {}
+        self._alike: dict[_Counts, list[_Call]] = {}
+        self._tools: dict[str, None] = {}
+
+    def once(self, runs: Iterable[tuple[_T, Run]]) -> Generator[tuple[_T, Run], None, None]:
+        """The same runs in the same order; those that tell of a call once more are chains."""
+        ahead: deque[tuple[_T, Run, _Call | None]] = deque()
+        try:
+            for what, run in runs:
+                ahead.append((what, run, self._met(run)))
+                while ahead and (ahead[0][2] is None or len(ahead) > AHEAD):
+                    yield _sent(*ahead.popleft())
+            while ahead:
+                yield _sent(*ahead.popleft())
+        finally:  # a delivery that broke off leaves no content behind
+            while ahead:
+                _sent(*ahead.popleft())
+
+    def _met(self, run: Run) -> _Call | None:
+        if run.run_type not in _MODEL_RUNS:
+            if run.run_type == "tool":
+                self._tools[run.id] = None
+                _shorten(self._tools)
+            return None
+        call = _call_of(run)
+        if not (self._over(call) or self._under(call)):
+            self._beside(call)
+        self._remember(call)
+        return call
+
+    def _over(self, call: _Call) -> bool:
+        """Whether calls beneath it, which ended before, were found."""
+        held = self._beneath.get(call.id)
+        if not held:
+            return False
+        inner = [
+            one
+            for one in [*held]
+            if one.same_as is None and one.kind == call.kind and self._direct(one, call)
+        ]
+        telling = [one for one in inner if one.counts] or inner
+        if len(telling) == 1:
+            _pair(telling[0], call, nested=True)
+        elif telling:
+            call.same_as = telling[0]
+        return bool(telling)
+
+    def _under(self, call: _Call) -> bool:
+        """Whether a call above it was found; it ended before, or its run goes first."""
+        for run_id in call.above:
+            if run_id in self._tools:
+                break
+            outer = self._calls.get(run_id)
+            if outer is not None and outer.same_as is None and outer.kind == call.kind:
+                _pair(call, outer, nested=True)
+                return True
+        return False
+
+    def _direct(self, inner: _Call, outer: _Call) -> bool:
+        """Whether there is no tool between the two: that would have made a call of its own."""
+        between = takewhile(lambda above: above != outer.id, inner.above)
+        return not any(above in self._tools for above in between)
+
+    def _beside(self, call: _Call) -> None:
+        """Look for a run of the same call elsewhere."""
+        for other in [*self._alike.get(call.counts, ())] if call.counts else ():
+            if other.paired or other.scope == call.scope:
+                continue
+            inner, outer = (other, call) if call.holds(other) else (call, other)
+            if _is_same(inner, outer):
+                _pair(inner, outer, nested=False)
+                return
+
+    def _remember(self, call: _Call) -> None:
+        self._order.append(call)
+        self._calls[call.id] = call
+        for run_id in call.above:
+            _add_to(self._beneath, run_id, call)
+        if call.counts:
+            _add_to(self._alike, call.counts, call)
+        if len(self._order) > REMEMBERED:
+            self._forget(self._order.popleft())
+
+    def _forget(self, call: _Call) -> None:
+        self._calls.pop(call.id, None)
+        for run_id in call.above:
+            _take_from(self._beneath, run_id, call)
+        if call.counts:
+            _take_from(self._alike, call.counts, call)
+
+
+def _call_of(run: Run) -> _Call:
+    above = run.dotted_order.split(".")[-2 : -2 - _NEAREST : -1]
+    told = run.metadata.get
+    return _Call(
+        run=run,
+        id=run.id,
+        scope=str(told("otel.scope.name")),
+        above=tuple([segment[STAMP_LENGTH:] for segment in above]),
+        models=(told("ls_model_name"), told("ls_response_model")),
+        response=told("response_id"),
+        start_ns=run.start_time_ns,
+        end_ns=run.end_time_ns or run.start_time_ns,
+        counts=_counts(run),
+        kind=run.run_type,
+        sides=bool(run.inputs) + bool(run.outputs),
+    )
+
+
+def _counts(run: Run) -> _Counts | None:
+    """The tokens of a call, if it has any."""
+    usage = run.metadata.get("usage_metadata")
+    if not isinstance(usage, Mapping):
+        return None
+    read, written = usage.get("input_tokens"), usage.get("output_tokens")
+    if type(read) is int and type(written) is int and read + written > 0:
+        return run.run_type, read, written
+    return None
+
+
+def _is_same(inner: _Call, outer: _Call) -> bool:
+    """Whether two scopes' calls with the same tokens, neither beneath the other, are one."""
+    apart = inner.id not in outer.above and outer.id not in inner.above
+    beside = apart and (not inner.above or inner.above[0] in outer.above)
+    answers = (inner.response, outer.response)
+    return (
+        beside
+        and outer.holds(inner)
+        and (None in answers or inner.response == outer.response)
+        and _agree(inner.models, outer.models)
+    )
+
+
+def _agree(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
+    """Whether models may be the same: an answer often names a dated version of what was asked."""
+    ours, theirs = ([name for name in names if isinstance(name, str)] for names in (one, other))
+    if not (ours and theirs):
+        return True
+    return any(a.startswith(b) or b.startswith(a) for a in ours for b in theirs)
+
+
+def _pair(inner: _Call, outer: _Call, *, nested: bool) -> None:
+    winner = _better(inner, outer, nested=nested)
+    loser = outer if winner is inner else inner
+    if loser.run is None:  # it was sent, and counts
+        winner, loser = loser, winner
+    inner.paired = outer.paired = True
+    loser.same_as = winner
+    if winner.run is not None and loser.run is not None:
+        winner.details += [loser.run, *loser.details]
+
+
+def _better(inner: _Call, outer: _Call, *, nested: bool) -> _Call:
+    """Who keeps the tokens: content first, then tokens, then the more exact of two scopes.
+
+    If all that is equal, the inner one is nearest to what was really sent; but of two that are
+    beside each other, the outer one is in the framework's tree.
+    """
+    ranks = [
+        (call.sides, call.counts is not None, call.scope not in _LESSER, (call is inner) is nested)
+        for call in (inner, outer)
+    ]
+    return inner if ranks[0] > ranks[1] else outer
+
+
+def _sent(what: _T, run: Run, call: _Call | None) -> tuple[_T, Run]:
+    """A run as it is to be told, now that nothing more can be learned about it."""
+    if call is None:
+        return what, run
+    call.run = None
+    details, call.details = call.details, []
+    if call.same_as is not None:
+        return what, _as_step(run, _who_counts(call))
+    for other in details:
+        run = _united(run, other)
+    return what, run
+
+
+def _who_counts(call: _Call) -> str:
+    while call.same_as is not None:
+        call = call.same_as
+    return call.id
+
+
+def _as_step(run: Run, same_as: str) -> Run:
+    """The run of a call that another run counts."""
+    metadata = {**run.metadata, SAME_CALL: same_as}
+    if "usage_metadata" in metadata:
+        metadata["aggregated_usage"] = metadata.pop("usage_metadata")
+    return replace(run, run_type="chain", metadata=metadata)
+
+
+def _united(run: Run, other: Run) -> Run:
+    """The run, with what only the other one of the same call says."""
+    lacking = {
+        name: other.metadata[name]
+        for name in _UNITED
+        if name in other.metadata and name not in run.metadata
+    }
+    usage = _usage(run.metadata.get("usage_metadata"), other.metadata.get("usage_metadata"))
+    if usage:
+        lacking["usage_metadata"] = usage
+    bare = not (run.inputs and run.outputs)
+    return replace(
+        run,
+        inputs=run.inputs or other.inputs,
+        outputs=run.outputs or other.outputs,
+        attachments=(*run.attachments, *other.attachments) if bare else run.attachments,
+        events=[*run.events, *_first_token(run, other)],
+        metadata={**run.metadata, **lacking},
+        invocation_params={**other.invocation_params, **run.invocation_params},
+    )
+
+
+def _usage(own: JsonObject | None, other: JsonObject | None) -> JsonObject | None:
+    """Counts with the details of both, if they are of the same tokens."""
+    if not (isinstance(own, Mapping) and isinstance(other, Mapping)):
+        return own or other
+    if any(own.get(name) != other.get(name) for name in ("input_tokens", "output_tokens")):
+        return own
+    united = {**other, **own}
+    for name in ("input_token_details", "output_token_details"):
+        parts = [part for part in (other.get(name), own.get(name)) if isinstance(part, Mapping)]
+        if len(parts) > 1:
+            united[name] = {**parts[0], **parts[1]}
+    return united
+
+
+def _first_token(run: Run, other: Run) -> list[JsonObject]:
+    tokens = [event for event in other.events if event["name"] == "new_token"]
+    return [] if any(event["name"] == "new_token" for event in run.events) else tokens
+
+
+def _add_to(index: dict[Any, list[_Call]], key: Any, call: _Call) -> None:
+    held = index.setdefault(key, [])
+    held.append(call)
+    if len(held) > _LATEST:
+        del held[0]
+
+
+def _take_from(index: dict[Any, list[_Call]], key: Any, call: _Call) -> None:
+    """Forget a call where it is the oldest, or was pushed out before."""
+    held = index.get(key)
+    if held and held[0] is call:
+        del held[0]
+        if not held:
+            index.pop(key, None)
+
+
+def _shorten(held: dict[str, None]) -> None:
+    """Forget all when there are too many; what is lost is that a tool was between two calls."""
+    if len(held) > REMEMBERED:
+        held.clear()

@@ -1,0 +1,272 @@
+"""Versions of which we have no captures: what becomes of spans written by hand from genai.md.
+
+That fact sheet tells what these versions write; nobody has compared it with their spans here.
+"""
+
+import json
+from typing import Any, NamedTuple
+
+import pytest
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext
+
+from otel_langsmith.identity import run_id_of
+from otel_langsmith.lineage import root
+from otel_langsmith.run import Run
+from otel_langsmith.translate import translate
+
+
+class Case(NamedTuple):
+    scope: str
+    attributes: dict[str, Any]
+    run_type: str
+    inputs: dict[str, Any]
+    outputs: dict[str, Any]
+    events: tuple[tuple[str, dict[str, Any]], ...] = ()
+    name: str = "span"
+    usage: dict[str, Any] | None = None
+
+
+def text(role: str, *words: str) -> dict[str, Any]:
+    return {"role": role, "content": [{"type": "text", "text": word} for word in words]}
+
+
+def call(**args: str) -> dict[str, Any]:
+    return {"type": "tool_call", "id": "c1", "name": "weather", "args": args}
+
+
+DETAILS = "gen_ai.client.inference.operation.details"
+CALLED = {"type": "tool_call", "name": "weather", "id": "c1", "arguments": {"city": "Rome"}}
+ANSWERED = {"type": "tool_call_response", "id": "c1", "response": [{"text": "21C"}]}
+
+CASES = {
+    "ADK 1.x, a model's call": Case(
+        scope="gcp.vertex.agent",
+        attributes={
+            "gen_ai.system": "gcp.vertex.agent",
+            "gen_ai.request.model": "gemini-2.5-flash",
+            "gcp.vertex.agent.llm_request": json.dumps(
+                {
+                    "model": "gemini-2.5-flash",
+                    "config": {"system_instruction": "Be terse", "temperature": 0.5},
+                    "contents": [{"role": "user", "parts": [{"text": "Capital?"}]}],
+                }
+            ),
+            "gcp.vertex.agent.llm_response": json.dumps(
+                {
+                    "content": {"role": "model", "parts": [{"text": "Paris."}]},
+                    "usage_metadata": {
+                        "prompt_token_count": 120,
+                        "candidates_token_count": 19,
+                        "thoughts_token_count": 11,
+                        "cached_content_token_count": 64,
+                        "total_token_count": 150,
+                    },
+                }
+            ),
+            "gen_ai.usage.input_tokens": 120,
+            "gen_ai.usage.output_tokens": 19,
+        },
+        run_type="llm",
+        inputs={"messages": [text("system", "Be terse"), text("user", "Capital?")]},
+        outputs={"messages": [text("assistant", "Paris.")]},
+        usage={
+            "input_tokens": 120,
+            "output_tokens": 30,
+            "total_tokens": 150,
+            "input_token_details": {"cache_read": 64},
+            "output_token_details": {"reasoning": 11},
+        },
+    ),
+    "ADK 1.x, a tool": Case(
+        scope="gcp.vertex.agent",
+        attributes={
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": "weather",
+            "gen_ai.tool.call.id": "<not specified>",
+            "gcp.vertex.agent.llm_request": "{}",
+            "gcp.vertex.agent.llm_response": "{}",
+            "gcp.vertex.agent.tool_call_args": '{"city": "Rome"}',
+            "gcp.vertex.agent.tool_response": '{"result": "21C"}',
+        },
+        run_type="tool",
+        name="weather",
+        inputs={"city": "Rome"},
+        outputs={"result": "21C"},
+    ),
+    "Strands in the latest words, a tool": Case(
+        scope="strands.telemetry.tracer",
+        attributes={"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "weather"},
+        events=(
+            (DETAILS, {"gen_ai.input.messages": json.dumps([{"role": "tool", "parts": [CALLED]}])}),
+            (
+                DETAILS,
+                {"gen_ai.output.messages": json.dumps([{"role": "tool", "parts": [ANSWERED]}])},
+            ),
+        ),
+        run_type="tool",
+        name="weather",
+        inputs={"city": "Rome"},
+        outputs={"output": "21C"},
+    ),
+    "Strands, before there were system events": Case(
+        scope="strands.telemetry.tracer",
+        attributes={"gen_ai.operation.name": "invoke_agent", "system_prompt": "Be terse"},
+        events=(
+            ("gen_ai.user.message", {"content": '[{"text": "Capital?"}]'}),
+            ("gen_ai.choice", {"message": "Paris."}),
+        ),
+        run_type="chain",
+        inputs={"messages": [text("system", "Be terse"), text("user", "Capital?")]},
+        outputs={"messages": [text("assistant", "Paris.")]},
+    ),
+    "AI SDK 4, a model's call": Case(
+        scope="ai",
+        attributes={
+            "ai.operationId": "ai.generateText.doGenerate",
+            "ai.model.provider": "anthropic.messages",
+            "ai.model.id": "claude-sonnet-4",
+            "ai.prompt.messages": json.dumps(
+                [
+                    {"role": "user", "content": [{"type": "text", "text": "Rome?"}]},
+                    {
+                        "role": "assistant",
+                        "content": [
+                            {
+                                "type": "tool-call",
+                                "toolCallId": "c1",
+                                "toolName": "weather",
+                                "args": {"city": "Rome"},
+                            }
+                        ],
+                    },
+                    {
+                        "role": "tool",
+                        "content": [
+                            {
+                                "type": "tool-result",
+                                "toolCallId": "c1",
+                                "toolName": "weather",
+                                "output": {"type": "error-text", "value": "no such city"},
+                            }
+                        ],
+                    },
+                ]
+            ),
+            "ai.response.text": "Again.",
+            "ai.response.toolCalls": json.dumps(
+                [
+                    {
+                        "toolCallType": "function",
+                        "toolCallId": "c1",
+                        "toolName": "weather",
+                        "args": '{"city":"Roma"}',
+                    }
+                ]
+            ),
+            "ai.usage.promptTokens": 7,
+            "ai.usage.completionTokens": 3,
+        },
+        run_type="llm",
+        inputs={
+            "messages": [
+                text("user", "Rome?"),
+                {"role": "assistant", "content": [call(city="Rome")]},
+                {
+                    **text("tool", "no such city"),
+                    "tool_call_id": "c1",
+                    "name": "weather",
+                    "status": "error",
+                },
+            ]
+        },
+        outputs={
+            "messages": [
+                {
+                    "role": "assistant",
+                    "content": [{"type": "text", "text": "Again."}, call(city="Roma")],
+                }
+            ]
+        },
+        usage={"input_tokens": 7, "output_tokens": 3, "total_tokens": 10},
+    ),
+    "AI SDK, embeddings": Case(
+        scope="ai",
+        attributes={
+            "ai.operationId": "ai.embedMany.doEmbed",
+            "ai.model.id": "text-embedding-3-small",
+            "ai.values": ('"one"', '"two"'),
+            "ai.embeddings": ("[0.1,0.2,0.3]", "[0.4,0.5,0.6]"),
+            "ai.usage.tokens": 5,
+        },
+        run_type="embedding",
+        inputs={"input": ["one", "two"]},
+        outputs={"count": 2, "dimensions": 3},
+        usage={"input_tokens": 5, "output_tokens": 0, "total_tokens": 5},
+    ),
+    "Logfire, an older stream": Case(
+        scope="logfire.openai",
+        attributes={
+            "logfire.msg_template": "streaming response from {request_data[model]!r}",
+            "logfire.msg": "streaming response from 'gpt-4o'",
+            "gen_ai.operation.name": "chat",
+            "request_data": json.dumps(
+                {"model": "gpt-4o", "messages": [{"role": "user", "content": "Capital?"}]}
+            ),
+            "response_data": json.dumps({"combined_chunk_content": "Paris.", "chunk_count": 2}),
+        },
+        run_type="llm",
+        name="streaming response from 'gpt-4o'",
+        inputs={"messages": [text("user", "Capital?")]},
+        outputs={"messages": [text("assistant", "Paris.")]},
+    ),
+    "Logfire, a tool of OpenAI's agents": Case(
+        scope="logfire.openai_agents",
+        attributes={
+            "logfire.msg_template": "Function: {name}",
+            "logfire.msg": "Function: weather",
+            "name": "weather",
+            "input": '{"city": "Rome"}',
+            "output": "21C",
+        },
+        run_type="tool",
+        name="Function: weather",
+        inputs={"city": "Rome"},
+        outputs={"output": "21C"},
+    ),
+    "Pydantic AI, a request that failed": Case(
+        scope="pydantic-ai",
+        attributes={
+            "gen_ai.operation.name": "chat",
+            "model_request_parameters": json.dumps(
+                {"function_tools": [], "instruction_parts": [{"content": "Be terse"}]}
+            ),
+        },
+        run_type="llm",
+        inputs={"messages": [text("system", "Be terse")]},
+        outputs={},
+    ),
+}
+
+
+def run_of(case: Case) -> Run:
+    span = ReadableSpan(
+        name="span",
+        context=SpanContext(1, 2, is_remote=False),
+        attributes=case.attributes,
+        events=[Event(name, held, 1) for name, held in case.events],
+        start_time=1,
+        end_time=2,
+        instrumentation_scope=InstrumentationScope(case.scope),
+    )
+    return translate(span, root(run_id_of(2), 1))
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_what_they_write_becomes(case: Case) -> None:
+    run = run_of(case)
+    assert (run.name, run.run_type) == (case.name, case.run_type)
+    assert (run.inputs, run.outputs or {}) == (case.inputs, case.outputs)
+    assert run.metadata.get("usage_metadata") == case.usage
+    assert not run.notes
