@@ -84,7 +84,6 @@ class Pipeline:
         self.settings = settings
         self.clock = clock
         self._open_transport = transport
-        self._encoder = Encoder(settings, JOINED.joined_to)
         self._undeliverable = undeliverable(settings)
         self._storage = None if self._undeliverable else open_storage(settings, self._lost_on_disk)
         self._begin()
@@ -98,6 +97,7 @@ class Pipeline:
         self._deliveries = 0
         self._closed = False
         self._closing, self._finished = threading.Event(), threading.Event()
+        self._encoder = Encoder(settings, JOINED.joined_to)  # remembers calls: not a child's
         self._book = Book()
         self._missing_at_flush = 0
         self._said: set[str] = set()

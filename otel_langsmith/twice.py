@@ -59,6 +59,8 @@ class _Call:
     id: str
     scope: str
     above: tuple[str, ...]
+    trace: str
+    owners: tuple[Any, ...]
     models: tuple[Any, Any]
     response: Any
     start_ns: int
@@ -81,7 +83,9 @@ class Twice:
     Two runs are of one call if one hangs beneath the other with no tool in between, or if they are
     of different instrumentations, one within the other's time, and agree on tokens and models: who
     attaches no context, as OpenInference for LangChain, has the other beside it or in a trace of
-    its own. A call with several calls beneath it only sums them up.
+    its own. Of two traces only the same id of a response proves it, and no content passes between
+    them; nor do runs of two projects, threads or users pair. A call with several calls beneath it
+    only sums them up.
 
     Nothing waits for another delivery: a run that was sent counts, and what comes later gives way.
     Among those that can still be told, `_better` decides. Safe from any thread; two deliveries at
@@ -190,6 +194,8 @@ def _call_of(run: Run) -> _Call:
         id=run.id,
         scope=str(told("otel.scope.name")),
         above=tuple([segment[STAMP_LENGTH:] for segment in above]),
+        trace=run.trace_id,
+        owners=(run.session_id or run.project, told("thread_id"), told("user_id")),
         models=(told("ls_model_name"), told("ls_response_model")),
         response=told("response_id"),
         start_ns=run.start_time_ns,
@@ -216,12 +222,19 @@ def _is_same(inner: _Call, outer: _Call) -> bool:
     apart = inner.id not in outer.above and outer.id not in inner.above
     beside = apart and (not inner.above or inner.above[0] in outer.above)
     answers = (inner.response, outer.response)
+    known = None not in answers
     return (
         beside
         and outer.holds(inner)
-        and (None in answers or inner.response == outer.response)
+        and (inner.response == outer.response if known else inner.trace == outer.trace)
+        and not any(map(_differ, inner.owners, outer.owners))
         and _agree(inner.models, outer.models)
     )
+
+
+def _differ(ours: object, theirs: object) -> bool:
+    """Whether both say something, and not the same."""
+    return ours is not None and theirs is not None and ours != theirs
 
 
 def _agree(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
@@ -239,7 +252,8 @@ def _pair(inner: _Call, outer: _Call, *, nested: bool) -> None:
         winner, loser = loser, winner
     inner.paired = outer.paired = True
     loser.same_as = winner
-    if winner.run is not None and loser.run is not None:
+    # two traces may be two users': equal as they look, what one says is not put into the other
+    if winner.run is not None and loser.run is not None and winner.trace == loser.trace:
         winner.details += [loser.run, *loser.details]
 
 

@@ -12,6 +12,8 @@ from support.spans import span
 
 from otel_langsmith import LangSmithSpanExporter
 
+pytestmark = pytest.mark.programs
+
 MEMORY = Path(__file__).parent / "support" / "black_hole.py"
 
 TIMEOUT_S = 0.3

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from otel_langsmith import Ledger
     from otel_langsmith.receiver import Receiver
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).parent.parent
 KILLER = ROOT / "tests" / "support" / "delivery_processes.py"
 

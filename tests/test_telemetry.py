@@ -65,3 +65,28 @@ def test_nobody_is_told_unless_asked() -> None:
     assert resolve({}, enabled)[0].meter_provider is True
     with pytest.raises(ConfigurationError, match="meter_provider"):
         resolve({"meter_provider": "prometheus"}, {})
+
+
+class Broken:
+    """A provider whose instruments raise, whatever they are told."""
+
+    def get_meter(self, *_: object) -> "Broken":
+        return self
+
+    def create(self, *_: object) -> "Broken":
+        return self
+
+    def write(self, *_: object) -> None:
+        raise RuntimeError("no metric today")
+
+    create_counter = create_up_down_counter = create_histogram = create
+    add = record = write
+
+
+def test_no_run_is_lost_for_a_meter_that_raises() -> None:
+    provider: Any = Broken()
+    with rude_server([b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"]) as server:
+        exporter = LangSmithSpanExporter(endpoint=server.url, api_key="k", meter_provider=provider)
+        exporter.export([span(1)])
+        exporter.shutdown()
+    assert exporter.ledger().delivered == 1

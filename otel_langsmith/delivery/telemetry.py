@@ -5,6 +5,7 @@ Spec: https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
 
 from __future__ import annotations
 
+import logging
 from itertools import count
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -12,12 +13,16 @@ from urllib.parse import urlsplit
 from otel_langsmith.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.metrics import Meter
 
     from otel_langsmith.settings import Settings
     from otel_langsmith.wire.reply import Reply
 
 COMPONENT: Final = "langsmith_span_exporter"
+
+_log: Final = logging.getLogger("otel_langsmith")
 
 _ports: Final = {"http": 80, "https": 443}
 _numbers: Final = count()
@@ -51,23 +56,31 @@ class Telemetry:
     def began(self, spans: int) -> None:
         """So many spans are being sent."""
         if self._meter is not None:
-            self._inflight.add(spans, self._attributes)
+            _tell(self._inflight.add, spans, self._attributes)
 
     def ended(self, spans: int, took_s: float, reply: Reply, error: str) -> None:
         """They no longer are; ``error`` is empty if LangSmith took them."""
         if self._meter is None:
             return
-        self._inflight.add(-spans, self._attributes)
+        _tell(self._inflight.add, -spans, self._attributes)
         told: dict[str, str | int] = {"error.type": error} if error else {}
         if reply.status is not None:
             told["http.response.status_code"] = reply.status
-        self._duration.record(took_s, {**self._attributes, **told})
+        _tell(self._duration.record, took_s, {**self._attributes, **told})
 
     def settled(self, spans: int, error: str = "") -> None:
         """LangSmith has so many spans, or they are lost for the reason that the ledger names."""
         if self._meter is not None and spans:
             told = {"error.type": error} if error else {}
-            self._exported.add(spans, {**self._attributes, **told})
+            _tell(self._exported.add, spans, {**self._attributes, **told})
+
+
+def _tell(write: Callable[..., None], amount: float, attributes: dict[str, str | int]) -> None:
+    """Write to an instrument that may be anybody's: no run is lost for one that raises."""
+    try:
+        write(amount, attributes)
+    except Exception:  # noqa: BLE001 - see above
+        _log.debug("a metric cannot be written", exc_info=True)
 
 
 def _meter(settings: Settings) -> Meter | None:

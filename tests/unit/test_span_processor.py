@@ -470,7 +470,7 @@ def test_a_full_queue_drops_the_new_span_and_says_so_once(
     make: Any, network: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
     processor, tracer = make(max_queue_size=5, schedule_delay_millis=NEVER)
-    processor._wake_at = 10
+    processor._scales.wake_at = 10
     top = under(tracer, None)
     early = [under(tracer, top, f"early {n}") for n in range(5)]
     late = [under(tracer, top, f"late {n}") for n in range(3)]

@@ -16,6 +16,7 @@ from otel_langsmith.translate import translate
 from otel_langsmith.twice import REMEMBERED, SAME_CALL, Twice
 
 NATIVE = "com.anthropic.sdk.python"
+ANSWERED = {"response_id": "one"}
 
 
 def uuid(number: int) -> str:
@@ -113,9 +114,11 @@ BESIDE = call(2, 9, start=1, end=9)
         (BESIDE, call(1, 9), ["run 1"]),
         (BESIDE, call(1, 9, 8), ["run 1"]),
         (BESIDE, call(1, 9, bare=True), ["run 2"]),
-        # a trace of its own, for nobody told it whose child it is
-        (call(2, start=1), call(1, 9, 8), ["run 1"]),
-        (call(2, start=1), call(1), ["run 1"]),
+        # a trace of its own, for nobody told it whose child it is: only the response proves it
+        (call(2, start=1, metadata=ANSWERED), call(1, 9, 8, metadata=ANSWERED), ["run 1"]),
+        (call(2, start=1, metadata=ANSWERED), call(1, metadata=ANSWERED), ["run 1"]),
+        (call(2, start=1), call(1, 9, 8), ["run 2", "run 1"]),
+        (call(2, start=1), call(1), ["run 2", "run 1"]),
         # an answer is often of a dated version of the model
         (
             call(2, 9, start=1, metadata={"ls_model_name": "gpt-4o-mini"}),
@@ -282,14 +285,31 @@ def test_no_run_is_lost_and_whoever_gives_way_names_another(made: list[Run], cut
             assert before.inputs in ({}, after.inputs)
 
 
+def test_no_content_passes_from_one_trace_to_another() -> None:
+    """They may be two users', and a gateway may give both the same answer."""
+    bare = call(2, start=1, bare=True, metadata=ANSWERED)
+    told = once([bare, call(1, metadata={**ANSWERED, "thread_id": "theirs"})])
+    assert told["run 2"].run_type == "chain"
+    assert (told["run 2"].inputs, told["run 2"].outputs) == ({}, {})
+    assert "thread_id" not in told["run 2"].metadata
+
+
+@pytest.mark.parametrize("name", ["thread_id", "user_id"])
+def test_calls_of_two_owners_are_two_calls(name: str) -> None:
+    ours, theirs = {**ANSWERED, name: "ours"}, {**ANSWERED, name: "theirs"}
+    told = once([call(2, 9, start=1, metadata=ours), call(1, 9, metadata=theirs)])
+    assert [one.run_type for one in told.values()] == ["llm", "llm"]
+
+
 @pytest.mark.parametrize(
     ("capture", "winners"),
     {
         "oi_anthropic__chat": ["messages.create"],
         "oi_anthropic__error429": ["messages.create"],
-        "oi_anthropic__stream_manager": ["messages.stream"],
+        # a trace of its own, and no id of a response: it cannot be known
+        "oi_anthropic__stream_manager": ["messages.stream", "anthropic.messages.create"],
         "oi_anthropic__tool_round": ["messages.create"] * 2,
-        "oi_langchain__anthropic": ["ChatAnthropic"] * 2,
+        "oi_langchain__anthropic": ["ChatAnthropic", "anthropic.messages.create"] * 2,
         "official_genai_anthropic_span_and_event__stream": ["chat claude-sonnet-4-5"],
         "traceloop_langchain__anthropic": ["ChatAnthropic.chat"] * 2,
         "web__double_instrumented": ["ChatCompletion"],
