@@ -17,6 +17,8 @@ import requests
 
 from otel_langsmith.version import __version__
 
+pytestmark = pytest.mark.programs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path

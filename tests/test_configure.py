@@ -13,6 +13,8 @@ from otel_langsmith import setup
 from otel_langsmith.receiver import Receiver
 from otel_langsmith.settings import SETTINGS
 
+pytestmark = pytest.mark.programs
+
 
 def program(receiver: Receiver, body: str, **variables: str) -> tuple[int, str]:
     """Exit status and what is said on either stream; the spans are in the receiver."""

@@ -16,6 +16,8 @@ import otel_langsmith
 from otel_langsmith.receiver import Receiver
 from otel_langsmith.settings import PREFIXES, SETTINGS, Setting
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 
