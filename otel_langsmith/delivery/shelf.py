@@ -12,14 +12,13 @@ from otel_langsmith.delivery.segments import SegmentName, contents
 class Entry(NamedTuple):
     """A run that was taken from the spool, to be settled or given back.
 
-    ``noted_ns`` is when it was put there, ``last_ns`` the last sign of life of whoever did.
-    ``inherited``: another process did, so its spans are in no ledger of this one yet.
+    ``last_ns`` is the last sign of life of whoever put it there. ``inherited``: that was another
+    process, so its spans are in no ledger of this one yet.
     """
 
     record: Record
     segment: SegmentName
     offset: int
-    noted_ns: int
     last_ns: int
     inherited: bool
 
@@ -147,7 +146,7 @@ class Shelf:
         self._disk.remove(str(self.name))
 
     def _entry(self, found: Frame, record: Record) -> Entry:
-        place = (self.name, found.offset, found.time_ns, self._last_ns, self.inherited)
+        place = (self.name, found.offset, self._last_ns, self.inherited)
         return Entry(record, *place)
 
     def _leave(self, gone: Sequence[Frame]) -> int:
