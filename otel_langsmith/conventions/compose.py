@@ -4,9 +4,9 @@ Of no dialect: whatever tables fill these fields, this is what becomes of them.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
+from otel_langsmith.conventions.fields import PLAIN
 from otel_langsmith.conventions.models import maker
 from otel_langsmith.conventions.table import Reading
 from otel_langsmith.run import JsonObject, RunType
@@ -17,29 +17,33 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
 
     What has no name of its own stands under ``input`` or ``output``; a retriever's is a ``query``.
     """
-    names = _names(*parts)
-    if names and ("messages" not in names or type(parts[f"{side}.messages"]) is list):
-        return {key: value for key, value in zip(names, parts.values(), strict=False)}  # noqa: C416 - half of what dict() costs
+    told = parts.get("messages")
+    if parts.keys() <= (PLAIN if told is None else _MESSAGES_ALONE) and type(told) in _AS_IT_IS:
+        return parts
     spare = "query" if run_type == "retriever" and side == "inputs" else side[:-1]
     composed: dict[str, Any] = {}
-    if side in parts:
-        whole = parts[side]
+    if "" in parts:
+        whole = parts[""]
         composed.update(whole if isinstance(whole, Mapping) else {spare: whole})
-    for name, value in parts.items():
-        key, rest = _place(name)
-        if key == "output" and _ends_in(value, parts.get("outputs.messages")):
+    for field, value in parts.items():
+        name, _, rest = field.partition(".")
+        if name == "output" and _ends_in(value, told):
             continue
-        if key == "messages" and not isinstance(value, list):
+        if name == "messages" and not isinstance(value, list):
             composed[f"{spare}_messages" if spare in composed else spare] = value
         elif rest:
-            composed.setdefault(key, {})[rest] = value
-        elif key and key not in _WITHIN:
-            composed[key] = value
-    if system := parts.get("inputs.system"):
+            composed.setdefault(name, {})[rest] = value
+        elif name and name not in _WITHIN:
+            composed[name] = value
+    if system := parts.get("system"):
         composed["messages"] = _led_by(system, composed.get("messages", []))
-    if thought := parts.get("outputs.reasoning"):
+    if thought := parts.get("reasoning"):
         composed["messages"] = _thought(thought, composed.get("messages", []))
     return composed
+
+
+_MESSAGES_ALONE: Final = frozenset(("messages",))
+_AS_IT_IS: Final = (list, type(None))
 
 
 def _ends_in(text: Any, messages: Any) -> bool:
@@ -49,22 +53,6 @@ def _ends_in(text: Any, messages: Any) -> bool:
     return text == "".join(
         block["text"] for block in messages[-1]["content"] if block["type"] == "text"
     )
-
-
-@lru_cache(maxsize=1024)
-def _names(*fields: str) -> tuple[str, ...] | None:
-    """What these fields are called below their side; None if that takes more than a name."""
-    places = [_place(field) for field in fields]
-    plain = all(key and not rest and key not in _WITHIN for key, rest in places)
-    keys = tuple(key for key, _ in places)
-    return keys if plain and not {"messages", "output"} <= {*keys} else None
-
-
-@lru_cache(maxsize=1024)
-def _place(name: str) -> tuple[str, str]:
-    """``inputs.variables.city`` → variables, city."""
-    key, _, rest = name.partition(".")[2].partition(".")
-    return key, rest
 
 
 _WITHIN: Final = frozenset(("system", "reasoning"))

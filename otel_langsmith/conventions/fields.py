@@ -127,8 +127,16 @@ Field: TypeAlias = Scalar | Content
 CONTENT: Final[frozenset[str]] = frozenset((*get_args(Content), "params.tools", "attachments"))
 """Fields that hiding inputs or outputs must reach. What feeds them never falls into metadata."""
 
-MINOR: Final[frozenset[str]] = frozenset(("inputs.system", "inputs.variables", "outputs.reasoning"))
-"""Content that goes with other content: who has no more than this does not own the inputs."""
+MINOR: Final[frozenset[str]] = frozenset(("system", "variables", "reasoning"))
+"""Content that goes with other content: who has no more than this does not own the inputs. Like
+`PLAIN`, by names within the side."""
+
+_COMPOSED: Final = frozenset(("", "messages", "system", "reasoning"))
+
+PLAIN: Final[frozenset[str]] = frozenset(
+    field.partition(".")[2] for field in get_args(Content)
+).difference(_COMPOSED)
+"""Content that stands in inputs and outputs as it is, under its own name."""
 
 UNIONS: Final[frozenset[str]] = frozenset(("tags",))
 """Fields that gather what every dialect says instead of taking the first."""

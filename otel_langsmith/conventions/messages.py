@@ -62,6 +62,10 @@ _ITEMS: Final = frozenset(
 _SAYING: Final = ("content", "parts", "tool_calls", "function_call")
 """Members of which a message has one; a thing with a type and none of these is a part."""
 
+_CONTENT: Final = frozenset(("role", "content", "parts"))
+_ENDING: Final = frozenset(("finish_reason",))
+"""All that an answer without tools has beside its content, mostly."""
+
 _WITHHELD: Final = {"type": "text"}
 """What Pydantic AI writes of a text that it was told not to capture."""
 
@@ -152,27 +156,31 @@ def _add(found: list[Message], item: Part, role: str) -> None:
     if isinstance(kind, str) and "role" not in item:
         if _add_item(found, item, kind, role):
             return
-        plain = _of_langchain(item)
-        if plain is not None:
-            item = plain
+        item = _of_langchain(item) or item
     parts = _parts_of(item)
     if isinstance(parts, (list, tuple)):
         before = len(found)
-        content = []
-        for part in parts:
-            if part == _WITHHELD:
-                continue
-            is_text = isinstance(part, dict) and part.get("type") == "text"  # as most parts are
-            answer = None if is_text else _result(part)
-            if answer is None:
-                content.append(block(part))
-            else:
-                found.append(answer)
+        content = _content(parts, found)
         if not content and len(found) > before and not item.get("tool_calls"):
             return
     else:
         content = blocks(parts)
     found.append(_message(item, content, role))
+
+
+def _content(parts: Sequence[Any], found: list[Message]) -> list[Block]:
+    """What the parts of a message say; the results of tools among them are ``found``."""
+    content: list[Block] = []
+    for part in parts:
+        kind = part.get("type") if type(part) is dict else None
+        if kind == "text":  # as most parts are
+            if part != _WITHHELD:
+                content.append(block(part))
+        elif (answer := _result(part)) is not None:
+            found.append(answer)
+        else:
+            content.append(block(part))
+    return content
 
 
 def _parts_of(item: Part) -> Any:
@@ -186,7 +194,7 @@ def _parts_of(item: Part) -> Any:
 def _told_by_tool(result: Any) -> Any:
     """A tool's result: parts, or else a text, which is JSON of what was none."""
     items = result if isinstance(result, (list, tuple)) else (result,)
-    known = all(is_known(item) or _result(item) is not None for item in items)
+    known = all(is_known(item) or _brought(item) is not None for item in items)
     return result if known or result is None else json_text(result)
 
 
@@ -240,7 +248,10 @@ def _message(item: Part, content: list[Block], role: str) -> Message:
     else:
         said = "assistant" if "tool_calls" in item else role
     message: Message = {"role": said, "content": content}
-    if len(item) > 2 or not content or "role" not in item:  # noqa: PLR2004 - beside these two
+    beside = item.keys() - _CONTENT
+    if beside == _ENDING and item["finish_reason"]:
+        message["response_metadata"] = {"finish_reason": item["finish_reason"]}
+    elif beside:
         _add_members(message, content, item)
     if len(content) > 1 and content[-1]["type"] == "reasoning" and said == "assistant":
         message["content"] = _thought_first(content)
@@ -318,13 +329,19 @@ def _is_all(kind: str, content: list[Block]) -> bool:
 
 
 def _result(part: Any) -> Message | None:
+    brought = _brought(part)
+    return None if brought is None else tool_message(brought)
+
+
+def _brought(part: Any) -> Part | None:
+    """A tool's result, if the part is one."""
     if not isinstance(part, dict):
         return None
     kind = part.get("type")
     if kind is None:
         inner = first_of(part, *RESULT_MEMBERS)
-        return tool_message(inner) if isinstance(inner, dict) else None
-    return tool_message(part) if isinstance(kind, str) and kind in RESULTS else None
+        return inner if isinstance(inner, dict) else None
+    return part if isinstance(kind, str) and kind in RESULTS else None
 
 
 def tool_message(part: Part) -> Message:

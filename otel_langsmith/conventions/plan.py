@@ -7,6 +7,7 @@ shape. Which of the rows get what they want, the values decide, in `table`.
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator
 from functools import lru_cache
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from otel_langsmith.conventions.flattened import Tree, names_of, tree_of
@@ -63,10 +64,23 @@ class Step(NamedTuple):
     content: bool
 
 
+class Simple(NamedTuple):
+    """A step that can wait for all others: its field and its attribute are no other's."""
+
+    key: str
+    via: Reader
+    home: int
+    name: str
+    left: bool
+    """Whether metadata keeps the attribute if the field does not want it."""
+
+
 class Part(NamedTuple):
     """A row of content meeting one attribute, or one flattened structure."""
 
     name: str
+    """The field's, without its side; empty if it is the whole of that."""
+
     source: Tree
     via: Reader
     runs: tuple[RunType, ...]
@@ -91,6 +105,11 @@ class Plan(NamedTuple):
     """What the tables do with spans of one shape."""
 
     scalars: tuple[Step, ...]
+    """In the order in which they are asked."""
+
+    simple: tuple[Simple, ...]
+    """The rest of the scalars, most of them, in a form that costs a third."""
+
     aloud: tuple[tuple[Side, ...], tuple[Side, ...]]
     """Who speaks for inputs and outputs of a span with events, and then of one without."""
 
@@ -150,7 +169,10 @@ class Planner:
         steps = _steps(scalars, claimed)
         taken = {key for step in steps if not step.keep for key in step.keys}
         kept = tuple(key for key in keys if key not in taken | claimed | cleaned)
-        return Plan(steps, (inputs, outputs), (_quiet(inputs), _quiet(outputs)), kept)
+        simple = _simple(steps)
+        done = {(one.home, one.name) for one in simple}
+        others = tuple(step for step in steps if (step.home, step.name) not in done)
+        return Plan(others, simple, (inputs, outputs), (_quiet(inputs), _quiet(outputs)), kept)
 
     def _meetings(self, keys: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         """The rows that find any of their attributes, or look for events, and what they find."""
@@ -199,7 +221,7 @@ def _quick(parts: tuple[Part, ...]) -> tuple[tuple[str, str, Reader], ...]:
     """The parts without their conditions, if there are none; empty if there are."""
     names = {part.name for part in parts}
     sources = {part.source for part in parts if isinstance(part.source, str)}
-    alone = len(names) == len(sources) == len(parts) and all("." in name for name in names)
+    alone = len(names) == len(sources) == len(parts) and all(names)
     if not alone or any(part.runs or part.least for part in parts):
         return ()
     return tuple((part.name, str(part.source), part.via) for part in parts)
@@ -215,6 +237,20 @@ def _steps(met: Iterable[tuple[Row, list[str]]], claimed: Container[str]) -> tup
             keys=tuple(key for key in step.keys if key not in claimed),
         )
         for step in steps
+    )
+
+
+def _simple(steps: tuple[Step, ...]) -> tuple[Simple, ...]:
+    """The steps that can wait for all others: nobody who comes later feeds their fields.
+
+    Which fields a `SEVERAL` feeds is not known before, so what comes before one cannot wait.
+    """
+    fed = Counter((step.home, step.name) for step in steps)
+    late = takewhile(lambda step: step.home != SEVERAL, reversed(steps))
+    return tuple(
+        Simple(step.source, step.via, step.home, step.name, bool(step.keys) and not step.keep)
+        for step in late
+        if type(step.source) is str and not step.again and fed[step.home, step.name] == 1
     )
 
 
@@ -238,10 +274,15 @@ def _parts(row: Row, found: list[str], keys: Collection[str]) -> Iterator[Part]:
     runs, least = row.when.runs, _members(row.when.at_least, keys)
     if row.is_grown and found:
         tree = _tree(row, found)
-        yield Part(row.field or "", tree, row.via, runs, least, tuple(found))
+        yield Part(_within(row.field or ""), tree, row.via, runs, least, tuple(found))
     elif not row.is_grown:
         for key in found:
-            yield Part(_field(row, key), key, row.via, runs, least, (key,))
+            yield Part(_within(_field(row, key)), key, row.via, runs, least, (key,))
+
+
+def _within(field: str) -> str:
+    """``inputs.variables.city`` → ``variables.city``: a field's name within its side."""
+    return field.partition(".")[2]
 
 
 def _tree(row: Row, found: list[str]) -> Tree:

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from otel_langsmith.conventions.fields import MINOR, UNIONS
 from otel_langsmith.conventions.flattened import grown
 from otel_langsmith.conventions.messages import size
-from otel_langsmith.conventions.plan import SEVERAL, Plan, Planner, Side, Step, home_of
+from otel_langsmith.conventions.plan import SEVERAL, Plan, Planner, Side, Simple, Step, home_of
 from otel_langsmith.conventions.readers import BLANK, UNREADABLE, Raw, Thin
 from otel_langsmith.conventions.rows import Convention, Row
 
@@ -38,8 +38,9 @@ class Reading:
 
     ``params``, ``usage``, its two details and ``lineage`` hold the fields of those prefixes,
     ``fields`` all other scalars; ``metadata`` has the names that rows chose. ``inputs`` and
-    ``outputs`` are the fields of the one convention that owns them. ``rest`` holds the attributes
-    nobody took, the very objects they were; ``notes`` what was to be counted.
+    ``outputs`` are the fields of the one convention that owns them, by their names within the side:
+    empty for the whole of it. ``rest`` holds the attributes nobody took, the very objects they
+    were; ``notes`` what was to be counted.
     """
 
     __slots__ = (
@@ -144,6 +145,8 @@ class Table:
         reading = Reading({key: attributes[key] for key in plan.kept})
         if plan.scalars:
             _read_scalars(plan.scalars, reading, attributes)
+        if plan.simple:
+            _read_simple(plan.simple, reading, attributes)
         inputs, outputs = plan.aloud if events else plan.quiet
         if inputs or outputs:
             _read_content(inputs, outputs, reading, attributes, events)
@@ -188,6 +191,21 @@ def _read_scalars(steps: tuple[Step, ...], reading: Reading, attributes: Attribu
             taken.update(keys)
     if left:
         reading.rest.update((key, value) for key, value in left.items() if key not in taken)
+
+
+def _read_simple(steps: tuple[Simple, ...], reading: Reading, attributes: Attributes) -> None:
+    homes = reading.homes
+    for key, via, home, name, left in steps:
+        given = attributes[key]
+        value = via(given)
+        if value is UNREADABLE:
+            if left:
+                reading.rest[key] = given
+        elif name not in homes[home]:
+            if value is not BLANK:
+                homes[home][name] = value
+        elif left and not (value is BLANK or reading.put(home, name, value)):
+            reading.rest[key] = given
 
 
 def _spread(reading: Reading, value: Mapping[str, Any]) -> bool:
@@ -266,7 +284,7 @@ def _found(
     if events:
         run_type = reading.fields.get("run_type", "chain")
         for row in side.events:
-            name = row.field or ""
+            name = (row.field or "").partition(".")[2]
             fits = not row.when.runs or run_type in row.when.runs
             if fits and name not in found:
                 for value in _in_events(row, events):
@@ -303,7 +321,7 @@ def _find(
     for name, source, via, runs, least, keys in side.parts:
         if name in found or (runs and run_type not in runs) or keys[0] in read:
             continue
-        if found and "." not in name and not found.keys() <= MINOR:
+        if found and not name and not found.keys() <= MINOR:
             continue
         value = via(attributes[source] if type(source) is str else grown(source, attributes))
         if value is UNREADABLE or (least and size(value) < least):

@@ -233,14 +233,14 @@ def test_an_earlier_row_keeps_an_attribute_from_a_later_family() -> None:
 
 def test_content_has_one_owner_and_the_rest_is_superseded() -> None:
     reading = read(a__in=["hi"], b__in="hello", b__out="bye", b__var__city="Paris")
-    assert reading.inputs == {"inputs.messages": ["hi"]}
-    assert reading.outputs == {"outputs": "bye"}
+    assert reading.inputs == {"messages": ["hi"]}
+    assert reading.outputs == {"": "bye"}
     assert reading.rest == {}
 
 
 def test_an_empty_first_dialect_leaves_the_content_to_the_next() -> None:
-    assert read(a__in=[], b__in="hello").inputs == {"inputs": "hello"}
-    assert read(a__in=[]).inputs == {"inputs.messages": []}
+    assert read(a__in=[], b__in="hello").inputs == {"": "hello"}
+    assert read(a__in=[]).inputs == {"messages": []}
 
 
 def test_a_family_of_content_nests_under_its_remainders() -> None:
@@ -260,18 +260,18 @@ def test_rows_ask_for_companions_and_for_scopes() -> None:
 
 
 def test_a_fallback_speaks_only_where_nobody_knows_the_span() -> None:
-    assert read(url="/x?key").inputs == {"inputs.url": "/x"}
+    assert read(url="/x?key").inputs == {"url": "/x"}
     known = read(url="/x?key", b__kind="llm")
     assert (known.inputs, known.rest) == ({}, {"url": "/x", "b.kind": "llm"})
     owned = read(url="/x?key", b__in="hello")
-    assert (owned.inputs, owned.rest) == ({"inputs": "hello"}, {"url": "/x"})
+    assert (owned.inputs, owned.rest) == ({"": "hello"}, {"url": "/x"})
 
 
 def test_content_on_events_waits_for_content_on_the_span() -> None:
     table = table_of((A, B, LAST))
     said = (Event("a.said", {"a.out": "on an event"}), Event("other", {"a.out": "not ours"}))
-    assert table.read("", {}, said).outputs == {"outputs": "on an event"}
-    assert table.read("", {"a.out": "on the span"}, said).outputs == {"outputs": "on the span"}
+    assert table.read("", {}, said).outputs == {"": "on an event"}
+    assert table.read("", {"a.out": "on the span"}, said).outputs == {"": "on the span"}
     assert table.is_event_content("a.said", "a.out")
     assert not table.is_event_content("other", "a.out")
 
@@ -313,7 +313,7 @@ def test_what_was_spread_over_attributes_is_read_at_once() -> None:
     parts = together("outputs.messages", "o.text", "o.calls", "o.files", via=dict)
     table = table_of((Convention(name="parts", spec="", rows=(parts,)),))
     reading = table.read("", {"o.calls": 2, "o.text": 1, "o.other": 3})
-    assert reading.outputs == {"outputs.messages": {"o.text": 1, "o.calls": 2}}
+    assert reading.outputs == {"messages": {"o.text": 1, "o.calls": 2}}
     assert reading.rest == {"o.other": 3}
 
 
@@ -326,13 +326,13 @@ def test_what_was_spread_over_attributes_is_read_at_once() -> None:
     ],
 )
 def test_an_output_that_repeats_the_last_message_is_left_out(said: list[Any], shown: bool) -> None:
-    parts = {"outputs.messages": said, "outputs.output": "Paris."}
+    parts = {"messages": said, "output": "Paris."}
     assert ("output" in content(parts, "outputs")) is shown
 
 
 def test_what_was_flattened_grows_back_in_order_and_without_gaps() -> None:
     told = {f"m__{n}__message__role": f"r{n}" for n in (10, 9, 2)}
-    assert grow(**told).inputs["inputs.messages"] == [
+    assert grow(**told).inputs["messages"] == [
         {"said": {"message": {"role": role}}} for role in ("r2", "r9", "r10")
     ]
 
@@ -352,7 +352,7 @@ def test_names_that_were_flattened_grow_back_on_spans_of_their_scope_only() -> N
     rows = (named("inputs", "raw.", via=dict, when=here),)
     table = table_of((Convention(name="raw", spec="", rows=rows),))
     told = {"raw.model": "m", "raw.usage.input": 1}
-    assert table.read("there", told).inputs == {"inputs": {"model": "m", "usage": {"input": 1}}}
+    assert table.read("there", told).inputs == {"": {"model": "m", "usage": {"input": 1}}}
     assert table.read("elsewhere", told).rest == told
     assert table.is_content("raw.model", "there")
     assert not table.is_content("raw.model", "elsewhere")
@@ -377,18 +377,18 @@ def test_names_nest_only_so_deep() -> None:
 
 def test_a_value_beside_what_is_below_it_stays() -> None:
     for keys in (("m__0", "m__0__b"), ("m__0__b", "m__0")):
-        [item] = grow(**dict.fromkeys(keys, "x")).inputs["inputs.messages"]
+        [item] = grow(**dict.fromkeys(keys, "x")).inputs["messages"]
         assert item == {"said": {"": "x", "b": "x"}}
 
 
 def test_turns_go_before_dialects() -> None:
     assert grow(first="a", second="b").fields["provider"] == "b"
-    assert grow(whole="all", m__0="said").inputs == {"inputs.messages": [{"said": "said"}]}
-    assert grow(whole="all").inputs == {"inputs": "all"}
+    assert grow(whole="all", m__0="said").inputs == {"messages": [{"said": "said"}]}
+    assert grow(whole="all").inputs == {"": "all"}
 
 
 def test_rows_ask_for_a_type_of_run_and_for_absence() -> None:
-    assert grow(out="x", kind="llm").outputs == {"outputs": "x"}
+    assert grow(out="x", kind="llm").outputs == {"": "x"}
     other = grow(out="x", kind="tool")
     assert (other.outputs, other.rest) == ({}, {"kind": "tool", "out": "x"})
     assert grow(n=1).params == {"n": 1}
@@ -397,15 +397,15 @@ def test_rows_ask_for_a_type_of_run_and_for_absence() -> None:
 
 def test_a_raw_view_counts_if_it_has_as_much_as_the_flattened_one() -> None:
     raw = [{"content": ["a"]}, {"content": ["b"]}]
-    assert grow(raw=raw, o__0="x", o__1="y").outputs == {"outputs.messages": raw}
+    assert grow(raw=raw, o__0="x", o__1="y").outputs == {"messages": raw}
     short = grow(raw=raw[:1], o__0="x", o__1="y")
-    assert short.outputs == {"outputs.messages": [{"said": "x"}, {"said": "y"}]}
+    assert short.outputs == {"messages": [{"said": "x"}, {"said": "y"}]}
     assert short.rest == {}
 
 
 def test_a_conversation_may_be_told_in_events() -> None:
     told = (Event("told", {"x": 1}), Event("other"), Event("told", {"x": 2}))
-    assert grow(*told).inputs == {"inputs.messages": [("told", {"x": 1}), ("told", {"x": 2})]}
+    assert grow(*told).inputs == {"messages": [("told", {"x": 1}), ("told", {"x": 2})]}
     assert table_of((FLAT, LATER)).is_event_content("told", "anything")
 
 
@@ -679,14 +679,14 @@ def test_reasoning_on_its_own_joins_what_follows() -> None:
 def test_instructions_lead_unless_the_messages_bring_their_own() -> None:
     system = conversation.instructions('[{"type":"text","content":"Be kind."}]')
     user = {"role": "user", "content": []}
-    assert content({"inputs.system": system, "inputs.messages": [user]}, "inputs") == {
+    assert content({"system": system, "messages": [user]}, "inputs") == {
         "messages": [system, user]
     }
     own = {"role": "system", "content": []}
-    assert content({"inputs.system": system, "inputs.messages": [own]}, "inputs") == {
+    assert content({"system": system, "messages": [own]}, "inputs") == {
         "messages": [own]
     }
-    assert content({"inputs.system": system}, "inputs") == {"messages": [system]}
+    assert content({"system": system}, "inputs") == {"messages": [system]}
 
 
 def image(data: str) -> dict[str, Any]:
