@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import StatusCode
+from opentelemetry.sdk.trace import Event
+from opentelemetry.trace import Status, StatusCode
 
 _EXCEPTION: Final = "exception"
 _ERROR: Final = StatusCode.ERROR  # looked up once: see `provenance`
@@ -25,13 +25,12 @@ class Failure(NamedTuple):
 SOUND: Final = Failure()
 
 
-def failure_of(span: ReadableSpan, fields: Mapping[str, Any], events: Sequence[Event]) -> Failure:
+def failure_of(status: Status, fields: Mapping[str, Any], events: Sequence[Event]) -> Failure:
     """Whether and why the run failed; the status decides.
 
     A third of failed spans have no exception event, and exception events sit on spans that did not
     fail (genai.md §0.4). Of several events the last is the one that got out.
     """
-    status = span.status
     failed = status.status_code is _ERROR or "error.stated" in fields
     if not failed and "error.from_events" not in fields:
         return SOUND

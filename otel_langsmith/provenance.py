@@ -1,12 +1,18 @@
 """Where a run comes from: what OpenTelemetry knows of its span beside attributes and events."""
 
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanKind, format_span_id, format_trace_id
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    Link,
+    SpanKind,
+    format_span_id,
+    format_trace_id,
+)
 
 from otel_langsmith.identity import span_id_text
 from otel_langsmith.lineage import Lineage
@@ -14,28 +20,73 @@ from otel_langsmith.run import JsonObject
 
 Metadata: TypeAlias = dict[str, Any]
 
-_FRAGMENTS: Final = 64
+FRAMES: Final = 256
+"""Frames remembered before all are forgotten: a service has a few scopes and one resource."""
 
 _INTERNAL: Final = SpanKind.INTERNAL
 """Before Python 3.12, a member of an Enum is found by Python code: 2,000 instructions a look."""
 
+_NO_STATE: Final = INVALID_SPAN_CONTEXT.trace_state
+"""The one that most spans have; to ask a trace state whether it is empty takes Python code, too."""
+
+
+class Frame(NamedTuple):
+    """Metadata made once for all spans of a resource, a scope and a kind."""
+
+    resource: Metadata
+    scope: Metadata
+    both: Metadata
+    size: int
+    """How many names both have; more than are in ``both`` if they have one in common."""
+
+    sources: tuple[object, object, object]
+    """The very objects, held so that their ids cannot be another's meanwhile."""
+
+
+class Frames:
+    """The `Frame` of each span: they share theirs by the thousand. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int, int], Frame] = {}
+
+    def of(self, span: ReadableSpan) -> Frame:
+        """By identity: none of the three is cheap to compare."""
+        resource, scope, kind = span.resource, span.instrumentation_scope, span.kind
+        key = (id(resource), id(scope), id(kind))
+        return self._made.get(key) or self._make(key, resource, scope, kind)
+
+    def _make(
+        self,
+        key: tuple[int, int, int],
+        resource: Resource,
+        scope: InstrumentationScope | None,
+        kind: SpanKind,
+    ) -> Frame:
+        of_resource, of_scope = dict(resource.attributes), _of_scope(scope)
+        if kind is not _INTERNAL:
+            of_scope["otel.span.kind"] = kind.name
+        if len(self._made) >= FRAMES:
+            self._made.clear()
+        both, size = {**of_resource, **of_scope}, len(of_resource) + len(of_scope)
+        frame = Frame(of_resource, of_scope, both, size, (resource, scope, kind))
+        return self._made.setdefault(key, frame)
+
 
 def about(span: ReadableSpan, lineage: Lineage) -> Metadata:
-    """What OpenTelemetry knows of the span, by the names its spec has for other formats.
+    """What OpenTelemetry knows of this one span, by the names its spec has for other formats.
 
     Spec: https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/
     """
-    context, scope, kind, links = span.context, span.instrumentation_scope, span.kind, span.links
-    about: Metadata = {} if scope is None else _scope(scope).copy()
+    context, links = span.context, span.links
+    about: Metadata = {}
     if context is not None:
         about["OTEL_TRACE_ID"] = _trace_id_text(context.trace_id)
         about["OTEL_SPAN_ID"] = span_id_text(context.span_id)
-        if context.trace_state:
-            about["otel.trace_state"] = context.trace_state.to_header()
+        state = context.trace_state
+        if state is not _NO_STATE and state:
+            about["otel.trace_state"] = state.to_header()
     if span.parent is not None and (lineage.parent_run_id is None or lineage.claimed):
         about["otel.parent_span_id"] = format_span_id(span.parent.span_id)
-    if kind is not _INTERNAL:
-        about["otel.span.kind"] = kind.name
     if links:
         about["otel.links"] = [_link(link) for link in links]
     if span.dropped_attributes or span.dropped_events or span.dropped_links:
@@ -60,26 +111,9 @@ def _link(link: Link) -> JsonObject:
     }
 
 
-class _Fragments:
-    """Metadata made once for each resource or scope: spans share theirs by the thousand.
-
-    Keyed by identity, and holding the very object, so that its id cannot be another's meanwhile.
-    """
-
-    def __init__(self, make: Callable[[Any], Metadata]) -> None:
-        self._make = make
-        self._made: dict[int, tuple[object, Metadata]] = {}
-
-    def __call__(self, thing: object) -> Metadata:
-        held = self._made.get(id(thing))
-        if held is None:
-            if len(self._made) >= _FRAGMENTS:
-                self._made.clear()
-            held = self._made[id(thing)] = (thing, self._make(thing))
-        return held[1]
-
-
-def _of_scope(scope: InstrumentationScope) -> Metadata:
+def _of_scope(scope: InstrumentationScope | None) -> Metadata:
+    if scope is None:
+        return {}
     about: Metadata = {"otel.scope.name": scope.name, "otel.scope.version": scope.version}
     if scope.attributes:
         about["otel.scope.attributes"] = dict(scope.attributes)
@@ -87,5 +121,4 @@ def _of_scope(scope: InstrumentationScope) -> Metadata:
 
 
 _trace_id_text: Final = lru_cache(maxsize=256)(format_trace_id)
-resource_of: Final = _Fragments(lambda resource: dict(resource.attributes))
-_scope: Final = _Fragments(_of_scope)
+frame_of: Final = Frames().of

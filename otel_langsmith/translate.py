@@ -5,9 +5,10 @@ status, events, links, scope, resource. Nothing here raises for what a span says
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import Status
 
 from otel_langsmith.conventions import CONVENTIONS, Convention, table_of
 from otel_langsmith.conventions.compose import add_model, content, usage
@@ -27,7 +28,7 @@ from otel_langsmith.lineage import (
     attributes_of,
 )
 from otel_langsmith.log_events import NOTHING, Joined
-from otel_langsmith.provenance import Metadata, about, resource_of
+from otel_langsmith.provenance import Frame, Metadata, about, frame_of
 from otel_langsmith.run import RUN_TYPES, Attachment, JsonObject, Run, RunType
 
 UNTRANSLATED: Final = "untranslated"
@@ -62,7 +63,7 @@ def translate(
     """
     table = table_of(tuple(conventions))
     try:
-        return _run(span, lineage, project, _read(span, table, joined))
+        return _run(span, lineage, project, table, _read(span, table, joined))
     except Exception:  # noqa: BLE001 - a convention may be anybody's, and a lost run is worse
         return _untranslated(span, lineage, project, table)
 
@@ -70,7 +71,7 @@ def translate(
 def _untranslated(span: ReadableSpan, lineage: Lineage, project: str | None, table: Table) -> Run:
     """The run without what conventions make of it; without all but its name and times at worst."""
     try:
-        return _run(span, lineage, project, _unread(span, table), (UNTRANSLATED,))
+        return _run(span, lineage, project, table, _unread(span, table), (UNTRANSLATED,))
     except Exception:  # noqa: BLE001 - a span may be anybody's, too
         return _skeleton(span, lineage, project)
 
@@ -92,20 +93,12 @@ def _skeleton(span: ReadableSpan, lineage: Lineage, project: str | None) -> Run:
     )
 
 
-class _Told(NamedTuple):
-    """What a span said: its attributes as read, and its events."""
-
-    table: Table
-    reading: Reading
-    events: tuple[Event, ...]
-
-
-def _read(span: ReadableSpan, table: Table, joined: Joined) -> _Told:
+def _read(span: ReadableSpan, table: Table, joined: Joined) -> Reading:
     attributes, events = attributes_of(span), tuple(span.events)
     if joined is not NOTHING:
         attributes.update(joined.attributes)
         events += joined.events
-    return _Told(table, table.read(_scope_of(span), attributes, events), events)
+    return table.read(_scope_of(span), attributes, events)
 
 
 def _scope_of(span: ReadableSpan) -> str:
@@ -113,36 +106,39 @@ def _scope_of(span: ReadableSpan) -> str:
     return scope.name if scope else ""
 
 
-def _unread(span: ReadableSpan, table: Table) -> _Told:
+def _unread(span: ReadableSpan, table: Table) -> Reading:
     """The attributes that are no content, by anyone's table, and nothing made of them."""
     attributes = attributes_of(span)
     name = _scope_of(span)
     rest = {key: value for key, value in attributes.items() if not table.is_content(key, name)}
-    return _Told(table, Reading(rest), tuple(span.events))
+    return Reading(rest, tuple(span.events))
 
 
-def _run(
+def _run(  # noqa: PLR0913 - all that a run is made of
     span: ReadableSpan,
     lineage: Lineage,
     project: str | None,
-    told: _Told,
+    table: Table,
+    reading: Reading,
     notes: tuple[str, ...] = (),
 ) -> Run:
-    reading = told.reading
-    fields = reading.fields
+    fields, params, status = reading.fields, reading.params, span.status
     run_type = _run_type(fields)
     start_ns = writable_ns(span.start_time or 0)
     end = span.end_time
     end_ns = None if end is None else writable_ns(end)
-    failure = failure_of(span, fields, told.events)
-    name = _name(str(span.name), run_type, fields)
+    failure = failure_of(status, fields, reading.events)
+    span_name = span.name
+    name = _name(str(span_name), run_type, fields)
     if lineage.notes or reading.notes:
         notes = (*lineage.notes, *reading.notes, *notes)
     if end_ns != end and TIME_UNWRITABLE not in notes:
         notes = (*notes, TIME_UNWRITABLE)
     if "model.request" in fields:
-        reading.params.setdefault("model", fields["model.request"])
-    bent = _bent(span, name, notes, failure.text)
+        params.setdefault("model", fields["model.request"])
+    computed = about(span, lineage)
+    if name != span_name or len(name) > NAME_LENGTH or notes or status.description:
+        computed.update(_bent(span_name, name, notes, status, failure.text))
     media: dict[str, Attachment] = {}
     inputs = _side(reading.inputs, "inputs", run_type, media)
     outputs = _side(reading.outputs, "outputs", run_type, media)
@@ -162,10 +158,10 @@ def _run(
         outputs,
         failure.text,
         failure.kind,
-        _events(told, failure.cause, start_ns),
+        _events(table, reading, failure.cause, start_ns),
         _united(lineage.tags, fields.get("tags", ())),
-        _metadata(span, lineage, reading, run_type, bent),
-        reading.params,
+        _metadata(span, lineage, reading, run_type, computed),
+        params,
         (*fields.get("attachments", ()), *media.values()),
         notes,
     )
@@ -195,20 +191,22 @@ def _told_apart(span_name: str, fields: Mapping[str, Any]) -> str:
     return span_name
 
 
-def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObject]:
+def _events(
+    table: Table, reading: Reading, cause: Event | None, start_ns: int
+) -> Sequence[JsonObject]:
     """The span's events, but for the error and the content that are elsewhere in the run.
 
     LangSmith reads the time to first token from an event ``new_token``.
     """
-    first_token_s = _first_token_s(told.reading.fields, start_ns)
-    if first_token_s is None and not told.events:
+    first_token_s = _first_token_s(reading.fields, start_ns)
+    if first_token_s is None and not reading.events:
         return []
     events: list[JsonObject] = []
     if first_token_s is not None:
         at_ns = writable_ns(start_ns + round(first_token_s * 1e9))
         events.append({"name": "new_token", "time": iso_time(at_ns)})
-    for event in told.events:
-        if told.table.is_token(event.name):
+    for event in reading.events:
+        if table.is_token(event.name):
             if first_token_s is None:
                 first_token_s = 0
                 events.append({"name": "new_token", "time": _time(event, start_ns)})
@@ -218,7 +216,7 @@ def _events(told: _Told, cause: Event | None, start_ns: int) -> Sequence[JsonObj
         kwargs = {
             key: value
             for key, value in attributes.items()
-            if key not in elsewhere and not told.table.is_event_content(event.name, key)
+            if key not in elsewhere and not table.is_event_content(event.name, key)
         }
         if kwargs or not attributes:
             time = _time(event, start_ns)
@@ -242,18 +240,16 @@ def _metadata(
     lineage: Lineage,
     reading: Reading,
     run_type: RunType,
-    bent: Metadata,
+    computed: Metadata,
 ) -> Metadata:
     """``extra.metadata``: what rode along, the resource, what nobody took or rows named, ours."""
     if reading.fields:
         add_model(reading, run_type)
     if reading.lineage:
         reading.rest.update(_unhonoured(reading.lineage, lineage))
-    computed = about(span, lineage)
-    computed.update(bent)
     if counts := usage(reading, run_type):
         computed["usage_metadata" if run_type in _USAGE_RUNS else "aggregated_usage"] = counts
-    own = _merged(resource_of(span.resource), reading.rest, reading.metadata, computed)
+    own = _merged(frame_of(span), reading.rest, reading.metadata, computed)
     return {**lineage.metadata, **own} if lineage.metadata else own
 
 
@@ -261,15 +257,17 @@ def _united(inherited: Sequence[str], own: Sequence[str]) -> Sequence[str]:
     return tuple(dict.fromkeys((*inherited, *own))) if inherited else own
 
 
-def _bent(span: ReadableSpan, name: str, notes: Sequence[str], error: str | None) -> Metadata:
+def _bent(
+    span_name: str, name: str, notes: Sequence[str], status: Status, error: str | None
+) -> Metadata:
     """What the run does not show as the span had it."""
     bent: Metadata = {}
-    said = span.status.description
+    said = status.description
     if said and said not in (error or ""):
         bent["otel.status_description"] = said
-    if name != span.name or len(name) > NAME_LENGTH:
-        bent["otel.span.name"] = span.name
-        if name != span.name and len(name) > NAME_LENGTH:
+    if name != span_name or len(name) > NAME_LENGTH:
+        bent["otel.span.name"] = span_name
+        if name != span_name and len(name) > NAME_LENGTH:
             bent["otel_langsmith.full_name"] = name
     if notes:
         bent["otel_langsmith.notes"] = list(notes)
@@ -292,15 +290,17 @@ def _unhonoured(stated: Mapping[str, Any], lineage: Lineage) -> Iterable[tuple[s
                 yield key, value
 
 
-def _merged(resource: Metadata, rest: Metadata, stated: Metadata, computed: Metadata) -> Metadata:
+def _merged(frame: Frame, rest: Metadata, stated: Metadata, computed: Metadata) -> Metadata:
     """All of it in one mapping, each later part winning its names; what lost them is kept aside."""
-    metadata = {**resource, **rest, **stated, **computed}
-    if len(metadata) == len(resource) + len(rest) + len(stated) + len(computed):
+    metadata = {**frame.both, **rest, **stated, **computed}
+    if len(metadata) == frame.size + len(rest) + len(stated) + len(computed):
         return metadata
+    metadata.update(frame.scope)
+    metadata.update(computed)
     for part, aside in (
         (stated, "otel.attribute."),
         (rest, "otel.attribute."),
-        (resource, "resource."),
+        (frame.resource, "resource."),
     ):
         for key, value in part.items():
             if metadata[key] is not value and metadata[key] != value:

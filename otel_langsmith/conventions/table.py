@@ -44,6 +44,7 @@ class Reading:
     """
 
     __slots__ = (
+        "events",
         "fields",
         "homes",
         "input_details",
@@ -58,8 +59,9 @@ class Reading:
         "usage",
     )
 
-    def __init__(self, rest: Fields) -> None:
+    def __init__(self, rest: Fields, events: tuple[SpanEvent, ...] = ()) -> None:
         self.rest = rest
+        self.events = events
         self.fields: Fields = {}
         self.params: Fields = {}
         self.usage: Fields = {}
@@ -142,7 +144,7 @@ class Table:
         """
         shape = (scope, *attributes)
         plan = self._plans.get(shape) or self._remember(shape)
-        reading = Reading({key: attributes[key] for key in plan.kept})
+        reading = Reading({key: attributes[key] for key in plan.kept}, events)
         if plan.scalars:
             _read_scalars(plan.scalars, reading, attributes)
         if plan.simple:
