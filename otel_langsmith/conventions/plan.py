@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Final, NamedTuple
 
-from otel_langsmith.conventions.flattened import Tree, names_of, tree_of
+from otel_langsmith.conventions.flattened import Grower, Tree, grower, names_of, tree_of
 from otel_langsmith.conventions.rows import TURNS, Convention, Reader, Row
 from otel_langsmith.run import RunType
 
@@ -50,7 +50,10 @@ def home_of(name: str) -> tuple[int, str]:
 class Step(NamedTuple):
     """A row of scalars meeting one attribute that is there, or one flattened structure."""
 
-    source: Tree
+    key: str
+    """The attribute's, if it is one."""
+
+    source: Grower
     via: Reader
     home: int
     name: str
@@ -81,7 +84,10 @@ class Part(NamedTuple):
     name: str
     """The field's, without its side; empty if it is the whole of that."""
 
-    source: Tree
+    key: str
+    """The attribute's, if it is one."""
+
+    source: Grower
     via: Reader
     runs: tuple[RunType, ...]
     least: int
@@ -220,11 +226,11 @@ def _quiet(sides: tuple[Side, ...]) -> tuple[Side, ...]:
 def _quick(parts: tuple[Part, ...]) -> tuple[tuple[str, str, Reader], ...]:
     """The parts without their conditions, if there are none; empty if there are."""
     names = {part.name for part in parts}
-    sources = {part.source for part in parts if isinstance(part.source, str)}
-    alone = len(names) == len(sources) == len(parts) and all(names)
+    keys = {part.key for part in parts if part.key}
+    alone = len(names) == len(keys) == len(parts) and all(names)
     if not alone or any(part.runs or part.least for part in parts):
         return ()
-    return tuple((part.name, str(part.source), part.via) for part in parts)
+    return tuple((part.name, part.key, part.via) for part in parts)
 
 
 def _steps(met: Iterable[tuple[Row, list[str]]], claimed: Container[str]) -> tuple[Step, ...]:
@@ -248,36 +254,33 @@ def _simple(steps: tuple[Step, ...]) -> tuple[Simple, ...]:
     fed = Counter((step.home, step.name) for step in steps)
     late = takewhile(lambda step: step.home != SEVERAL, reversed(steps))
     return tuple(
-        Simple(step.source, step.via, step.home, step.name, bool(step.keys) and not step.keep)
+        Simple(step.key, step.via, step.home, step.name, bool(step.keys) and not step.keep)
         for step in late
-        if type(step.source) is str and not step.again and fed[step.home, step.name] == 1
+        if step.key and not step.again and fed[step.home, step.name] == 1
     )
 
 
 def _steps_of(row: Row, found: list[str]) -> Iterator[Step]:
-    if not found:
-        return
-    if row.is_grown:
-        home, name = home_of(row.field or "")
-        tree = _tree(row, found)
-        keys = tuple(found)
-        yield Step(tree, row.via, home, name, row.keep, again=False, keys=keys, content=row.content)
-        return
-    for key in found:
+    content = row.content
+    for key, source, keys in _sources(row, found):
         home, name = home_of(_field(row, key)) if row.field else (SEVERAL, "")
-        keys = (key,)
-        yield Step(key, row.via, home, name, row.keep, again=False, keys=keys, content=row.content)
+        yield Step(key, source, row.via, home, name, row.keep, again=False, keys=keys, content=content)
 
 
 def _parts(row: Row, found: list[str], keys: Collection[str]) -> Iterator[Part]:
     """The same for content."""
     runs, least = row.when.runs, _members(row.when.at_least, keys)
-    if row.is_grown and found:
-        tree = _tree(row, found)
-        yield Part(_within(row.field or ""), tree, row.via, runs, least, tuple(found))
-    elif not row.is_grown:
+    for key, source, met in _sources(row, found):
+        yield Part(_within(_field(row, key)), key, source, row.via, runs, least, met)
+
+
+def _sources(row: Row, found: list[str]) -> Iterator[tuple[str, Grower, tuple[str, ...]]]:
+    """What the row reads at once: its name if it is one attribute, how, and all their names."""
+    if not row.is_grown:
         for key in found:
-            yield Part(_within(_field(row, key)), key, row.via, runs, least, (key,))
+            yield key, grower(key), (key,)
+    elif found:
+        yield "", grower(_tree(row, found)), tuple(found)
 
 
 def _within(field: str) -> str:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any, Final, Protocol, TypeAlias
 
 from otel_langsmith.conventions.fields import MINOR, UNIONS
-from otel_langsmith.conventions.flattened import grown
 from otel_langsmith.conventions.messages import size
 from otel_langsmith.conventions.plan import SEVERAL, Plan, Planner, Side, Simple, Step, home_of
 from otel_langsmith.conventions.readers import BLANK, UNREADABLE, Raw, Thin
@@ -172,10 +171,10 @@ def _read_scalars(steps: tuple[Step, ...], reading: Reading, attributes: Attribu
     left: Fields = {}
     taken: set[str] = set()
     for step in steps:
-        source, via, home, name, keep, again, keys, content = step
+        _, source, via, home, name, keep, again, keys, content = step
         if again and not keep and keys and taken.issuperset(keys):
             continue
-        value = via(attributes[source] if type(source) is str else grown(source, attributes))
+        value = via(source(attributes))
         if value is UNREADABLE or value is BLANK:
             took = value is BLANK
         elif home >= 0 and name not in homes[home]:
@@ -320,12 +319,12 @@ def _find(
     thin: Fields = {}
     read: set[str] = set()
     run_type = reading.fields.get("run_type", "chain")
-    for name, source, via, runs, least, keys in side.parts:
+    for name, _, source, via, runs, least, keys in side.parts:
         if name in found or (runs and run_type not in runs) or keys[0] in read:
             continue
         if found and not name and not found.keys() <= MINOR:
             continue
-        value = via(attributes[source] if type(source) is str else grown(source, attributes))
+        value = via(source(attributes))
         if value is UNREADABLE or (least and size(value) < least):
             continue
         read.add(keys[0])
@@ -376,10 +375,11 @@ def _clean(side: Side, reading: Reading, attributes: Attributes, used: set[str])
     """Content of a fallback that nobody needs stays in metadata, in the form it is fit to show."""
     if side.sources <= used:
         return
-    for _, source, via, _, _, _ in side.parts:
-        if type(source) is str and source not in used:
-            value = via(attributes[source])
-            reading.rest[source] = attributes[source] if value is UNREADABLE else value
+    for part in side.parts:
+        key = part.key
+        if key and key not in used:
+            value = part.via(attributes[key])
+            reading.rest[key] = attributes[key] if value is UNREADABLE else value
 
 
 __all__ = ["PLANS", "UNREAD", "Reading", "Table", "table_of"]
