@@ -24,11 +24,12 @@ def detached(content: JsonObject, attachments: dict[str, Attachment]) -> JsonObj
     if type(messages) is not list:
         return content
     for message in messages:
-        if _is_heavy(message):
-            break
-    else:
-        return content
-    return {**content, "messages": [_lightened(item, attachments) for item in messages]}
+        blocks = message.get("content") if type(message) is dict else None
+        if type(blocks) is list:
+            for block in blocks:
+                if type(block) is dict and "base64" in block and _is_large(block):
+                    return {**content, "messages": [_lightened(one, attachments) for one in messages]}
+    return content
 
 
 def _is_heavy(message: Any) -> bool:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator
 from functools import lru_cache
 from itertools import takewhile
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from otel_langsmith.conventions.flattened import Grower, Tree, grower, names_of, tree_of
 from otel_langsmith.conventions.rows import TURNS, Convention, Reader, Row
@@ -101,27 +101,47 @@ class Side(NamedTuple):
     parts: tuple[Part, ...]
     events: tuple[Row, ...]
     sources: frozenset[str]
-    """The attributes that the parts read."""
+    """The attributes that the parts read, or would of runs of another type."""
 
     quick: tuple[tuple[str, str, Reader], ...]
-    """Name, attribute and reader of each part, if no part depends on another or on the run."""
+    """Name, attribute and reader of each part, if no part depends on another."""
 
 
-class Plan(NamedTuple):
-    """What the tables do with spans of one shape."""
+Sides: TypeAlias = tuple[tuple[Side, ...], tuple[Side, ...]]
+"""Who speaks for the inputs, and who for the outputs."""
 
-    scalars: tuple[Step, ...]
-    """In the order in which they are asked."""
 
-    simple: tuple[Simple, ...]
-    """The rest of the scalars, most of them, in a form that costs a third."""
+class Plan:
+    """What the tables do with spans of one shape.
 
-    aloud: tuple[tuple[Side, ...], tuple[Side, ...]]
-    """Who speaks for inputs and outputs of a span with events, and then of one without."""
+    ``scalars`` are asked in their order, ``simple`` ones, which are most, after them and at a third
+    of the cost. ``kept`` are keys of which it is known already that nobody takes them. ``aloud``
+    and ``quiet`` are the sides by type of run, of spans with events and without; see `ask`.
+    """
 
-    quiet: tuple[tuple[Side, ...], tuple[Side, ...]]
-    kept: tuple[str, ...]
-    """Keys of which it is known already that nobody takes them."""
+    __slots__ = ("_sides", "aloud", "kept", "quiet", "scalars", "simple")
+
+    def __init__(
+        self,
+        scalars: tuple[Step, ...],
+        simple: tuple[Simple, ...],
+        sides: Sides,
+        kept: tuple[str, ...],
+    ) -> None:
+        self.scalars = scalars
+        self.simple = simple
+        self.kept = kept
+        self.aloud: dict[str, Sides] = {}
+        self.quiet: dict[str, Sides] = {}
+        self._sides = sides
+
+    def ask(self, run_type: str, asked: dict[str, Sides]) -> Sides:
+        """The sides of runs of a type, which are kept in ``asked``: one of the two above."""
+        inputs, outputs = (
+            tuple(said for side in sides if (said := _of_run(side, run_type, asked is self.aloud)))
+            for sides in self._sides
+        )
+        return asked.setdefault(run_type, (inputs, outputs))
 
 
 class Planner:
@@ -178,7 +198,7 @@ class Planner:
         simple = _simple(steps)
         done = {(one.home, one.name) for one in simple}
         others = tuple(step for step in steps if (step.home, step.name) not in done)
-        return Plan(others, simple, (inputs, outputs), (_quiet(inputs), _quiet(outputs)), kept)
+        return Plan(others, simple, (inputs, outputs), kept)
 
     def _meetings(self, keys: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         """The rows that find any of their attributes, or look for events, and what they find."""
@@ -200,7 +220,7 @@ class Planner:
         parts = tuple(part for row, found in met for part in _parts(row, found, keys))
         events = tuple(row for row, _ in met if row.is_spoken)
         sources = frozenset(key for part in parts for key in part.keys)
-        return Side(self._conventions[number].fallback, parts, events, sources, _quick(parts))
+        return Side(self._conventions[number].fallback, parts, events, sources, ())
 
 
 def applies(row: Row, scope: str, keys: Collection[str]) -> bool:
@@ -219,16 +239,23 @@ def _has(name: str, keys: Collection[str]) -> bool:
     return name in keys
 
 
-def _quiet(sides: tuple[Side, ...]) -> tuple[Side, ...]:
-    return tuple(side for side in sides if side.parts)
+def _of_run(side: Side, run_type: str, aloud: bool) -> Side | None:
+    """What of it is for runs of this type; without events nobody listens to what reads them."""
+    parts = tuple(part for part in side.parts if not part.runs or run_type in part.runs)
+    events = tuple(
+        row for row in side.events if aloud and (not row.when.runs or run_type in row.when.runs)
+    )
+    if not (side.parts or events):
+        return None
+    return side._replace(parts=parts, events=events, quick=_quick(parts))
 
 
 def _quick(parts: tuple[Part, ...]) -> tuple[tuple[str, str, Reader], ...]:
     """The parts without their conditions, if there are none; empty if there are."""
     names = {part.name for part in parts}
     keys = {part.key for part in parts if part.key}
-    alone = len(names) == len(keys) == len(parts) and all(names)
-    if not alone or any(part.runs or part.least for part in parts):
+    alone = len(names) == len(keys) == len(parts) and (all(names) or len(parts) == 1)
+    if not alone or any(part.least for part in parts):
         return ()
     return tuple((part.name, part.key, part.via) for part in parts)
 

@@ -148,9 +148,11 @@ class Table:
             _read_scalars(plan.scalars, reading, attributes)
         if plan.simple:
             _read_simple(plan.simple, reading, attributes)
-        inputs, outputs = plan.aloud if events else plan.quiet
+        run_type = reading.fields.get("run_type", "chain")
+        asked = plan.aloud if events else plan.quiet
+        inputs, outputs = asked.get(run_type) or plan.ask(run_type, asked)
         if inputs or outputs:
-            _read_content(inputs, outputs, reading, attributes, events)
+            _read_content(inputs, outputs, reading, attributes)
         return reading
 
     def _remember(self, shape: tuple[str, ...]) -> Plan:
@@ -223,18 +225,17 @@ def _read_content(
     outputs: tuple[Side, ...],
     reading: Reading,
     attributes: Attributes,
-    events: tuple[SpanEvent, ...],
 ) -> None:
     """Both sides; of what was meant for a side that ends empty, the attributes are kept."""
     used: set[str] = set()
     if inputs:
-        reading.inputs = _owned(inputs, reading, attributes, events, used)
+        reading.inputs = _owned(inputs, reading, attributes, used)
     if outputs:
-        reading.outputs = _owned(outputs, reading, attributes, events, used)
+        reading.outputs = _owned(outputs, reading, attributes, used)
     for sides, found in ((inputs, reading.inputs), (outputs, reading.outputs)):
         if sides and not found:
-            parts = (part for side in sides if not side.fallback for part in side.parts)
-            unread = {key for part in parts for key in part.keys} - used
+            meant = (side.sources for side in sides if not side.fallback)
+            unread = frozenset().union(*meant) - used
             reading.rest.update((key, attributes[key]) for key in unread)
 
 
@@ -242,7 +243,6 @@ def _owned(
     sides: tuple[Side, ...],
     reading: Reading,
     attributes: Attributes,
-    events: tuple[SpanEvent, ...],
     used: set[str],
 ) -> Fields:
     """The fields of the first convention that has any; failing that, of those that tried.
@@ -256,7 +256,7 @@ def _owned(
         if side.fallback and (owner is not None or "run_type" in reading.fields):
             _clean(side, reading, attributes, used)
         elif owner is None:
-            found, thin = _found(side, reading, attributes, events, used)
+            found, thin = _found(side, reading, attributes, used)
             if found.keys() <= MINOR:
                 minor = {**found, **minor}
                 poor = {**thin, **poor}
@@ -270,57 +270,42 @@ def _owned(
 
 
 def _found(
-    side: Side,
-    reading: Reading,
-    attributes: Attributes,
-    events: tuple[SpanEvent, ...],
-    used: set[str],
-) -> tuple[Fields, Fields]:
-    """What one convention has for one side: what says something, and what is there but empty.
-
-    An attribute is read once, and one that is the whole of its side only if nothing else is.
-    """
-    find = _find_quickly if side.quick else _find
-    found, thin = find(side, reading, attributes, used)
-    if events:
-        run_type = reading.fields.get("run_type", "chain")
-        for row in side.events:
-            name = (row.field or "").partition(".")[2]
-            fits = not row.when.runs or run_type in row.when.runs
-            if fits and name not in found:
-                for value in _in_events(row, events):
-                    if _keep(reading, name, row.via(value), found, thin):
-                        break
-    return found, thin
-
-
-def _find_quickly(
     side: Side, reading: Reading, attributes: Attributes, used: set[str]
 ) -> tuple[Fields, Fields]:
-    """What `_find` does, for parts without conditions: half of its cost, and most spans."""
+    """What one convention has for one side: what says something, and what is there but empty."""
     found: Fields = {}
     thin: Fields = {}
     for name, key, via in side.quick:
         value = via(attributes[key])
-        if value is UNREADABLE:
-            continue
-        used.add(key)
-        if value and type(value) in _SAYING:
-            found[name] = value
-        else:
-            _keep(reading, name, value, found, thin)
+        if value is not UNREADABLE:
+            used.add(key)
+            if value and type(value) in _SAYING:
+                found[name] = value
+            else:
+                _keep(reading, name, value, found, thin)
+    if not side.quick:
+        _find(side, reading, attributes, used, found, thin)
+    for row in side.events:
+        name = (row.field or "").partition(".")[2]
+        if name not in found:
+            for value in _in_events(row, reading.events):
+                if _keep(reading, name, row.via(value), found, thin):
+                    break
     return found, thin
 
 
-def _find(
-    side: Side, reading: Reading, attributes: Attributes, used: set[str]
-) -> tuple[Fields, Fields]:
-    found: Fields = {}
-    thin: Fields = {}
+def _find(  # noqa: PLR0913 - half of `_found`
+    side: Side,
+    reading: Reading,
+    attributes: Attributes,
+    used: set[str],
+    found: Fields,
+    thin: Fields,
+) -> None:
+    """An attribute is read once, and one that is the whole of its side only if nothing else is."""
     read: set[str] = set()
-    run_type = reading.fields.get("run_type", "chain")
-    for name, _, source, via, runs, least, keys in side.parts:
-        if name in found or (runs and run_type not in runs) or keys[0] in read:
+    for name, _, source, via, _, least, keys in side.parts:
+        if name in found or keys[0] in read:
             continue
         if found and not name and not found.keys() <= MINOR:
             continue
@@ -330,7 +315,6 @@ def _find(
         read.add(keys[0])
         used.update(keys)
         _keep(reading, name, value, found, thin)
-    return found, thin
 
 
 _SAYING: Final = frozenset((str, int, list, dict, tuple))
@@ -375,11 +359,10 @@ def _clean(side: Side, reading: Reading, attributes: Attributes, used: set[str])
     """Content of a fallback that nobody needs stays in metadata, in the form it is fit to show."""
     if side.sources <= used:
         return
-    for part in side.parts:
-        key = part.key
-        if key and key not in used:
-            value = part.via(attributes[key])
-            reading.rest[key] = attributes[key] if value is UNREADABLE else value
+    cleaners = {part.key: part.via for part in side.parts}
+    for key in side.sources - used:
+        value = cleaners[key](attributes[key]) if key in cleaners else UNREADABLE
+        reading.rest[key] = attributes[key] if value is UNREADABLE else value
 
 
 __all__ = ["PLANS", "UNREAD", "Reading", "Table", "table_of"]
