@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import Status, StatusCode
+
+from otel_langsmith.conventions.table import SpanEvent
 
 _EXCEPTION: Final = "exception"
 _ERROR: Final = StatusCode.ERROR  # looked up once: see `provenance`
@@ -19,13 +20,13 @@ class Failure(NamedTuple):
 
     text: str | None = None
     kind: str | None = None
-    cause: Event | None = None
+    cause: SpanEvent | None = None
 
 
 SOUND: Final = Failure()
 
 
-def failure_of(status: Status, fields: Mapping[str, Any], events: Sequence[Event]) -> Failure:
+def failure_of(status: Status, fields: Mapping[str, Any], events: Sequence[SpanEvent]) -> Failure:
     """Whether and why the run failed; the status decides.
 
     A third of failed spans have no exception event, and exception events sit on spans that did not
@@ -47,7 +48,7 @@ def failure_of(status: Status, fields: Mapping[str, Any], events: Sequence[Event
     return _described(status.description, fields)
 
 
-def _of_run(text: str, event: Event) -> Failure:
+def _of_run(text: str, event: SpanEvent) -> Failure:
     """The error of a run, which LangSmith's SDK wraps in an exception of its own."""
     kind = _CLASS.match(text)
     return Failure(text.rstrip(), kind[0] if kind else None, event)

@@ -7,13 +7,13 @@ status, events, links, scope, resource. Nothing here raises for what a span says
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
 
 from otel_langsmith.conventions import CONVENTIONS, Convention, table_of
 from otel_langsmith.conventions.compose import add_model, content, usage
 from otel_langsmith.conventions.media import detached
-from otel_langsmith.conventions.table import Reading, Table
+from otel_langsmith.conventions.table import Reading, SpanEvent, Table
 from otel_langsmith.failure import EXCEPTION_KEYS, failure_of
 from otel_langsmith.identity import iso_time, uuid_text, writable_ns
 from otel_langsmith.lineage import (
@@ -71,7 +71,7 @@ def translate(
 def _untranslated(span: ReadableSpan, lineage: Lineage, project: str | None, table: Table) -> Run:
     """The run without what conventions make of it; without all but its name and times at worst."""
     try:
-        return _run(span, lineage, project, table, _unread(span, table), (UNTRANSLATED,))
+        return _run(span, lineage, project, table, _unread(span, table))
     except Exception:  # noqa: BLE001 - a span may be anybody's, too
         return _skeleton(span, lineage, project)
 
@@ -111,16 +111,17 @@ def _unread(span: ReadableSpan, table: Table) -> Reading:
     attributes = attributes_of(span)
     name = _scope_of(span)
     rest = {key: value for key, value in attributes.items() if not table.is_content(key, name)}
-    return Reading(rest, tuple(span.events))
+    reading = Reading(rest, tuple(span.events))
+    reading.notes = (UNTRANSLATED,)
+    return reading
 
 
-def _run(  # noqa: PLR0913 - all that a run is made of
+def _run(
     span: ReadableSpan,
     lineage: Lineage,
     project: str | None,
     table: Table,
     reading: Reading,
-    notes: tuple[str, ...] = (),
 ) -> Run:
     fields, params, status = reading.fields, reading.params, span.status
     run_type = _run_type(fields)
@@ -130,8 +131,7 @@ def _run(  # noqa: PLR0913 - all that a run is made of
     failure = failure_of(status, fields, reading.events)
     span_name = span.name
     name = _name(str(span_name), run_type, fields)
-    if lineage.notes or reading.notes:
-        notes = (*lineage.notes, *reading.notes, *notes)
+    notes = (*lineage.notes, *reading.notes)
     if end_ns != end and TIME_UNWRITABLE not in notes:
         notes = (*notes, TIME_UNWRITABLE)
     if "model.request" in fields:
@@ -192,7 +192,7 @@ def _told_apart(span_name: str, fields: Mapping[str, Any]) -> str:
 
 
 def _events(
-    table: Table, reading: Reading, cause: Event | None, start_ns: int
+    table: Table, reading: Reading, cause: SpanEvent | None, start_ns: int
 ) -> Sequence[JsonObject]:
     """The span's events, but for the error and the content that are elsewhere in the run.
 
@@ -231,7 +231,7 @@ def _first_token_s(fields: Mapping[str, Any], start_ns: int) -> float | None:
     return (at_ns - start_ns) / 1e9
 
 
-def _time(event: Event, start_ns: int) -> str:
+def _time(event: SpanEvent, start_ns: int) -> str:
     return iso_time(writable_ns(event.timestamp or start_ns))
 
 

@@ -86,22 +86,26 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
     totals, details = reading.usage, reading.input_details
     if not (totals or details or reading.output_details):
         return totals
-    cached = details.get("cache_read", 0) + details.get("cache_creation", 0)
-    if cached > totals.get("input_tokens", cached):
-        totals["input_tokens"] += cached
-        totals.pop("total_tokens", None)
-    _split_cache(details)
+    if details:
+        _count_cache(totals, details)
     if run_type == "embedding" and "input_tokens" in totals:
         totals.setdefault("output_tokens", 0)
     if len(totals) > 1:
         _complete(totals)
-    for name, found in (
-        ("input_token_details", details),
-        ("output_token_details", reading.output_details),
-    ):
-        if counted := {key: count for key, count in found.items() if count}:
-            totals[name] = counted
+    if counted := {key: count for key, count in details.items() if count}:
+        totals["input_token_details"] = counted
+    if counted := {key: count for key, count in reading.output_details.items() if count}:
+        totals["output_token_details"] = counted
     return totals
+
+
+def _count_cache(totals: dict[str, Any], details: dict[str, Any]) -> None:
+    cached = details.get("cache_read", 0) + details.get("cache_creation", 0)
+    if cached > totals.get("input_tokens", cached):
+        totals["input_tokens"] += cached
+        totals.pop("total_tokens", None)
+    if "cache_creation" in details:
+        _split_cache(details)
 
 
 def _split_cache(details: dict[str, Any]) -> None:
@@ -110,7 +114,7 @@ def _split_cache(details: dict[str, Any]) -> None:
     As LangChain's integration has it, by which LangSmith's prices go.
     """
     apart = sum(details.get(f"ephemeral_{span}_input_tokens", 0) for span in ("5m", "1h"))
-    if apart and "cache_creation" in details:
+    if apart:
         details["cache_creation"] = max(0, details["cache_creation"] - apart)
 
 
@@ -135,6 +139,8 @@ def _complete(totals: dict[str, Any]) -> None:
 def add_model(reading: Reading, run_type: RunType) -> None:
     """LangSmith's own names for the model: with provider, name and type it knows the price."""
     fields, stated = reading.fields, reading.metadata
+    if run_type != "llm" and _OF_MODELS.isdisjoint(fields):
+        return
     requested, answered = fields.get("model.request"), fields.get("model.response")
     provider = fields.get("provider") or maker(requested or answered or "")
     if provider:
@@ -153,5 +159,8 @@ def add_model(reading: Reading, run_type: RunType) -> None:
             stated.setdefault(told, fields[name])
 
 
+_OF_MODELS: Final = frozenset(
+    ("model.request", "model.response", "provider", "agent.name", "workflow.name")
+)
 _TOLD_OF_LLMS: Final = tuple((name, f"ls_{name}") for name in ("temperature", "max_tokens", "stop"))
 _TOLD: Final = (("agent.name", "ls_agent_name"), ("workflow.name", "ls_workflow_name"))

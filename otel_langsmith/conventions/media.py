@@ -28,7 +28,10 @@ def detached(content: JsonObject, attachments: dict[str, Attachment]) -> JsonObj
         if type(blocks) is list:
             for block in blocks:
                 if type(block) is dict and "base64" in block and _is_large(block):
-                    return {**content, "messages": [_lightened(one, attachments) for one in messages]}
+                    return {
+                        **content,
+                        "messages": [_lightened(one, attachments) for one in messages],
+                    }
     return content
 
 

@@ -127,19 +127,19 @@ def _read(value: Any, role: str) -> Any:
 
 
 def _spoken(item: Part) -> Message | None:
-    """The message, if it is but a role and parts of text, as most are: half the cost of `_add`."""
+    """The message, if it is but a role and one text, as most are: a third of the cost of `_add`."""
     role, parts = item.get("role"), item.get("parts")
-    if len(item) != 2 or type(parts) is not list or type(role) is not str:  # noqa: PLR2004
+    if len(item) != 2 or type(role) is not str or role in _NOBODY:  # noqa: PLR2004
         return None
-    content: list[Block] = []
-    for part in parts:
-        text = part.get("content") if type(part) is dict and len(part) == 2 else None  # noqa: PLR2004
-        if type(text) is not str or part.get("type") != "text":
-            return None
-        content.append({"type": "text", "text": text})
-    if not content or role in _NOBODY:
+    if type(parts) is list and len(parts) == 1:
+        part = parts[0]
+        known = type(part) is dict and len(part) == 2 and part.get("type") == "text"  # noqa: PLR2004
+        text = part.get("content") if known else None
+    else:
+        text = item.get("content")
+    if type(text) is not str or not text:
         return None
-    return {"role": _ROLES.get(role, role), "content": content}
+    return {"role": _ROLES.get(role, role), "content": [{"type": "text", "text": text}]}
 
 
 def _is_mapping(item: Any) -> bool:

@@ -291,7 +291,9 @@ def _steps_of(row: Row, found: list[str]) -> Iterator[Step]:
     content = row.content
     for key, source, keys in _sources(row, found):
         home, name = home_of(_field(row, key)) if row.field else (SEVERAL, "")
-        yield Step(key, source, row.via, home, name, row.keep, again=False, keys=keys, content=content)
+        yield Step(
+            key, source, row.via, home, name, row.keep, again=False, keys=keys, content=content
+        )
 
 
 def _parts(row: Row, found: list[str], keys: Collection[str]) -> Iterator[Part]:

@@ -259,6 +259,17 @@ def test_rows_ask_for_companions_and_for_scopes() -> None:
     assert read("b-scope", b__n=2).params == {"n": 2}
 
 
+def test_what_a_fallback_would_have_said_of_another_type_of_run_is_kept() -> None:
+    rows = (
+        attr("run_type", "kind", keep=True),
+        attr("inputs.query", "q", when=When(runs=("retriever",))),
+        indexed("inputs.messages", "m.", via=list),
+    )
+    table = table_of((Convention(name="spare", spec="", fallback=True, rows=rows),))
+    told = {"kind": "llm", "q": "who?", "m.0": "hi"}
+    assert table.read("", told).rest == told
+
+
 def test_a_fallback_speaks_only_where_nobody_knows_the_span() -> None:
     assert read(url="/x?key").inputs == {"url": "/x"}
     known = read(url="/x?key", b__kind="llm")
@@ -679,13 +690,9 @@ def test_reasoning_on_its_own_joins_what_follows() -> None:
 def test_instructions_lead_unless_the_messages_bring_their_own() -> None:
     system = conversation.instructions('[{"type":"text","content":"Be kind."}]')
     user = {"role": "user", "content": []}
-    assert content({"system": system, "messages": [user]}, "inputs") == {
-        "messages": [system, user]
-    }
+    assert content({"system": system, "messages": [user]}, "inputs") == {"messages": [system, user]}
     own = {"role": "system", "content": []}
-    assert content({"system": system, "messages": [own]}, "inputs") == {
-        "messages": [own]
-    }
+    assert content({"system": system, "messages": [own]}, "inputs") == {"messages": [own]}
     assert content({"system": system}, "inputs") == {"messages": [system]}
 
 
