@@ -32,7 +32,7 @@ _log: Final = logging.getLogger("otel_langsmith")
 
 
 class Lane:
-    """Delivers to one destination in the thread that calls it.
+    """Delivers to one destination in the thread that calls it, after `begin`.
 
     Args:
         settings: Those of the destination, as `destinations` has them.
@@ -62,7 +62,6 @@ class Lane:
         self._open_transport = transport
         unwanted = shares or self.undeliverable
         self._storage = None if unwanted else open_storage(settings, self._lost_on_disk)
-        self.begin(threading.Event())
 
     def begin(self, closing: threading.Event) -> None:
         """Everything that a forked child needs anew. ``closing``: there may be no later."""
