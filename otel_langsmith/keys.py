@@ -40,6 +40,21 @@ def _of(settings: Settings, one: Endpoint) -> Settings:
     )
 
 
+def in_words(text: str, settings: Settings) -> str:
+    """The text, which names variables, for who said this destination among several."""
+    if settings.endpoints:
+        for variable, member in _MEMBERS.items():
+            text = text.replace(variable, f"{member} in LANGSMITH_RUNS_ENDPOINTS")
+    return text
+
+
+_MEMBERS: Final = {
+    "LANGSMITH_ENDPOINT": "its api_url",
+    "LANGSMITH_API_KEY": "its api_key",
+    "LANGSMITH_WORKSPACE_ID": "its workspace_id",
+}
+
+
 def undeliverable(settings: Settings) -> str | None:
     """Why nothing can be sent with these settings, by its name in the ledger; None if it can."""
     if settings.endpoint is None:

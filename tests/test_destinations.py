@@ -87,7 +87,7 @@ def test_a_dead_destination_delays_no_other(
 ) -> None:
     with dead() as url:
         urls = [url, receiver.url] if first else [receiver.url, url]
-        sender = face(endpoints=at(*urls), timeout=PATIENCE_S)
+        sender = face(endpoints=at(*urls), timeout=PATIENCE_S, schedule_delay_millis=20)
         with tracing(sender) as tracer:
             for number in range(3):  # not only the first time
                 tracer.start_span(f"run {number}").end()
@@ -243,7 +243,9 @@ def test_a_destination_without_a_key_of_use_drops_only_its_own(receiver: Receive
     """A key refused is no reason to keep anything from the others, nor are limits of theirs."""
     with Receiver(api_keys=["right"]) as strict:
         endpoints = [*at(receiver.url), {"api_url": strict.url, "api_key": "wrong"}]
-        processor = LangSmithSpanProcessor(endpoints=endpoints, live=False)
+        processor = LangSmithSpanProcessor(
+            endpoints=endpoints, live=False, schedule_delay_millis=20
+        )
         with tracing(processor) as tracer:
             tracer.start_span("run").end()
             assert eventually(lambda: runs(receiver))

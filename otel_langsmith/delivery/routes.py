@@ -220,13 +220,16 @@ class Parallel:
     def _answered(self, asked: Sequence[tuple[Worker, int]], deadline_s: float) -> bool:
         """Whether every lane is clear, once those that work as usual did what they were given.
 
-        One whose last delivery was in vain is not waited for; nor, for long, the slowest.
+        One whose last delivery was in vain is not waited for, nor the slowest for long: the next
+        time, if it is still at it, not at all.
         """
-        usual = [(w, t) for w, t in asked if w.clear]
+        usual = [(w, t) for w, t in asked if w.clear and not w.late]
         vain = self._interrupted
         self._wait(lambda: not usual or vain() or any(w.answered(t) for w, t in usual), deadline_s)
         until_s = min(deadline_s, self._clock.now_s() + GRACE_S)
         self._wait(lambda: vain() or all(w.answered(t) for w, t in usual), until_s)
+        for worker, ticket in usual:
+            worker.late = not worker.answered(ticket)
         return all(w.answered(t) and w.clear for w, t in asked)
 
     def _wait(self, until: Callable[[], bool], deadline_s: float) -> bool:

@@ -56,6 +56,7 @@ class Worker:
         self._bell, self._urgent = threading.Event(), threading.Event()
         self._thread = LazyThread("LangSmith")
         self.clear = True
+        self.late = False
         self.finished = False
 
     def hand(self, batch: Batch) -> None:
@@ -172,7 +173,7 @@ class Worker:
             self._bugs.say("a delivery broke off, its spans are counted as lost", error)
         with self._lock:
             self._shown = self._shown[len(shown) :]
-            self._done, self.clear = asked, clear
+            self._done, self.clear, self.late = asked, clear, False
         if self._abandoned:
             self._lane.abandon()
         self._settled()
