@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from otel_langsmith.admission import UNTRANSLATABLE, Admission
 from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.bugs import Bugs
-from otel_langsmith.delivery.books import Books, Consignments
+from otel_langsmith.delivery.books import Books, Consignments, total
 from otel_langsmith.delivery.clock import AT_ONCE, Clock, SystemClock, bounded
 from otel_langsmith.delivery.lane import open_lanes
 from otel_langsmith.delivery.routes import Parallel, Straight
@@ -120,24 +120,25 @@ class Pipeline:
         self._listener()
 
     @property
-    def destinations(self) -> int:
-        """How many there are."""
-        return len(self._lanes)
-
-    @property
     def is_alone(self) -> bool:
-        """Whether there is one; else the others go on while one is waited for."""
+        """Whether there is one destination; else the others go on while one is waited for."""
         return len(self._lanes) == 1
 
-    def ledger(self) -> Ledger:
-        """What became of every span so far; of several destinations the sum."""
-        self._books.note(JOINED.notes())
-        return self._books.read()
+    def ledger(self, waiting: int = 0) -> Ledger:
+        """What became of every span so far, if ``waiting`` more are on their way here.
 
-    def ledgers(self) -> Mapping[str, Ledger]:
+        Of several destinations it is the sum.
+        """
+        return total([*self.ledgers(waiting).values()])
+
+    def ledgers(self, waiting: int = 0) -> Mapping[str, Ledger]:
         """The same for each destination, by its name."""
         self._books.note(JOINED.notes())
-        return {lane.name: lane.book.read() for lane in self._lanes}
+        return {lane.name: lane.book.read().with_queued(waiting) for lane in self._lanes}
+
+    def wake(self) -> None:
+        """Be ready for spans: at the interpreter's exit no thread can be started."""
+        self._route.wake()
 
     def export(self, spans: Sequence[ReadableSpan]) -> bool:
         """Whether all that could be sent now is delivered.

@@ -9,7 +9,6 @@ import logging
 import math
 import threading
 from collections import deque
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import ref
@@ -242,12 +241,10 @@ class LangSmithSpanProcessor(SpanProcessor):
         if self._settled < goal and not self._at_work():
             self._cycle(timeout_s)
         with self._changed:
-            settled = self._changed.wait_for(
-                lambda: self._settled >= goal or self._finished, timeout_s
-            )
+            self._changed.wait_for(lambda: self._settled >= goal or self._finished, timeout_s)
         ledger = self.ledger()
         missing, self._missing_at_flush = ledger.missing - self._missing_at_flush, ledger.missing
-        return settled and self._settled >= goal and not missing and not ledger.held
+        return self._settled >= goal and not missing and not ledger.held
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
         """Deliver what can be within ``timeout_millis``, count the rest, and refuse what comes.
@@ -274,16 +271,19 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     def ledger(self) -> Ledger:
         """What became of every span that ended, by number; of several destinations the sum."""
-        if self._finished:  # what slipped in during the shutdown, nobody will come for
-            self._take(partial(self._pipeline.refuse, SHUT_DOWN))
         with self._changed:
-            booked, each = self._pipeline.ledger(), len(self._ended)
-        waiting = each * self._pipeline.destinations
-        return replace(booked, received=booked.received + waiting, queued=booked.queued + waiting)
+            return self._pipeline.ledger(self._waiting())
 
     def ledgers(self) -> Mapping[str, Ledger]:
-        """The same for each destination, by its address, without what ended a moment ago."""
-        return self._pipeline.ledgers()
+        """The same for each destination, by its address."""
+        with self._changed:
+            return self._pipeline.ledgers(self._waiting())
+
+    def _waiting(self) -> int:
+        """How many spans are in the queue."""
+        if self._finished:  # what slipped in during the shutdown, nobody will come for
+            self._take(partial(self._pipeline.refuse, SHUT_DOWN))
+        return len(self._ended)
 
     def _room(self, span: ReadableSpan, waiting: int) -> bool:
         """Whether the queue can take the span; asked of the first, then of one in 64 or so."""
@@ -316,6 +316,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     def _work(self) -> None:
         """The worker's life: a delivery each delay, sooner when many wait or a flush asks."""
+        self._pipeline.wake()
         while not self._closing.is_set():
             self._bell.wait(self._rest_s())
             self._bell.clear()

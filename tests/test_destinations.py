@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.trace import Tracer
+from support.processes import environ, instrumented, needs, run, tool, zero_code
 from support.rude_server import deaf_address, rude_server
 from support.spans import span
 
@@ -27,7 +29,7 @@ PATIENCE_S = 60.0
 FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-def at(*urls: str, **said: Any) -> list[dict[str, Any]]:
+def at(*urls: str, **said: str) -> list[dict[str, str]]:
     return [{"api_url": url, "api_key": "key", **said} for url in urls]
 
 
@@ -302,3 +304,111 @@ def test_the_environment_says_them_as_langsmiths_sdk_reads_them(
         tracer.start_span("run").end()
         assert processor.force_flush(20_000)
     assert (len(runs(receiver)), len(runs(other))) == (1, 1)
+
+
+# what knows nothing of us
+
+
+SCRIPT = """
+from opentelemetry import trace
+tracer = trace.get_tracer("app")
+with tracer.start_as_current_span("outer"):
+    with tracer.start_as_current_span("inner"):
+        pass
+"""
+
+
+def programs(said: object, **more: str) -> dict[str, str]:
+    """An operator's environment that names several destinations."""
+    text = said if isinstance(said, str) else json.dumps(said)
+    return environ("", LANGSMITH_RUNS_ENDPOINTS=text, **more)
+
+
+@pytest.mark.programs
+@zero_code
+def test_without_code_a_dead_one_costs_a_program_no_run_and_its_end_little(
+    receiver: Receiver,
+) -> None:
+    with black_hole() as url:
+        began_s = time.monotonic()
+        variables = programs(at(url, receiver.url), OTEL_EXPORTER_LANGSMITH_TIMEOUT="2")
+        done = run(instrumented(sys.executable, "-c", SCRIPT), variables)
+        assert time.monotonic() - began_s < PATIENCE_S / 2
+    assert done.returncode == 0
+    assert sorted(str(one.name) for one in runs(receiver)) == ["inner", "outer"]
+
+
+@pytest.mark.programs
+@zero_code
+def test_without_code_an_unusable_variable_is_warned_about(receiver: Receiver) -> None:
+    said = json.dumps(at(receiver.url, api_key="s3cret-of-ours")).rstrip("]")
+    done = run(instrumented(sys.executable, "-c", SCRIPT), programs(said))
+    assert done.returncode == 0
+    assert "LANGSMITH_RUNS_ENDPOINTS is not shown" in done.stderr
+    assert "s3cret" not in done.stderr
+    assert runs(receiver) == []
+
+
+@pytest.mark.programs
+@needs("opentelemetry.configuration", "yaml", "jsonschema")
+def test_a_file_can_name_them(receiver: Receiver, other: Receiver, tmp_path: Path) -> None:
+    (tmp_path / "otel.yaml").write_text(
+        FILE.replace("ONE", receiver.url).replace("OTHER", other.url)
+    )
+    variables = environ("", OTEL_CONFIG_FILE="otel.yaml")
+    program = tool("opentelemetry-instrument", sys.executable, "-c", SCRIPT)
+    done = run(program, variables, tmp_path)
+    assert done.returncode == 0
+    assert [len(runs(one)) for one in (receiver, other)] == [2, 2], done.stderr
+
+
+FILE = """
+file_format: "1.0"
+tracer_provider:
+  processors:
+    - batch:
+        exporter:
+          langsmith:
+            endpoints:
+              - {api_url: "ONE", api_key: key}
+              - {api_url: "OTHER", api_key: key}
+"""
+
+
+WITH_THE_SDK = """
+from langsmith import Client, traceable, tracing_context
+from opentelemetry import trace
+from opentelemetry.propagate import inject
+import otel_langsmith
+
+provider = otel_langsmith.configure(live=False)
+client = Client()
+
+@traceable(client=client)
+def called():
+    return 1
+
+with provider.get_tracer("app").start_as_current_span("ours"):
+    headers = {}
+    inject(headers)
+    with tracing_context(parent=headers, enabled=True):
+        called()
+provider.force_flush()
+client.flush()
+"""
+
+
+@pytest.mark.programs
+@needs("langsmith", "xxhash")
+def test_langsmiths_sdk_finds_its_parents_wherever_the_same_variable_sends_both(
+    receiver: Receiver, other: Receiver
+) -> None:
+    said = [*at(receiver.url), *at(other.url), *at(receiver.url, project_name="copy")]
+    variables = programs(said, LANGSMITH_PROJECT="shop", LANGSMITH_TRACING="true")
+    done = run([sys.executable, "-c", WITH_THE_SDK], variables)
+    assert done.returncode == 0, done.stderr
+    for one, project in ((receiver, "shop"), (other, "shop"), (receiver, "copy")):
+        found = {str(run.name): run for run in runs(one) if run.project == project}
+        assert found.keys() == {"ours", "called"}, done.stderr
+        assert found["called"].parent_run_id == found["ours"].id
+        assert found["called"].dotted_order.startswith(f"{found['ours'].dotted_order}.")

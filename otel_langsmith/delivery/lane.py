@@ -7,7 +7,6 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from otel_langsmith.delivery.clock import AT_ONCE
 from otel_langsmith.delivery.destination import Destination
 from otel_langsmith.delivery.ledger import Book
 from otel_langsmith.delivery.outbox import Outbox, open_storage
@@ -106,8 +105,7 @@ class Lane:
 
     def postpone(self, batch: Batch) -> None:
         """Let the batch wait, in the backlog or on disk, without trying to send it."""
-        with self.book.consign(batch.ends, queued=batch.ends) as consignment:
-            self._sender.deliver(batch.runs, consignment, self.clock.now_s(), AT_ONCE)
+        self._sender.postpone(batch)
 
     def announce(
         self, runs: Iterable[EncodedRun], deadline_s: float, interrupt: threading.Event

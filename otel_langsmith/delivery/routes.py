@@ -58,6 +58,9 @@ class Route(Protocol):
     ) -> None:
         """Deliver the last runs and what waits, then what ends runs that were shown."""
 
+    def wake(self) -> None:
+        """Runs are about to come."""
+
     def interrupt(self) -> None:
         """Whoever waits for another attempt need not any more."""
 
@@ -110,6 +113,9 @@ class Straight:
         self._lane.insist()
         self.deliver(runs, consignments, deadline_s, threading.Event(), wait=True)
         self._lane.finish([*self._own(closings())], deadline_s)
+
+    def wake(self) -> None:
+        """There is no one to wake."""
 
     def interrupt(self) -> None:
         """The lane knows."""
@@ -200,6 +206,11 @@ class Parallel:
         for worker in self._workers:
             worker.finish(told, deadline_s)
         self._wait(lambda: all(worker.finished for worker in self._workers), deadline_s)
+
+    def wake(self) -> None:
+        """Every worker."""
+        for worker in self._workers:
+            worker.wake()
 
     def interrupt(self) -> None:
         """Whoever waits for an answer looks again."""

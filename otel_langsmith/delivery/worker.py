@@ -126,10 +126,14 @@ class Worker:
         runs = [self._lane.own(run) for run in batch.runs]
         return [run for run in runs if run.moment != "opening" or _is_absent(run)]
 
+    def wake(self) -> bool:
+        """Whether there is a thread, started if need be."""
+        return self._thread.runs or self._thread.start(self._work)
+
     def _ring(self) -> bool:
         """Wake the worker, started if need be; False: there is none, the work is done here."""
         self._bell.set()
-        if self._thread.runs or self._thread.start(self._work):
+        if self.wake():
             return True
         if not self._ends:
             self._cycle()
