@@ -52,14 +52,15 @@ class Presence:
     row leads back, so a server that contradicts itself is not asked for ever.
 
     ``orphaned`` runs were refused because nobody knows the parent they claim, and go without it.
-    Used by one delivery at a time. Of several destinations, each has one of its own: see `at`.
+    Of one that is ``over`` the end is on its way, so no opening is wanted. Used by one delivery at a
+    time. Of several destinations, each has one of its own: see `at`.
     """
 
-    __slots__ = ("_elsewhere", "orphaned", "state")
+    __slots__ = ("_elsewhere", "orphaned", "over", "state")
 
     def __init__(self, state: State = State.ABSENT) -> None:
         self.state = state
-        self.orphaned = False
+        self.orphaned = self.over = False
         self._elsewhere: tuple[Presence, ...] = ()
 
     def at(self, destination: int) -> Presence:

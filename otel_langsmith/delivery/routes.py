@@ -167,8 +167,8 @@ class Parallel:
         """Hand the runs over; to ``wait``: until the destinations that answer have them."""
         for batch in self._batches(runs):
             for worker, consignment in zip(self._workers, consignments.each, strict=True):
-                consignment.pass_on(batch.ends)
                 worker.hand(batch)
+                consignment.pass_on(batch.ends)
         asked = self._asked()
         return self._answered(asked, deadline_s) if wait else True
 
@@ -235,10 +235,12 @@ class Parallel:
         time, if it is still at it, not at all.
         """
         usual = [(w, t) for w, t in asked if w.clear and not w.late]
-        vain = self._interrupted
-        self._wait(lambda: not usual or vain() or any(w.answered(t) for w, t in usual), deadline_s)
-        until_s = min(deadline_s, self._clock.now_s() + GRACE_S)
-        self._wait(lambda: vain() or all(w.answered(t) for w, t in usual), until_s)
+
+        def done() -> bool:
+            return self._interrupted() or all(w.answered(t) for w, t in usual)
+
+        self._wait(lambda: done() or any(w.answered(t) and w.clear for w, t in usual), deadline_s)
+        self._wait(done, min(deadline_s, self._clock.now_s() + GRACE_S))
         for worker, ticket in usual:
             worker.late = not worker.answered(ticket)
         return all(w.answered(t) and w.clear for w, t in asked)

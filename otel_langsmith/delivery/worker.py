@@ -27,7 +27,7 @@ OPENING_TIMEOUT_S: Final = 5.0
 """Longest that runs which have ended may wait for one request that shows others."""
 
 PAUSE_S: Final = 1.0
-"""Between two deliveries when LangSmith takes nothing, or when there is a disk to look at."""
+"""Longest between two deliveries when LangSmith takes nothing, or there is a disk to look at."""
 
 
 class Worker:
@@ -64,6 +64,9 @@ class Worker:
         own = Batch(self._own(batch), batch.size)
         if not own.runs:
             return
+        for run in own.runs:
+            if run.moment == "end" and run.presence is not None:
+                run.presence.over = True
         with self._lock:
             self._inbox.append(own)
             self._bytes += own.size
@@ -153,7 +156,7 @@ class Worker:
 
     def _take_turn(self) -> None:
         if not self._cycle():
-            self._urgent.wait(PAUSE_S)
+            self._urgent.wait(min(PAUSE_S, self._lane.settings.schedule_delay_millis / 1000))
             self._bell.set()
         self._urgent.clear()
 
@@ -169,8 +172,9 @@ class Worker:
         try:
             deadline_s = max(now_s + lane.settings.timeout, until_s)
             clear = self._sent(inbox, deadline_s, self._interrupt)
-            if shown:
-                lane.announce(shown, lane.clock.now_s() + OPENING_TIMEOUT_S, AT_ONCE)
+            wanted = [run for run in shown if run.presence and not run.presence.over]
+            if wanted:
+                lane.announce(wanted, lane.clock.now_s() + OPENING_TIMEOUT_S, AT_ONCE)
             if until_s > now_s and not clear:
                 clear = lane.drain(until_s, self._interrupt)
         except Exception as error:  # noqa: BLE001 - the lane goes on with the next runs
