@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from otel_langsmith.conventions import Convention
     from otel_langsmith.delivery.ledger import Ledger
+    from otel_langsmith.endpoints import Endpoints
     from otel_langsmith.redact import Redact
     from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Mode, RemoteParent
@@ -48,6 +49,9 @@ class LangSmithSpanExporter(SpanExporter):
 
     Args:
         endpoint: Where LangSmith is; a path prefix is kept. Default: the US cloud.
+        endpoints: Several LangSmiths instead, none of which waits for another: a list of
+            ``{api_url, api_key}``, each with ``project_name`` (takes the place of all others),
+            ``workspace_id`` and ``primary`` if need be; or an object ``{url: key}``.
         api_key: LangSmith API key. Without one, runs are dropped and counted.
         workspace_id: UUID of the workspace, for keys that span several.
         project: The LangSmith project; created when unknown. Default: ``default``.
@@ -101,6 +105,7 @@ class LangSmithSpanExporter(SpanExporter):
         self,
         *,
         endpoint: str | None = None,
+        endpoints: Endpoints | None = None,
         api_key: str | None = None,
         workspace_id: str | None = None,
         project: str | None = None,
@@ -174,8 +179,15 @@ class LangSmithSpanExporter(SpanExporter):
             self._pipeline.close(timeout_millis / 1000)
 
     def ledger(self) -> Ledger:
-        """What became of every span received: delivered, held, queued, dropped by reason."""
+        """What became of every span received: delivered, held, queued, dropped by reason.
+
+        Of several destinations it is the sum, in which each span counts once for each.
+        """
         return (self._successor or self._pipeline).ledger()
+
+    def ledgers(self) -> Mapping[str, Ledger]:
+        """The same for each destination, by its address."""
+        return (self._successor or self._pipeline).ledgers()
 
     def _succeed(self) -> LangSmithSpanProcessor:
         """The processor that does this exporter's work from now on, with all that it has.

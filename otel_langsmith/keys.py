@@ -1,7 +1,12 @@
-"""Whether anything can be sent with the settings as they are: is there an address, and a key?"""
+"""Where runs go with the settings as they are, and whether anything can be sent there: is there an
+address, and a key?
+"""
 
+from dataclasses import replace
 from typing import Final
+from urllib.parse import urlsplit
 
+from otel_langsmith.endpoints import Endpoint
 from otel_langsmith.settings import US_CLOUD, Settings
 
 NO_API_KEY: Final = "no_api_key"
@@ -10,6 +15,44 @@ NO_ENDPOINT: Final = "no_endpoint"
 _KEY_HEADERS: Final = frozenset({"x-api-key", "authorization", "x-service-key", "cookie"})
 
 _NO_ACCOUNT: Final = " (no account? run `otel-langsmith serve` and set the variables it prints)"
+
+
+def destinations(settings: Settings) -> tuple[Settings, ...]:
+    """The settings of each destination, which has one endpoint; at least one."""
+    if settings.endpoints is None:  # unusable; the default would be a stranger's
+        return (replace(settings, endpoint=None, endpoints=()),)
+    return tuple(_of(settings, one) for one in settings.endpoints) or (settings,)
+
+
+def _of(settings: Settings, one: Endpoint) -> Settings:
+    """Ids of workspaces are a LangSmith's own, so only the one that the rest of the settings is
+    about inherits theirs; so does LangSmith's SDK.
+    """
+    known = urlsplit(one.url).netloc == urlsplit(US_CLOUD).netloc
+    inherits = known or one.api_key == settings.api_key
+    return replace(
+        settings,
+        endpoint=one.url,
+        endpoints=(one,),
+        api_key=one.api_key,
+        workspace_id=one.workspace_id or (settings.workspace_id if inherits else None),
+        project=one.project or settings.project,
+    )
+
+
+def in_words(text: str, settings: Settings) -> str:
+    """The text, which names variables, for who said this destination among several."""
+    if settings.endpoints:
+        for variable, member in _MEMBERS.items():
+            text = text.replace(variable, f"{member} in LANGSMITH_RUNS_ENDPOINTS")
+    return text
+
+
+_MEMBERS: Final = {
+    "LANGSMITH_ENDPOINT": "its api_url",
+    "LANGSMITH_API_KEY": "its api_key",
+    "LANGSMITH_WORKSPACE_ID": "its workspace_id",
+}
 
 
 def undeliverable(settings: Settings) -> str | None:

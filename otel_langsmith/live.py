@@ -123,13 +123,15 @@ class LiveRuns:
         return opened.presence if opened else None
 
     def unended(self, now_ns: int) -> Iterator[Opened]:
-        """What closes each run that was shown and whose span did not end; none is left."""
+        """What closes each run that was to be shown and whose span did not end; none is left.
+
+        Whether it was is known to each destination.
+        """
         while self._opened:
             _, opened = self._opened.popitem()
-            if opened.presence.state is not State.ABSENT:
-                end_ns = max(now_ns, opened.run.start_time_ns)
-                run = replace(opened.run, end_time_ns=end_ns, error=UNENDED_ERROR)
-                yield opened._replace(run=run)
+            end_ns = max(now_ns, opened.run.start_time_ns)
+            run = replace(opened.run, end_time_ns=end_ns, error=UNENDED_ERROR)
+            yield opened._replace(run=run)
 
     def _picture(self, span: ReadableSpan, lineage: Lineage) -> Iterable[Placed]:
         opened = self._opened.get(_key(span))

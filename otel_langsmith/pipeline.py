@@ -8,46 +8,39 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import weakref
-from functools import partial
 from itertools import chain
-from traceback import extract_tb
 from typing import TYPE_CHECKING, Final
 
+from otel_langsmith.admission import UNTRANSLATABLE, Admission
 from otel_langsmith.assembly import Assembly, Bounds, Placed
-from otel_langsmith.delivery.clock import AT_ONCE, Clock, SystemClock, bounded, politely
-from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
-from otel_langsmith.delivery.outbox import Outbox, open_storage
-from otel_langsmith.delivery.patience import Patience
-from otel_langsmith.delivery.sender import Sender
-from otel_langsmith.delivery.traces import TRACE_FULL, Traces
+from otel_langsmith.bugs import Bugs
+from otel_langsmith.delivery.books import Books, Consignments, total
+from otel_langsmith.delivery.clock import AT_ONCE, Clock, SystemClock, bounded
+from otel_langsmith.delivery.lane import open_lanes
+from otel_langsmith.delivery.routes import Parallel, Straight
+from otel_langsmith.delivery.traces import Traces
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.encoder import Encoder
+from otel_langsmith.forks import begin_anew_in_children
 from otel_langsmith.joining import JOINED
-from otel_langsmith.keys import NO_API_KEY, missing_key, undeliverable
-from otel_langsmith.live import OPENING_FAILED, UNENDED
+from otel_langsmith.keys import NO_API_KEY, destinations, missing_key, undeliverable
 from otel_langsmith.settings import resolve
 from otel_langsmith.tracking import Fate
 from otel_langsmith.wire.reply import RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from otel_langsmith.delivery.ledger import Ledger
+    from otel_langsmith.delivery.routes import Route
     from otel_langsmith.delivery.transport import Transport
     from otel_langsmith.live import LiveRuns
     from otel_langsmith.settings import Settings
     from otel_langsmith.wire.batch import EncodedRun
-    from otel_langsmith.wire.reply import Verdict
 
 SHUT_DOWN: Final = "shut_down"
-UNTRANSLATABLE: Final = "untranslatable"
-"""No run could be made of the span; that is a bug of ours, and said once in the log."""
-
-INVALID: Final = "invalid"
-"""The run breaks LangSmith's rules and would have failed its whole request."""
-
 DUPLICATE: Final = "duplicate"
 """The span came before, from another processor: LangSmith takes a run once."""
 
@@ -66,8 +59,9 @@ def open_pipeline(arguments: Mapping[str, object]) -> Pipeline:
     settings, problems = resolve(arguments, os.environ)
     for problem in problems:
         _log.warning("%s", problem)
-    if undeliverable(settings) == NO_API_KEY and not any("API_KEY" in told for told in problems):
-        _log.warning("%s", missing_key(settings))
+    keyless = [one for one in destinations(settings) if undeliverable(one) == NO_API_KEY]
+    if keyless and not any("API_KEY" in told for told in problems):
+        _log.warning("%s", missing_key(keyless[0]))
     return Pipeline(settings, lambda: HttpTransport(settings.session), SystemClock())
 
 
@@ -83,38 +77,68 @@ class Pipeline:
     ) -> None:
         self.settings = settings
         self.clock = clock
-        self._open_transport = transport
-        self._undeliverable = undeliverable(settings)
-        self._storage = None if self._undeliverable else open_storage(settings, self._lost_on_disk)
+        self._lanes = open_lanes(destinations(settings), transport, clock)
+        lost = [lane.undeliverable for lane in self._lanes]
+        self._undeliverable = None if None in lost else lost[0]
+        self._listener: Callable[[], object] = _nothing
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(_begin_anew, weakref.ref(self)))
+        begin_anew_in_children(self._begin)
 
     def _begin(self) -> None:
+        """Everything that a forked child needs anew: sockets, too, are the parent's."""
         settings = self.settings
         self._lock = threading.Lock()
         self._at_rest = threading.Condition(self._lock)
         self._deliveries = 0
         self._closed = False
         self._closing, self._finished = threading.Event(), threading.Event()
-        self._encoder = Encoder(settings, JOINED.joined_to)  # remembers calls: not a child's
-        self._book = Book()
         self._missing_at_flush = 0
-        self._said: set[str] = set()
-        self._patience = Patience()
+        self._bugs = Bugs()
         self._assembly = Assembly(
             Bounds(settings.max_held_spans, settings.max_held_bytes, settings.max_held_seconds),
             claims=settings.remote_parent == "parent",
         )
-        self._traces = Traces(settings.max_trace_runs)
-        self._transport = self._open_transport()
-        outbox = Outbox(self._book, self.clock, self._storage, settings.spool_max_bytes)
-        self._sender = Sender(settings, self._transport, self.clock, self._book, outbox)
+        for lane in self._lanes:
+            lane.begin(self._closing)
+        self._books = Books([lane.book for lane in self._lanes])
+        encoder = Encoder(settings, JOINED.joined_to)  # remembers calls: not a child's
+        traces = Traces(settings.max_trace_runs)
+        self._admission = Admission(encoder, traces, self._books, self._bugs)
+        self._route = self._opened_route()
 
-    def ledger(self) -> Ledger:
-        """What became of every span so far."""
-        self._book.note(JOINED.notes())
-        return self._book.read()
+    def _opened_route(self) -> Route:
+        if self.is_alone:
+            return Straight(self._lanes[0])
+        return Parallel(self._lanes, self._closing, self._heed, self._bugs)
+
+    def listen(self, settled: Callable[[], object]) -> None:
+        """Have it called when one of several destinations has done what it was given."""
+        if not self.is_alone:
+            self._listener = settled
+
+    def _heed(self) -> None:
+        self._listener()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is one destination; else the others go on while one is waited for."""
+        return len(self._lanes) == 1
+
+    def ledger(self, waiting: int = 0) -> Ledger:
+        """What became of every span so far, if ``waiting`` more are on their way here.
+
+        Of several destinations it is the sum.
+        """
+        return total([*self.ledgers(waiting).values()])
+
+    def ledgers(self, waiting: int = 0) -> Mapping[str, Ledger]:
+        """The same for each destination, by its name."""
+        self._books.note(JOINED.notes())
+        return {lane.name: lane.book.read().with_queued(waiting) for lane in self._lanes}
+
+    def wake(self) -> None:
+        """Be ready for spans: at the interpreter's exit no thread can be started."""
+        self._route.wake()
 
     def export(self, spans: Sequence[ReadableSpan]) -> bool:
         """Whether all that could be sent now is delivered.
@@ -122,22 +146,22 @@ class Pipeline:
         Spans that wait for their ancestors are held, which is no failure.
         """
         deadline_s = self.clock.now_s() + self.settings.timeout
-        self._book.receive(len(spans))
+        self._books.receive(len(spans))
         with self._lock:
             closed = self._closed
             placed = [] if closed else self._assembled(spans)
         if closed:
             return self._refuse(len(spans), SHUT_DOWN)
-        return self._deliver(placed, deadline_s, self._closing)
+        return self._deliver(placed, deadline_s)
 
     def accept(self, count: int) -> None:
         """Count spans that `send` will be given next."""
-        self._book.enqueue(count)
+        self._books.enqueue(count)
 
     def refuse(self, reason: str, count: int = 1) -> None:
         """Count spans that came in and are lost at once."""
         if count:
-            self._book.refuse(reason, count)
+            self._books.refuse(reason, count)
 
     def send(
         self,
@@ -148,11 +172,12 @@ class Pipeline:
     ) -> None:
         """Deliver accepted spans, each at its place; those nobody followed wait as in `export`.
 
-        Whatever is not settled when it returns is on disk or in the backlog. What LangSmith must
-        have before it can place a run goes first, although its span is ``live``.
+        Whatever is not settled when it returns is on disk or in the backlog, or one of several
+        destinations is at it: see `listen`. What LangSmith must have before it can place a run goes
+        first, although its span is ``live``.
         """
         deadline_s = self.clock.now_s() + timeout_s
-        with self._book.consign(len(spans), queued=len(spans)) as consignment:
+        with self._books.consign(len(spans), queued=len(spans)) as consignment:
             placed, untracked = self._sorted(spans, place, consignment)
             consignment.held(len(untracked))
             consignment.pass_on(len(placed))
@@ -161,7 +186,7 @@ class Pipeline:
             with self._lock:
                 found = self._assembled(untracked)
         both = [*placed, *found]
-        self._deliver(both, deadline_s, self._closing, queued=len(placed), live=live)
+        self._deliver(both, deadline_s, queued=len(placed), live=live, wait=False)
 
     def show(self, live: LiveRuns) -> float:
         """Show runs whose spans are still open, unless ended ones wait to be delivered.
@@ -171,41 +196,21 @@ class Pipeline:
         if self._undeliverable:
             return 0.0
         deadline_s = self.clock.now_s() + min(self.settings.timeout, OPENING_TIMEOUT_S)
-        verdict = self._announce(self._openings(live.to_open(), live), deadline_s, AT_ONCE)
+        openings = self._admission.openings(live.to_open(), live)
+        verdict = self._route.announce(openings, deadline_s, AT_ONCE)
         wait_s = verdict.after_s if isinstance(verdict, RetryLater) else None
         live.settle(again=wait_s is not None)
         return wait_s or 0.0
 
-    def _announce(
-        self, runs: Iterable[EncodedRun], deadline_s: float, interrupt: threading.Event
-    ) -> Verdict:
-        """Send what is no span that ended, with the patience that is left."""
-        began_s = self.clock.now_s()
-        deadline_s = self._patience.deadline_s(deadline_s, began_s, ending=self._is_ending())
-        verdict = self._sender.announce(runs, deadline_s, interrupt)
-        if began_s < deadline_s:
-            self._patience.tried(self.clock.now_s(), in_vain=isinstance(verdict, RetryLater))
-        return verdict
-
-    def _drained(self, deadline_s: float, interrupt: threading.Event) -> bool:
-        """Whether nothing that this process received waits on disk, with the patience left."""
-        began_s = self.clock.now_s()
-        deadline_s = self._patience.deadline_s(deadline_s, began_s, ending=self._is_ending())
-        return self._sender.drain(deadline_s, interrupt)
-
-    def _is_ending(self) -> bool:
-        """Whether there may be no later; ``atexit`` handlers run when the main thread has ended."""
-        return self._closing.is_set() or not threading.main_thread().is_alive()
-
     def interrupt(self) -> None:
         """Wait no more before another attempt."""
         self._closing.set()
+        self._route.interrupt()
 
     def abandon(self) -> None:
         """Leave what waits on disk, or count it as lost; later, too, what comes back unanswered."""
         self._finished.set()
-        self._sender.abandon()
-        self._transport.close()
+        self._route.abandon()
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all that was received is delivered, at the latest after ``timeout_s``.
@@ -218,10 +223,10 @@ class Pipeline:
         deadline_s = self.clock.now_s() + timeout_s
         with self._lock:
             overdue = [] if self._closed else self._assembled(())
-        clear = self._finished.is_set() or self._deliver(overdue, deadline_s, self._closing)
-        clear = clear or self._drained(deadline_s, self._closing)
-        idle = clear and self._book.wait_idle(bounded(deadline_s - self.clock.now_s()))
-        ledger = self._book.read()
+        clear = self._finished.is_set() or self._deliver(overdue, deadline_s)
+        clear = clear or self._route.drain(deadline_s, self._closing)
+        idle = clear and self._books.wait_idle(deadline_s, self.clock)
+        ledger = self._books.read()
         missing, self._missing_at_flush = ledger.missing - self._missing_at_flush, ledger.missing
         return idle and not missing and not ledger.held
 
@@ -237,15 +242,11 @@ class Pipeline:
                 return
             self._closed = True
             placed = self._assembled((), drain=True)
-            self._closing.set()
+            self.interrupt()
             # others may be sending: what they give back, being interrupted, goes with the rest
             self._at_rest.wait_for(lambda: self._deliveries == 0, timeout_s)
         try:
-            self._sender.insist()
-            self._deliver(placed, deadline_s, threading.Event())
-            self._drained(deadline_s, threading.Event())
-            if live is not None:
-                self._announce(self._closings(live), deadline_s, threading.Event())
+            self._finish(placed, deadline_s, live)
         finally:
             self.abandon()
 
@@ -266,7 +267,7 @@ class Pipeline:
                     placed += assembly.add(found, now_s)
                     placed += assembly.drain() if drain and not found else []
             except Exception as error:  # noqa: BLE001, PERF203 - one bad span must not cost others
-                self._say_once("a span cannot be placed and is counted as lost", error)
+                self._bugs.say("a span cannot be placed and is counted as lost", error)
         self._refuse(doubles, DUPLICATE)
         self._refuse(expected - doubles - len(placed) - len(self._assembly), UNTRANSLATABLE)
         return placed
@@ -275,7 +276,7 @@ class Pipeline:
         self,
         spans: Iterable[ReadableSpan],
         place: Callable[[ReadableSpan], Placed | Fate],
-        consignment: Consignment,
+        consignment: Consignments,
     ) -> tuple[list[Placed], list[ReadableSpan]]:
         """Which spans are to be delivered, and which nobody followed; the others are settled."""
         placed: list[Placed] = []
@@ -284,7 +285,7 @@ class Pipeline:
             try:
                 found = place(span)
             except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
-                self._say_once("a span cannot be placed and is counted as lost", error)
+                self._bugs.say("a span cannot be placed and is counted as lost", error)
                 consignment.dropped(UNTRANSLATABLE)
                 continue
             if isinstance(found, Placed):
@@ -299,100 +300,57 @@ class Pipeline:
         self,
         placed: Sequence[Placed],
         deadline_s: float,
-        interrupt: threading.Event,
         *,
         queued: int = 0,
         live: LiveRuns | None = None,
+        wait: bool = True,
     ) -> bool:
         if self._undeliverable:
             return self._refuse(len(placed), self._undeliverable, queued=queued)
-        missing_before = self._book.read().missing
-        began_s = self.clock.now_s()
-        deadline_s = self._patience.deadline_s(deadline_s, began_s, ending=self._is_ending())
+        missing_before = self._books.read().missing
         with self._lock:
             self._deliveries += 1
         try:
-            with self._book.consign(len(placed), queued=queued) as consignment:
-                runs = self._encoded(placed, consignment)
-                alone = [one for one in placed if self._encoder.travels_alone(one.lineage)]
-                if alone and live is not None:
-                    runs = chain(self._openings(live.ancestors_of(alone), live), runs)
-                clear = self._sender.deliver(runs, consignment, deadline_s, interrupt)
-            if began_s < deadline_s:
-                self._patience.tried(self.clock.now_s(), in_vain=not clear)
+            with self._books.consign(len(placed), queued=queued) as consignments:
+                runs: Iterable[EncodedRun] = self._admission.ends(placed, consignments)
+                if live is not None:
+                    runs = chain(self._admission.ancestors(placed, live), runs)
+                clear = self._route.deliver(
+                    runs, consignments, deadline_s, self._closing, wait=wait
+                )
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the application
-            self._say_once("a delivery broke off, its spans are counted as lost", error)
+            self._bugs.say("a delivery broke off, its spans are counted as lost", error)
             return False
         finally:
             with self._lock:
                 self._deliveries -= 1
                 self._at_rest.notify_all()
-            if self._finished.is_set():
-                self._sender.abandon()
-        return clear and self._book.read().missing == missing_before
+        return clear and self._books.read().missing == missing_before
 
-    def _encoded(self, placed: Sequence[Placed], consignment: Consignment) -> Iterator[EncodedRun]:
-        """The runs as they will be sent; those that cannot be are settled here."""
+    def _finish(self, placed: Sequence[Placed], deadline_s: float, live: LiveRuns | None) -> None:
+        """The last delivery, and the end of runs that were shown."""
+        if self._undeliverable:
+            self._refuse(len(placed), self._undeliverable)
+            return
 
-        def lost(error: Exception) -> None:
-            self._say_once("a span cannot be translated and is counted as lost", error)
-            consignment.dropped(UNTRANSLATABLE)
+        def closings() -> Iterable[EncodedRun]:
+            now_ns = int(self.clock.utc().timestamp() * 1e9)
+            return self._admission.closings(live, now_ns) if live else ()
 
-        read = politely(self._encoder.in_order(placed))  # some way ahead of what is encoded
-        for run, sent, fault in politely(self._encoder.ends(read, lost)):
-            if fault is not None:
-                _log.warning("run %s is not sent: %s", run.id, fault)
-                consignment.dropped(INVALID)
-                continue
-            # a run that is shown already is among those LangSmith has taken
-            if not (self._traces.admit(run.trace_id) or sent.operation == "patch"):
-                consignment.dropped(TRACE_FULL)
-                continue
-            if sent.doubtful:
-                self._book.note((OPENING_FAILED,))
-            if run.notes:
-                self._book.note(run.notes)
-            yield sent
-
-    def _openings(self, placed: Iterable[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
-        """What shows these runs; one that cannot be shown is left to its end."""
-        for one in placed:
-            try:
-                run, sent, fault = self._encoder.opening(one)
-            except Exception as error:  # noqa: BLE001 - the end of the run tries again
-                self._say_once("an open span cannot be shown", error)
-                continue
-            if fault is None and not self._traces.full(run.trace_id):
-                live.opening(one, run)
-                yield sent
-
-    def _closings(self, live: LiveRuns) -> Iterator[EncodedRun]:
-        for opened in live.unended(int(self.clock.utc().timestamp() * 1e9)):
-            self._book.note((UNENDED,))
-            yield self._encoder.closing(opened)
-
-    def _lost_on_disk(self, reason: str, count: int, inherited: bool) -> None:
-        """Book what the spool, which a fork does not end, says is lost."""
-        self._book.spool_lost(reason, count, inherited)
-
-    def _say_once(self, what: str, error: Exception) -> None:
-        """Log a bug of ours by its place; an exception's own words may hold hidden content."""
-        if what not in self._said:
-            self._said.add(what)
-            frame = extract_tb(error.__traceback__)[-1]
-            place = f"{frame.filename}:{frame.lineno}"
-            _log.error("%s: %s at %s; please report this", what, type(error).__name__, place)
+        try:
+            with self._books.consign(len(placed)) as consignments:
+                runs = self._admission.ends(placed, consignments)
+                self._route.finish(runs, consignments, closings, deadline_s)
+        except Exception as error:  # noqa: BLE001 - nothing of ours may reach the application
+            self._bugs.say("the last delivery broke off, its spans are counted as lost", error)
 
     def _refuse(self, count: int, reason: str, *, queued: int = 0) -> bool:
         """Whether there was nothing to refuse."""
         if count:
-            with self._book.consign(count, queued=queued) as consignment:
+            with self._books.consign(count, queued=queued) as consignment:
                 consignment.dropped(reason, count)
         return not count
 
 
-def _begin_anew(pipeline: weakref.ref[Pipeline]) -> None:
-    """In a forked child: locks may be held by threads that are gone, sockets are the parent's."""
-    alive = pipeline()
-    if alive is not None:
-        alive._begin()  # noqa: SLF001 - its own module
+def _nothing() -> None:
+    """Nobody waits to hear."""

@@ -1,5 +1,7 @@
 """What LangSmith has of a run that was posted before its span ended, as far as we know. Pure."""
 
+from __future__ import annotations
+
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
@@ -50,14 +52,27 @@ class Presence:
     row leads back, so a server that contradicts itself is not asked for ever.
 
     ``orphaned`` runs were refused because nobody knows the parent they claim, and go without it.
-    Used by one delivery at a time.
+    Of one that is ``over`` the end is on its way, so no opening is wanted. Used by one delivery at a
+    time. Of several destinations, each has one of its own: see `at`.
     """
 
-    __slots__ = ("orphaned", "state")
+    __slots__ = ("_elsewhere", "orphaned", "over", "state")
 
     def __init__(self, state: State = State.ABSENT) -> None:
         self.state = state
-        self.orphaned = False
+        self.orphaned = self.over = False
+        self._elsewhere: tuple[Presence, ...] = ()
+
+    def at(self, destination: int) -> Presence:
+        """What another LangSmith has of the run, the first being 0; for one thread at a time."""
+        while len(self._elsewhere) < destination:
+            self._elsewhere += (Presence(),)
+        return self._elsewhere[destination - 1] if destination else self
+
+    @property
+    def everywhere(self) -> tuple[Presence, ...]:
+        """The same run at every destination that anyone asked about."""
+        return (self, *self._elsewhere)
 
     @property
     def operation(self) -> Operation:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import threading
 from collections import deque
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from weakref import ref
@@ -21,7 +19,9 @@ from opentelemetry.trace import TraceFlags
 from otel_langsmith.assembly import Placed, content_bytes
 from otel_langsmith.delivery.clock import bounded
 from otel_langsmith.delivery.sender import UNDELIVERED
+from otel_langsmith.delivery.thread import LazyThread
 from otel_langsmith.exits import flush_at_child_exit
+from otel_langsmith.forks import begin_anew_in_children
 from otel_langsmith.live import LiveRuns
 from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
 from otel_langsmith.scales import Scales
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from otel_langsmith.conventions import Convention
     from otel_langsmith.delivery.ledger import Ledger
+    from otel_langsmith.endpoints import Endpoints
     from otel_langsmith.live import Weak
     from otel_langsmith.pipeline import Pipeline
     from otel_langsmith.redact import Redact
@@ -78,12 +79,12 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     Args:
         endpoint: Where LangSmith is; a path prefix is kept. Default: the US cloud.
+        endpoints: Several LangSmiths instead; as `LangSmithSpanExporter` takes them.
         api_key: LangSmith API key. Without one, runs are dropped and counted.
         workspace_id: UUID of the workspace, for keys that span several.
         project: The LangSmith project; created when unknown. Default: ``default``.
-        mode: ``multipart`` (default), or ``basic``: one plain ``POST`` or ``PATCH /runs`` for each
-            run, uncompressed and without attachments, parents before children. A run whose child is
-            sent before it ended is then shown as if ``live``.
+        mode: ``multipart`` (default), or ``basic``, as in the exporter; a run whose child is sent
+            before it ended is then shown as if ``live``.
         compression: ``none``, ``gzip``, ``zstd`` (extra ``zstd``), or ``auto`` (default): the best
             that LangSmith offers and is installed.
         timeout: Seconds one delivery may take in all, retries included. Default: 10.
@@ -92,8 +93,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         hide_inputs: Withhold inputs, and all that may repeat them.
         hide_outputs: Withhold outputs, and all that may repeat them.
         hide_metadata: Withhold metadata other than ids, models and tokens.
-        redact: Rewrites the content of each run, last of all: a callable on a dict of it, such as
-            ``otel_langsmith.redact.secrets``. If it fails, the content is withheld.
+        redact: Rewrites each run's content, last of all, e.g. ``otel_langsmith.redact.secrets``.
         conventions: Your own dialects, ``otel_langsmith.conventions.Convention``, before ours.
         max_batch_runs: Most runs in one request. Default: 100.
         max_batch_bytes: Most bytes in one request, before compression. Default: 20 MiB.
@@ -108,11 +108,8 @@ class LangSmithSpanProcessor(SpanProcessor):
         max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
         max_held_seconds: Longest wait; then it becomes the root of its own trace. Default: 1 hour.
         remote_parent: What becomes of a span with a remote parent of which no header tells the
-            LangSmith run: ``root`` of a trace of its own (default), or ``parent``: its run claims
-            the run that LangSmith makes of that span when it gets it by OTLP. Such traces go as in
-            ``mode="basic"``; what LangSmith then refuses becomes a root after all.
-        spool_dir: Directory where runs wait that LangSmith does not take now, and where those it
-            refuses are kept; they outlive the process. Default: none, they wait in memory.
+            LangSmith run: ``root`` of its own trace (default), or ``parent``, as in the exporter.
+        spool_dir: Where runs wait that LangSmith does not take now, and those it refuses are kept.
         spool_max_bytes: Most bytes of runs that wait there, oldest go first. Default: 512 MiB.
         spool_max_age_seconds: Longest that a run waits there. Default: 7 days.
         spool_fsync: Make what waits there outlive a power cut. Default: false.
@@ -131,6 +128,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         self,
         *,
         endpoint: str | None = None,
+        endpoints: Endpoints | None = None,
         api_key: str | None = None,
         workspace_id: str | None = None,
         project: str | None = None,
@@ -170,6 +168,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     def _open(self, pipeline: Pipeline) -> None:
         self._pipeline, self._clock = pipeline, pipeline.clock
+        pipeline.listen(self._heed)
         settings = pipeline.settings
         self._delay_s = settings.schedule_delay_millis / 1000
         self._most_spans = settings.max_queue_size
@@ -177,8 +176,12 @@ class LangSmithSpanProcessor(SpanProcessor):
         claims = settings.remote_parent == "parent"
         self._tracker = Tracker(self._wanted, project=settings.project, claims=claims)
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(_begin_anew, ref(self)))
+        begin_anew_in_children(self._begin_in_child)
+
+    def _begin_in_child(self) -> None:
+        """The queue, the worker and the spans that started before are the parent's."""
+        self._tracker = Tracker(self._wanted, self._tracker)
+        self._begin()
 
     def _begin(self) -> None:
         """Everything that a forked child needs anew."""
@@ -194,10 +197,9 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._full = self._closed = self._finished = False
         self._deadline_s = math.inf
         self._taken = self._settled = self._missing_at_flush = 0
-        self._changed = threading.Condition()
-        self._turn = threading.Lock()
+        self._changed, self._turn = threading.Condition(), threading.Lock()
         self._bell, self._closing = threading.Event(), threading.Event()
-        self._worker: threading.Thread | None = None
+        self._worker = LazyThread("LangSmithSpanProcessor")
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Remember whose child the span is; never raises, never waits."""
@@ -239,12 +241,10 @@ class LangSmithSpanProcessor(SpanProcessor):
         if self._settled < goal and not self._at_work():
             self._cycle(timeout_s)
         with self._changed:
-            settled = self._changed.wait_for(
-                lambda: self._settled >= goal or self._finished, timeout_s
-            )
+            self._changed.wait_for(lambda: self._settled >= goal or self._finished, timeout_s)
         ledger = self.ledger()
         missing, self._missing_at_flush = ledger.missing - self._missing_at_flush, ledger.missing
-        return settled and self._settled >= goal and not missing and not ledger.held
+        return self._settled >= goal and not missing and not ledger.held
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
         """Deliver what can be within ``timeout_millis``, count the rest, and refuse what comes.
@@ -260,7 +260,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._closing.set()
         self._pipeline.interrupt()
         self._bell.set()
-        if self._worker is None or not self._worker.is_alive():
+        if not self._worker.runs:
             self._finish()
         with self._changed:
             self._changed.wait_for(lambda: self._finished, timeout_s)
@@ -270,12 +270,20 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._pipeline.abandon()
 
     def ledger(self) -> Ledger:
-        """What became of every span that ended: delivered, filtered, queued, dropped by reason."""
+        """What became of every span that ended, by number; of several destinations the sum."""
+        with self._changed:
+            return self._pipeline.ledger(self._waiting())
+
+    def ledgers(self) -> Mapping[str, Ledger]:
+        """The same for each destination, by its address."""
+        with self._changed:
+            return self._pipeline.ledgers(self._waiting())
+
+    def _waiting(self) -> int:
+        """How many spans are in the queue."""
         if self._finished:  # what slipped in during the shutdown, nobody will come for
             self._take(partial(self._pipeline.refuse, SHUT_DOWN))
-        with self._changed:
-            booked, waiting = self._pipeline.ledger(), len(self._ended)
-        return replace(booked, received=booked.received + waiting, queued=booked.queued + waiting)
+        return len(self._ended)
 
     def _room(self, span: ReadableSpan, waiting: int) -> bool:
         """Whether the queue can take the span; asked of the first, then of one in 64 or so."""
@@ -299,26 +307,20 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     def _at_work(self) -> bool:
         """Whether the worker is there, after starting it if need be."""
-        if self._worker is not None and self._worker.is_alive():
+        if self._worker.runs or self._closed:
             return True
-        with self._changed:
-            if self._closed or (self._worker is not None and self._worker.is_alive()):
-                return True
-            worker = threading.Thread(target=self._work, name="LangSmithSpanProcessor", daemon=True)
-            try:
-                worker.start()
-            except RuntimeError:  # at interpreter exit; the spans go at the next flush or shutdown
-                return False
-            self._worker = worker
+        if not self._worker.start(self._work):  # the spans go at the next flush or shutdown
+            return False
         flush_at_child_exit(self)
         return True
 
     def _work(self) -> None:
         """The worker's life: a delivery each delay, sooner when many wait or a flush asks."""
+        self._pipeline.wake()
         while not self._closing.is_set():
             self._bell.wait(self._rest_s())
             self._bell.clear()
-            if not self._cycle(self._pipeline.settings.timeout):
+            if not self._cycle(self._pipeline.settings.timeout) and self._pipeline.is_alone:
                 self._closing.wait(min(self._delay_s, PAUSE_S))
                 self._bell.set()
             elif self._pipeline.settings.live:
@@ -328,7 +330,7 @@ class LangSmithSpanProcessor(SpanProcessor):
     def _rest_s(self) -> float:
         """How long the worker may sleep."""
         due_s = self._show_at_s - self._clock.now_s()
-        return min(due_s, self._delay_s) if due_s > 0 else self._delay_s
+        return due_s if 0 < due_s < self._delay_s else self._delay_s
 
     def _show(self) -> None:
         """Show what is open, once each delay; many ended spans, or a flush, are no reason to."""
@@ -355,6 +357,10 @@ class LangSmithSpanProcessor(SpanProcessor):
             self._pipeline.send(spans, self._place, timeout_s, self._live)
         finally:
             self._turn.release()
+        return self._heed()
+
+    def _heed(self) -> bool:
+        """Whether all that was ever taken is settled; a flush may wait for that."""
         with self._changed:
             clear = not self._pipeline.ledger().waiting
             if clear:
@@ -390,11 +396,3 @@ def processor_over(pipeline: Pipeline) -> LangSmithSpanProcessor:
 
 def _complain(error: Exception) -> None:
     _log.warning("span_filter failed and spans are kept: %s", type(error).__name__)
-
-
-def _begin_anew(processor: ref[LangSmithSpanProcessor]) -> None:
-    """In a forked child: locks may be held by threads that are gone, the queue is the parent's."""
-    alive = processor()
-    if alive is not None:
-        alive._tracker = Tracker(alive._wanted, alive._tracker)  # noqa: SLF001 - its own module
-        alive._begin()  # noqa: SLF001

@@ -22,6 +22,7 @@ from otel_langsmith.wire.reply import Accepted, Reply, Sent, Split, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from otel_langsmith.delivery.records import Record
     from otel_langsmith.delivery.shelf import Entry
@@ -85,6 +86,13 @@ class Courier:
         self._settings = settings
         self._transport = transport
         self._failure: Reply | None = None
+
+    def fitness(self, place: Place) -> int:
+        """Whether what waits there is for this LangSmith: 0 if not, most if for this project."""
+        ours, meant = self._settings, place.destination
+        if (ours.endpoint, ours.workspace_id) != (meant.endpoint, meant.workspace_id):
+            return 0
+        return 2 if ours.project == meant.project else 1
 
     def send(self, records: Sequence[Record]) -> list[Fate]:
         """What became of each, in order.
@@ -162,17 +170,18 @@ class Courier:
 
 
 def replay(
-    directory: Directory, settings: Settings, transport: Transport, *, refused: bool = False
+    directory: Directory, each: Sequence[Settings], transport: Transport, *, refused: bool = False
 ) -> Outcome:
-    """Send again what waits for the LangSmith of the settings, and what its SDKs failed to upload.
+    """Send again what waits for these destinations, and what LangSmith's SDKs failed to upload.
 
     With ``refused``, what was refused before as well. Nothing goes to another endpoint or workspace
     than it was meant for, and what a running process is at work on is left to it.
     """
-    outcome, courier = Outcome(), Courier(settings, transport)
-    meant = (settings.endpoint, settings.workspace_id)
+    outcome = Outcome()
+    couriers = [Courier(settings, transport) for settings in each]
     for place in directory.places:
-        if (place.destination.endpoint, place.destination.workspace_id) == meant:
+        courier = max(couriers, key=lambda one: one.fitness(place))
+        if courier.fitness(place):
             _replay_spool(directory, place, courier, outcome)
             if refused:
                 _replay_letters(directory, place, courier, outcome)
@@ -181,8 +190,18 @@ def replay(
             outcome.leave(
                 others, f"{place.title}: not what LANGSMITH_ENDPOINT and _WORKSPACE_ID say"
             )
-    _replay_envelopes(directory, courier, outcome)
+    for file, records in directory.envelopes():
+        if len(couriers) == 1:
+            _replay_envelope(file, records, couriers[0], outcome)
+        else:
+            outcome.leave(len(records), _WHOSE)
     return outcome
+
+
+_WHOSE: Final = (
+    "failed uploads do not say which of several destinations they are for: "
+    "set LANGSMITH_ENDPOINT instead of LANGSMITH_RUNS_ENDPOINTS to send them"
+)
 
 
 def _replay_spool(directory: Directory, place: Place, courier: Courier, outcome: Outcome) -> None:
@@ -219,15 +238,16 @@ def _replay_letters(directory: Directory, place: Place, courier: Courier, outcom
             outcome.leave(1, courier.why(fate))
 
 
-def _replay_envelopes(directory: Directory, courier: Courier, outcome: Outcome) -> None:
-    for file, records in directory.envelopes():
-        fates = courier.send(records)
-        outcome.delivered += sum(fate.settled for fate in fates)
-        for fate in fates:
-            if not fate.settled:
-                outcome.leave(1, f"{file.name}: {courier.why(fate)}")
-        if all(fate.settled for fate in fates):
-            file.unlink(missing_ok=True)
+def _replay_envelope(
+    file: Path, records: Sequence[Record], courier: Courier, outcome: Outcome
+) -> None:
+    fates = courier.send(records)
+    outcome.delivered += sum(fate.settled for fate in fates)
+    for fate in fates:
+        if not fate.settled:
+            outcome.leave(1, f"{file.name}: {courier.why(fate)}")
+    if all(fate.settled for fate in fates):
+        file.unlink(missing_ok=True)
 
 
 def _tell_lost(directory: Directory, place: Place, reason: str, spans: int, _: bool) -> None:

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from otel_langsmith.endpoints import Endpoint, as_endpoints, usable_endpoints
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.spellings import (
-    QUOTES,
+    SECRET,
     as_compression,
     as_conventions,
     as_flag,
@@ -26,11 +26,13 @@ from otel_langsmith.spellings import (
     as_text,
     as_url,
     as_uuid,
+    is_blank,
     one_of,
+    shown,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import requests
     from opentelemetry.metrics import MeterProvider
@@ -52,17 +54,13 @@ US_CLOUD: Final = "https://api.smith.langchain.com"
 PREFIXES: Final = ("OTEL_EXPORTER_LANGSMITH_", "LANGSMITH_", "LANGCHAIN_")
 """Where the environment says a setting, first match wins."""
 
-_LIKE_A_SECRET: Final = re.compile(r"[@?]|ls(v2)?_|[\w-]{20}")
-"""User info or a query in a URL, LangSmith's own prefixes, or any long token."""
-
-_SECRET: Final = "not shown, it may be a secret"  # noqa: S105 - the words that stand for one
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings of one exporter, resolved and valid. Secrets are left out of its ``repr``."""
 
     endpoint: str | None
+    endpoints: tuple[Endpoint, ...] | None
     api_key: str | None = field(repr=False)
     workspace_id: str | None
     project: str
@@ -111,7 +109,7 @@ class Setting:
     takes the processor's keywords too, for the one that zero-code set-up puts in its place.
     ``fallback`` is taken when the environment holds an unusable value and the host must live on;
     it is the default unless that would be the unsafe choice: a misspelt endpoint must not send the
-    runs of a self-hosted LangSmith to the public one.
+    runs of a self-hosted LangSmith to the public one. ``salvage`` makes it of the value instead.
     """
 
     keyword: str
@@ -120,6 +118,7 @@ class Setting:
     doc: str
     suffixes: tuple[str, ...] = ()
     fallback: object = ...
+    salvage: Callable[[str], object] | None = None
     secret: bool = False
     also: tuple[str, ...] = ()
     faces: tuple[Face, ...] = ("exporter", "processor")
@@ -137,6 +136,11 @@ SETTINGS: Final = (
     Setting(
         "endpoint", as_url, US_CLOUD,
         "Where LangSmith is; a path prefix is kept.", ("ENDPOINT",), fallback=None,
+    ),
+    Setting(
+        "endpoints", as_endpoints, (),
+        "Several LangSmiths instead: a list of `{api_url, api_key}`, or `{url: key}`.",
+        ("RUNS_ENDPOINTS",), salvage=usable_endpoints, secret=True,
     ),
     Setting(
         "api_key", as_header, None,
@@ -320,42 +324,75 @@ def resolve(
             values[row.keyword] = row.default
             continue
         said = arguments.get(row.keyword)
-        if not _blank(said):
+        if not is_blank(said):
             values[row.keyword] = _read(row, row.keyword, said)
             continue
         try:
             values[row.keyword] = _from_environ(row, environ)
         except ConfigurationError as error:
-            values[row.keyword] = row.default if row.fallback is ... else row.fallback
-            fallback = values[row.keyword]
-            how = "without it" if fallback is None else f"with {fallback!r}"
+            values[row.keyword] = fallback = _instead(row, environ)
+            told = fallback if isinstance(fallback, tuple) else (repr(fallback),)
+            how = "without it" if fallback is None else f"with {', '.join(map(str, told))}"
             problems.append(f"{error} (going on {how})")
+    if face != "propagator":
+        problems += _reconciled(values, arguments, environ)
     return Settings(**values), tuple(problems)
+
+
+def _reconciled(
+    values: dict[str, Any], arguments: Mapping[str, object], environ: Mapping[str, str]
+) -> Iterator[str]:
+    """Let one of ``endpoint`` and ``endpoints`` count: the one that is said more specifically.
+
+    LangSmith's SDK does not start if the environment says both.
+    """
+    one, several = (
+        _level(row, arguments, environ) for row in SETTINGS if row.suffixes in _EXCLUSIVE
+    )
+    if one == several == _ARGUMENT:
+        raise ConfigurationError("endpoint and endpoints are both given: leave out one of them")
+    if one < several:
+        values["endpoints"] = ()
+    elif one == several < _UNSAID:
+        yield (
+            "LANGSMITH_ENDPOINT and LANGSMITH_RUNS_ENDPOINTS are both set: unset one of them "
+            "(going on with LANGSMITH_RUNS_ENDPOINTS)"
+        )
+
+
+_EXCLUSIVE: Final = (("ENDPOINT",), ("RUNS_ENDPOINTS",))
+_ARGUMENT: Final = 0
+_UNSAID: Final = 3
+
+
+def _level(row: Setting, arguments: Mapping[str, object], environ: Mapping[str, str]) -> int:
+    """Where a setting is said: as an argument, to us, or to LangSmith's clients in general."""
+    if not is_blank(arguments.get(row.keyword)):
+        return _ARGUMENT
+    said = next((name for name in row.variables if not is_blank(environ.get(name))), None)
+    if said is None:
+        return _UNSAID
+    return 1 if said.startswith(PREFIXES[0]) else 2
 
 
 def _from_environ(row: Setting, environ: Mapping[str, str]) -> object:
     for name in row.variables:
-        if not _blank(said := environ.get(name)):
+        if not is_blank(said := environ.get(name)):
             return _read(row, name, said)
     return row.default
 
 
-def _blank(said: object) -> bool:
-    return said is None or (isinstance(said, str) and not said.strip(QUOTES))
+def _instead(row: Setting, environ: Mapping[str, str]) -> object:
+    """What to take for a variable that cannot be used."""
+    if row.salvage is not None:
+        said = (environ.get(name) for name in row.variables)
+        return row.salvage(next(text for text in said if text and not is_blank(text)))
+    return row.default if row.fallback is ... else row.fallback
 
 
 def _read(row: Setting, name: str, said: object) -> object:
     try:
         return row.read(said)
     except ValueError as error:
-        shown = _SECRET if row.secret else _shown(said)
-        raise ConfigurationError(f"{name} is {shown}: {error}") from None
-
-
-def _shown(said: object) -> str:
-    """The value as it was said, unless it may be a secret: keys get pasted into wrong places."""
-    try:
-        shown = repr(said)
-    except ValueError:  # an integer of too many digits
-        return f"a {type(said).__name__} too long to show"
-    return _SECRET if _LIKE_A_SECRET.search(shown) else shown[:200]
+        told = SECRET if row.secret else shown(said)
+        raise ConfigurationError(f"{name} is {told}: {error}") from None

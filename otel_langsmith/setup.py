@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from otel_langsmith.conventions import Convention
+    from otel_langsmith.endpoints import Endpoints
     from otel_langsmith.redact import Redact
     from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Face, Inbound, Mode, RemoteParent
@@ -39,6 +40,7 @@ class Keywords(TypedDict, total=False):
     """What `configure` takes: the rows of settings.py; a test holds them equal."""
 
     endpoint: str | None
+    endpoints: Endpoints | None
     api_key: str | None
     workspace_id: str | None
     project: str | None

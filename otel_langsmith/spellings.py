@@ -16,6 +16,25 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADERS_FORM: Final = "it must be a mapping, or text like name=value,name2=value2"
 QUOTES: Final = " \t\r\n\"'"
 
+_LIKE_A_SECRET: Final = re.compile(r"[@?]|ls(v2)?_|[\w-]{20}")
+"""User info or a query in a URL, LangSmith's own prefixes, or any long token."""
+
+SECRET: Final = "not shown, it may be a secret"  # noqa: S105 - the words that stand for one
+
+
+def is_blank(said: object) -> bool:
+    """Whether nothing is said."""
+    return said is None or (isinstance(said, str) and not said.strip(QUOTES))
+
+
+def shown(said: object) -> str:
+    """The value as it was said, unless it may be a secret: keys get pasted into wrong places."""
+    try:
+        text = repr(said)
+    except ValueError:  # an integer of too many digits
+        return f"a {type(said).__name__} too long to show"
+    return SECRET if _LIKE_A_SECRET.search(text) else text[:200]
+
 
 def as_text(value: object) -> str:
     """A text that can be shown, without the quotes that people paste along."""

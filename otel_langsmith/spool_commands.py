@@ -17,6 +17,7 @@ from rich.text import Text
 
 from otel_langsmith.delivery.dead_letters import DeadLetter, written
 from otel_langsmith.delivery.transport import HttpTransport
+from otel_langsmith.keys import destinations
 from otel_langsmith.replaying import Outcome, replay
 from otel_langsmith.settings import resolve
 from otel_langsmith.spooling import STATES, Directory, Found
@@ -95,17 +96,18 @@ def show(run_id: str | None, path: Path, states: Sequence[str], *, as_json: bool
 @directory_option
 @click.option("--refused", is_flag=True, help="Also those that were refused before.")
 def replay_command(path: Path, *, refused: bool) -> None:
-    """Send what waits to the LangSmith that the environment names.
+    """Send what waits to the LangSmith that the environment names, or to each of several.
 
     Runs that LangSmith has already are no error. What cannot be delivered stays.
     """
     settings, problems = resolve({}, os.environ)
     for problem in problems:
         click.echo(problem, err=True)
-    if settings.endpoint is None or settings.api_key is None:
+    each = destinations(settings)
+    if any(one.endpoint is None or one.api_key is None for one in each):
         raise click.ClickException("set LANGSMITH_API_KEY (and LANGSMITH_ENDPOINT) to send runs")
     with _opened(path) as directory, contextlib.closing(HttpTransport()) as transport:
-        outcome = replay(directory, settings, transport, refused=refused)
+        outcome = replay(directory, each, transport, refused=refused)
     _report(outcome)
 
 

@@ -75,6 +75,7 @@ ORDER = (
     "credentials",
     "redact",
     "spellings",
+    "endpoints",
     "settings",
     "keys",
     "scales",
@@ -87,12 +88,17 @@ ORDER = (
     "wire.reply",
     "wire.info",
     "wire.isolate",
+    "wire.readdress",
     "encoder",
     # the shell, with clock, threads and sockets
+    "bugs",
+    "forks",
     "delivery",
     "delivery.clock",
+    "delivery.thread",
     "delivery.transport",
     "delivery.ledger",
+    "delivery.books",
     "delivery.backlog",
     "delivery.disk",
     "delivery.records",
@@ -113,8 +119,12 @@ ORDER = (
     "delivery.outbox",
     "delivery.outcome",
     "delivery.sender",
+    "delivery.lane",
+    "delivery.worker",
+    "delivery.routes",
     "exits",
     "joining",
+    "admission",
     # faces
     "pipeline",
     "processor",
@@ -169,7 +179,7 @@ ORDER = (
 """Every module of the package; each may import only those before it."""
 
 PURE = (
-    *ORDER[: ORDER.index("delivery")],
+    *ORDER[: ORDER.index("bugs")],
     *ORDER[ORDER.index("doctor.situation") : ORDER.index("doctor.probe")],
 )
 

@@ -194,6 +194,26 @@ def test_an_environment_can_be_handed_in(langsmith: Receiver) -> None:
     assert KEY not in repr(found)
 
 
+def test_each_of_several_destinations_is_asked_and_named(langsmith: Receiver) -> None:
+    with deaf_address() as url:
+        each = [
+            {"api_url": langsmith.url, "api_key": KEY, "workspace_id": WORKSPACE},
+            {"api_url": url, "api_key": KEY},
+        ]
+        done = doctor("--json", LANGSMITH_RUNS_ENDPOINTS=json.dumps(each))
+        assert done.exit_code == 1
+        told = json.loads(done.stdout)["findings"]
+        by_check = {
+            name: [(found["verdict"], found["found"]) for found in told if found["check"] == name]
+            for name in ("connection", "canary", "key", "versions")
+        }
+        assert [verdict for verdict, _ in by_check["connection"]] == ["ok", "error"]
+        assert [verdict for verdict, _ in by_check["canary"]] == ["ok", "skipped"]
+        assert by_check["connection"][1][1].startswith(f"{url}: ")
+        assert "its api_key in LANGSMITH_RUNS_ENDPOINTS" in by_check["key"][0][1]
+        assert len(by_check["versions"]) == 1
+
+
 def test_a_run_that_is_filed_late_is_only_a_warning(
     langsmith: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

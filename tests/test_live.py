@@ -118,7 +118,7 @@ def test_without_live_runs_there_is_one_post_for_each(make: Any, receiver: Recei
     processor, tracer = make(live=False)
     one = under(tracer, None)
     time.sleep(0.15)
-    assert processor._worker is None
+    assert not processor._worker.runs
     assert receiver.store.runs() == []
     one.end()
     assert processor.force_flush(10_000) is True
@@ -235,7 +235,8 @@ def test_an_opening_that_nobody_answered_is_noted_and_costs_the_run_nothing(
 
 def send_to(pipeline: Pipeline, url: str) -> None:
     """As if the server had been at this address all the time."""
-    pipeline._sender._server._settings = replace(pipeline.settings, endpoint=url)
+    (lane,) = pipeline._lanes
+    lane._sender._server._settings = replace(pipeline.settings, endpoint=url)
 
 
 def test_no_open_span_is_kept_alive(make: Any, receiver: Receiver) -> None:

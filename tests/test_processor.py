@@ -18,6 +18,7 @@ import pytest
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Tracer, set_span_in_context
+from support.delivery import join
 
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.processor import LangSmithSpanProcessor
@@ -118,8 +119,7 @@ def test_shutdown_and_flush_return_in_time_from_a_black_hole(black_hole: str, mi
     processor.shutdown(millis)
     assert time.monotonic() - began < millis / 1000 + 0.5
     assert processor.ledger().delivered == 0
-    assert processor._worker is not None
-    processor._worker.join(10)
+    join(processor._worker, 10)
     assert processor.ledger().dropped == {"undelivered": 200}
 
 
@@ -145,8 +145,7 @@ def test_a_server_that_drips_does_not_hold_up_shutdown() -> None:
         assert time.monotonic() - began < 1.5
         done.set()
         thread.join()
-        assert processor._worker is not None
-        processor._worker.join(15)
+        join(processor._worker, 15)
 
 
 def test_our_own_requests_are_traced_by_nobody(receiver: Receiver) -> None:

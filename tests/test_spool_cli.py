@@ -22,6 +22,7 @@ from click.testing import CliRunner
 from otel_langsmith.commands import command_line
 from otel_langsmith.envelopes import read_envelope
 from otel_langsmith.errors import WireError
+from otel_langsmith.receiver import Receiver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from otel_langsmith.delivery.spool import Spool
-    from otel_langsmith.receiver import Receiver
 
 KEY = "lsv2_pt_0123456789abcdef0123456789abcdef_0123456789"
 
@@ -163,6 +163,23 @@ def test_nothing_goes_where_it_was_not_meant_to_go(tmp_path: Path, receiver: Rec
     assert (done.exit_code, done.stdout) == (1, "0 delivered, 0 refused, 1 left\n")
     assert "https://elsewhere.example default: not what LANGSMITH_ENDPOINT" in done.stderr
     assert receiver.store.requests() == []
+
+
+def test_each_of_several_destinations_gets_what_waits_for_it(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    with Receiver() as other:
+        for number, (url, project) in enumerate(
+            [(receiver.url, "default"), (other.url, "copy"), ("http://elsewhere", "default")], 1
+        ):
+            left = spool_for(tmp_path, url, project)
+            left.add([record(number)])
+            left.close()
+        said = {receiver.url: KEY, other.url: KEY}
+        done = cli("replay", "--dir", tmp_path, LANGSMITH_RUNS_ENDPOINTS=json.dumps(said))
+        assert "2 delivered, 0 refused, 1 left" in done.stdout
+        assert [run.id for run in receiver.store.runs()] == [run_id(1)]
+        assert [run.id for run in other.store.runs()] == [run_id(2)]
 
 
 def test_what_a_running_process_is_at_work_on_is_left_to_it(

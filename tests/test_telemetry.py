@@ -32,6 +32,27 @@ def points(reader: InMemoryMetricReader) -> dict[str, list[Any]]:
     }
 
 
+def test_each_destination_is_told_apart(
+    metrics: tuple[MeterProvider, InMemoryMetricReader],
+) -> None:
+    provider, reader = metrics
+    answers = [b"HTTP/1.1 %b\r\nContent-Length: 2\r\n\r\n{}" % what for what in STATUS_LINES]
+    with rude_server([answers[0]]) as one, rude_server([answers[1]]) as another:
+        exporter = LangSmithSpanExporter(
+            endpoints={one.url: "k", another.url: "k"}, meter_provider=provider
+        )
+        exporter.export([span(1)])
+        exporter.shutdown()
+    told = {
+        (f"http://{a['server.address']}:{a['server.port']}", a.get("error.type"))
+        for a in (point.attributes for point in points(reader)["span.exported"])
+    }
+    assert told == {(one.url, None), (another.url, "http_422")}
+
+
+STATUS_LINES = (b"202 Accepted", b"422 No")
+
+
 @pytest.mark.parametrize(
     ("answer", "error"),
     [(b"202 Accepted", None), (b"422 No", "http_422"), (b"403 No", "http_403")],

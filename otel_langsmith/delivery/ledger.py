@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -47,6 +47,12 @@ class Ledger:
     def missing(self) -> int:
         """How many spans LangSmith will not have unless someone acts: lost, or refused and kept."""
         return self.lost + self.dead_lettered
+
+    def with_queued(self, count: int) -> "Ledger":
+        """The same, and ``count`` spans more that came in and are on their way."""
+        if not count:
+            return self
+        return replace(self, received=self.received + count, queued=self.queued + count)
 
     @property
     def balances(self) -> bool:

@@ -5,6 +5,7 @@ import threading
 from typing import Final
 from urllib.parse import quote
 
+from otel_langsmith.keys import in_words
 from otel_langsmith.settings import Settings
 from otel_langsmith.wire.reply import Paused, Rejected, Reply, RetryLater, Verdict
 
@@ -28,6 +29,7 @@ class Reports:
     """Says in the log when delivery begins to fail and when it works again, not in between."""
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._endpoint = settings.endpoint
         values = (settings.api_key or "", *settings.headers.values())
         self._secrets = [value for value in values if len(value) >= _LEAST_SECRET]
@@ -48,10 +50,9 @@ class Reports:
         if isinstance(verdict, Paused):
             if self._began(now_s, paused=True):
                 message = "LangSmith takes no runs, they wait: %s%s"
-                _log.warning(message, why, _REMEDIES.get(reply.status or 0, _WHERE))
+                _log.warning(message, why, self._remedy(reply, _WHERE))
         elif isinstance(verdict, RetryLater) and self._began(now_s, paused=False):
-            remedy = _REMEDIES.get(reply.status or 0, "")
-            _log.warning("delivery to LangSmith is failing: %s%s", why, remedy)
+            _log.warning("delivery to LangSmith is failing: %s%s", why, self._remedy(reply, ""))
 
     def sent(self, runs: int, now_s: float) -> None:
         """LangSmith took so many runs."""
@@ -68,14 +69,18 @@ class Reports:
                 return
             self._since_s = self._back_s = None
             self._sent, self._paused = 0, False
-        message = "delivery to LangSmith recovered after %.0f s, %s runs sent"
-        _log.warning(message, back_s - since_s, f"{runs:,}")
+        message = "delivery to LangSmith recovered after %.0f s, %s runs sent%s"
+        where = f": {self._endpoint}" if self._settings.endpoints else ""
+        _log.warning(message, back_s - since_s, f"{runs:,}", where)
 
     def refused(self, verdict: Rejected, reply: Reply) -> None:
         """Some runs are refused; said once for each reason."""
         if verdict.reason not in self._refusals:
             self._refusals.add(verdict.reason)
             _log.warning("LangSmith refuses runs: %s: %s", self._endpoint, reply.summary)
+
+    def _remedy(self, reply: Reply, otherwise: str) -> str:
+        return in_words(_REMEDIES.get(reply.status or 0, otherwise), self._settings)
 
     def scrubbed(self, text: str) -> str:
         """The text without our key and headers."""

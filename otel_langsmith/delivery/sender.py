@@ -108,7 +108,7 @@ class Sender:
                 if clear:
                     clear = self._sent(batch, deadline_s, interrupt)
                 else:
-                    self._wait(batch)
+                    self.postpone(batch)
             if mine:
                 self._replay(deadline_s, interrupt)
         return (clear or self._outbox.keeps) and self._is_clear()
@@ -160,7 +160,7 @@ class Sender:
                     clear = self._sent(waiting.popleft(), deadline_s, interrupt)
             finally:
                 for batch in waiting:
-                    self._wait(batch)
+                    self.postpone(batch)
         return found
 
     def announce(
@@ -242,7 +242,7 @@ class Sender:
         """
         now_s = self._clock.now_s()
         if now_s >= deadline_s:
-            self._wait(batch, again=True)
+            self.postpone(batch, again=True)
             return False
         outcome = Outcome(RetryLater(), NO_REPLY, sent=True)
         self._telemetry.began(batch.ends)
@@ -253,7 +253,7 @@ class Sender:
             took_s = self._clock.now_s() - now_s
             self._telemetry.ended(batch.ends, took_s, outcome.reply, outcome.error)
             if outcome.waits:
-                self._wait(replace(batch, tried=batch.tried or outcome.sent), again=True)
+                self.postpone(replace(batch, tried=batch.tried or outcome.sent), again=True)
         if outcome.waits:
             self._outbox.failed(self._due_s(batch))
             return False
@@ -316,7 +316,7 @@ class Sender:
         for part in reversed(parts):
             self._backlog.next(part)
 
-    def _wait(self, batch: Batch, *, again: bool = False) -> None:
+    def postpone(self, batch: Batch, *, again: bool = False) -> None:
         """Keep the batch for later; ``again``: before all others, if in memory."""
         if not self._outbox.keep(batch):
             add = self._backlog.give_back if again else self._backlog.add

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from otel_langsmith.doctor import account, packages, server, tracing
 from otel_langsmith.doctor.probe import examine
 from otel_langsmith.doctor.situation import Finding, Observations, Situation
+from otel_langsmith.keys import in_words
 
 __all__ = ["CHECKS", "Finding", "Situation", "diagnose", "examine"]
 
@@ -38,6 +39,14 @@ CHECKS: Final[tuple[tuple[str, Check], ...]] = (
 )
 """In the order of a set-up; each says at least one thing. Names are part of the JSON's promise."""
 
+_OF_A_DESTINATION: Final = frozenset(
+    {
+        *("key", "endpoint", "workspace", "connection", "server", "account", "clock"),
+        *("canary", "read-back"),
+    }
+)
+"""What is asked of each destination, if there are several."""
+
 _LEAST_SECRET: Final = 6
 """A shorter value is no secret, and would be found in ordinary words."""
 
@@ -49,8 +58,17 @@ def diagnose(situation: Situation) -> tuple[Finding, ...]:
 
 def _findings(situation: Situation) -> Iterator[Finding]:
     for name, check in CHECKS:
-        for verdict, found, remedy in check(situation):
-            yield Finding(name, verdict, _scrubbed(found, situation), _scrubbed(remedy, situation))
+        for one in (situation, *(situation.others if name in _OF_A_DESTINATION else ())):
+            for verdict, found, remedy in check(one):
+                yield Finding(name, verdict, _told(found, one, name), _told(remedy, one))
+
+
+def _told(text: str, situation: Situation, check: str = "") -> str:
+    """The text without secrets; of several destinations it says which, and what they are called."""
+    settings = situation.settings
+    text = _scrubbed(in_words(text, settings), situation)
+    where = settings.endpoint if settings.endpoints and check in _OF_A_DESTINATION else None
+    return text if where is None or text.startswith(where) else f"{where}: {text}"
 
 
 def _scrubbed(text: str, situation: Situation) -> str:

@@ -182,6 +182,8 @@ def _langsmiths(name: str, text: str) -> Observation:
 
 def _source(situation: Situation, keyword: str) -> str:
     row = next(row for row in SETTINGS if row.keyword == keyword)
+    if situation.settings.endpoints:
+        return "LANGSMITH_API_KEY"  # as it would be called were there one destination
     return next(filter(situation.said, row.variables), keyword)
 
 

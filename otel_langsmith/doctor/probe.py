@@ -27,6 +27,7 @@ from otel_langsmith.doctor.account import KEY_HEADERS, key
 from otel_langsmith.doctor.server import answers, document
 from otel_langsmith.doctor.situation import Canary, Distribution, Exchange, Plugin, Situation
 from otel_langsmith.feedback import run_id
+from otel_langsmith.keys import destinations
 from otel_langsmith.pipeline import Pipeline
 from otel_langsmith.settings import Settings, resolve
 from otel_langsmith.version import __version__
@@ -66,16 +67,20 @@ def examine(environ: Mapping[str, str], *, timeout_s: float, send: bool) -> Situ
         send: Whether to send a run.
     """
     settings, problems = resolve({}, environ)
+    each = destinations(settings)
     situation = Situation(
         environ=environ,
-        settings=settings,
+        settings=each[0],
         problems=problems,
         python=(sys.version_info.major, sys.version_info.minor, sys.version_info.micro),
         installed=_installed(),
         plugins=tuple(_plugins()),
     )
-    with Line(settings, timeout_s) as line:
-        return line.asked(situation, send=send)
+    asked = []
+    for one in each:
+        with Line(one, timeout_s) as line:
+            asked.append(line.asked(replace(situation, settings=one), send=send))
+    return replace(asked[0], others=tuple(asked[1:]))
 
 
 def _installed() -> Mapping[str, Distribution]:
@@ -161,7 +166,7 @@ class Line:
         """One run, through all that a run of an application goes through."""
         sent_id, spans = _span()
         witness = _Witness(self._transport)
-        settings = replace(self._settings, timeout=self._timeout_s)
+        settings = replace(self._settings, timeout=self._timeout_s, endpoints=())
         pipeline = Pipeline(settings, lambda: witness, SystemClock())
         pipeline.export(spans)
         pipeline.close(0)

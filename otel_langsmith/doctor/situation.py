@@ -98,7 +98,8 @@ class Situation:
     """Everything that is known when the checks begin; None where it was not asked.
 
     ``info`` answers ``GET /info``, ``account`` a question that needs the key. ``elsewhere`` is an
-    address of the same host that does answer as LangSmith when the configured one does not.
+    address of the same host that does answer as LangSmith when the configured one does not. Of
+    several destinations this is the first; ``others`` differ in what is theirs.
     """
 
     environ: Mapping[str, str] = field(repr=False)
@@ -111,6 +112,7 @@ class Situation:
     elsewhere: str | None = None
     account: Exchange | None = None
     canary: Canary | None = None
+    others: tuple["Situation", ...] = ()
 
     def said(self, *names: str) -> str:
         """The first of these variables that is not blank, without what surrounds it."""

@@ -187,7 +187,8 @@ def second_exporter(situation: Situation) -> Observations:
     names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     said = next((name for name in names if situation.said(name)), None)
     exporters = listed(situation.said("OTEL_TRACES_EXPORTER"))
-    if said is None or not _is_langsmith(situation.said(said), situation.settings.endpoint):
+    each = [one.settings.endpoint for one in (situation, *situation.others)]
+    if said is None or not any(_is_langsmith(situation.said(said), url) for url in each):
         yield ok("no OTLP goes to LangSmith")
     elif exporters and not any(name.startswith("otlp") for name in exporters):
         yield ok(f"{said} points at LangSmith, but OTEL_TRACES_EXPORTER leaves otlp out")

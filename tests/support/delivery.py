@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 
+from otel_langsmith.delivery.thread import LazyThread
 from otel_langsmith.delivery.transport import Request
 from otel_langsmith.wire.reply import Reply
 
@@ -65,3 +66,9 @@ class ScriptedTransport:
 
     def close(self) -> None:
         self.closed = True
+
+
+def join(thread: LazyThread, timeout_s: float) -> None:
+    """Wait for the end of a thread that was started."""
+    assert thread._thread is not None
+    thread._thread.join(timeout_s)

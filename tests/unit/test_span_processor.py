@@ -27,7 +27,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace import NonRecordingSpan, Tracer, set_span_in_context
 from support.captures import CAPTURES, load
-from support.delivery import ManualClock, ScriptedTransport
+from support.delivery import ManualClock, ScriptedTransport, join
 from support.spans import START, context, span
 
 from otel_langsmith import ConfigurationError, pipeline
@@ -544,10 +544,10 @@ def test_a_span_goes_out_within_the_schedule_delay(make: Any) -> None:
 
 def test_no_thread_is_started_before_a_span_has_started(make: Any) -> None:
     processor, tracer = make()
-    assert processor._worker is None
+    assert not processor._worker.runs
     assert processor.force_flush(1_000) is True
     one = under(tracer, None)
-    assert processor._worker is not None
+    assert processor._worker.runs
     one.end()
 
 
@@ -641,9 +641,8 @@ def test_shutdown_delivers_then_refuses(make: Any) -> None:
     under(tracer, None).end()
     ledger = processor.ledger()
     assert (ledger.delivered, ledger.dropped) == (1, {"shut_down": 1})
-    assert processor._worker is not None
-    processor._worker.join(5)
-    assert not processor._worker.is_alive()
+    join(processor._worker, 5)
+    assert not processor._worker.runs
 
 
 def test_shutdown_interrupts_back_off_and_still_tries(make: Any, network: Gate) -> None:
@@ -673,8 +672,7 @@ def test_shutdown_returns_in_time_from_a_black_hole_and_counts(
     ledger = processor.ledger()
     assert (ledger.received, ledger.delivered) == (2_000, 0)
     network.open.set()
-    assert processor._worker is not None
-    processor._worker.join(20)
+    join(processor._worker, 20)
     assert processor.ledger().queued == 0
 
 
@@ -735,8 +733,7 @@ def test_a_processor_that_was_shut_down_and_let_go_is_freed(network: Gate) -> No
     processor = LangSmithSpanProcessor(api_key="k")
     processor.on_end(span(1))
     processor.shutdown()
-    assert processor._worker is not None
-    processor._worker.join(5)
+    join(processor._worker, 5)
     freed = weakref.ref(processor)
     del processor
     gc.collect()

@@ -1,0 +1,87 @@
+"""Spans at their places → encoded runs that may be sent; the others are settled in the book."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from otel_langsmith.delivery.clock import politely
+from otel_langsmith.delivery.traces import TRACE_FULL, Traces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from otel_langsmith.assembly import Placed
+    from otel_langsmith.bugs import Bugs
+    from otel_langsmith.delivery.books import Books, Consignments
+    from otel_langsmith.encoder import Encoder
+    from otel_langsmith.live import LiveRuns
+    from otel_langsmith.wire.batch import EncodedRun
+
+UNTRANSLATABLE: Final = "untranslatable"
+"""No run could be made of the span; that is a bug of ours, and said once in the log."""
+
+INVALID: Final = "invalid"
+"""The run breaks LangSmith's rules and would have failed its whole request."""
+
+_log: Final = logging.getLogger("otel_langsmith")
+
+
+class Admission:
+    """Has each run encoded once, however many destinations get it."""
+
+    def __init__(self, encoder: Encoder, traces: Traces, books: Books, bugs: Bugs) -> None:
+        self._encoder = encoder
+        self._traces = traces
+        self._books = books
+        self._bugs = bugs
+
+    def ends(self, placed: Sequence[Placed], consignments: Consignments) -> Iterator[EncodedRun]:
+        """The runs of spans that ended."""
+
+        def lost(error: Exception) -> None:
+            self._bugs.say("a span cannot be translated and is counted as lost", error)
+            consignments.dropped(UNTRANSLATABLE)
+
+        read = politely(self._encoder.in_order(placed))  # some way ahead of what is encoded
+        for run, sent, fault in politely(self._encoder.ends(read, lost)):
+            if fault is not None:
+                _log.warning("run %s is not sent: %s", run.id, fault)
+                consignments.dropped(INVALID)
+                continue
+            # a run that is shown already is among those LangSmith has taken
+            if not (self._traces.admit(run.trace_id) or _is_shown(sent)):
+                consignments.dropped(TRACE_FULL)
+                continue
+            if run.notes:
+                self._books.note(run.notes)
+            yield sent
+
+    def ancestors(self, placed: Sequence[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
+        """What LangSmith must have before it can place those that go as plain REST."""
+        alone = [one for one in placed if self._encoder.travels_alone(one.lineage)]
+        return self.openings(live.ancestors_of(alone) if alone else (), live)
+
+    def openings(self, placed: Iterable[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
+        """What shows runs whose spans are open; one that cannot be shown is left to its end."""
+        for one in placed:
+            try:
+                run, sent, fault = self._encoder.opening(one)
+            except Exception as error:  # noqa: BLE001 - the end of the run tries again
+                self._bugs.say("an open span cannot be shown", error)
+                continue
+            if fault is None and not self._traces.full(run.trace_id):
+                live.opening(one, run)
+                yield sent
+
+    def closings(self, live: LiveRuns, now_ns: int) -> Iterator[EncodedRun]:
+        """What ends runs whose spans will not."""
+        for opened in live.unended(now_ns):
+            yield self._encoder.closing(opened)
+
+
+def _is_shown(run: EncodedRun) -> bool:
+    """Whether any destination has the opening of the run."""
+    return run.presence is not None and any(
+        there.operation == "patch" for there in run.presence.everywhere
+    )

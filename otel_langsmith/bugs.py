@@ -1,0 +1,22 @@
+"""What the log says of a bug of ours: where it is, once."""
+
+import logging
+from traceback import extract_tb
+from typing import Final
+
+_log: Final = logging.getLogger("otel_langsmith")
+
+
+class Bugs:
+    """Each kind is said once, by its place: an exception's own words may hold hidden content."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def say(self, what: str, error: Exception) -> None:
+        """Tell what came of an exception that nobody expected."""
+        if what not in self._said:
+            self._said.add(what)
+            frame = extract_tb(error.__traceback__)[-1]
+            place = f"{frame.filename}:{frame.lineno}"
+            _log.error("%s: %s at %s; please report this", what, type(error).__name__, place)

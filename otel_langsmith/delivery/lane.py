@@ -1,0 +1,184 @@
+"""All that belongs to one destination: what is learned of it, what waits for it, its book."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from otel_langsmith.delivery.destination import Destination
+from otel_langsmith.delivery.ledger import Book
+from otel_langsmith.delivery.outbox import Outbox, open_storage
+from otel_langsmith.delivery.patience import Patience
+from otel_langsmith.delivery.sender import Sender
+from otel_langsmith.keys import undeliverable
+from otel_langsmith.live import OPENING_FAILED, UNENDED
+from otel_langsmith.presence import State
+from otel_langsmith.wire.readdress import readdressed
+from otel_langsmith.wire.reply import RetryLater
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from otel_langsmith.delivery.clock import Clock
+    from otel_langsmith.delivery.ledger import Consignment
+    from otel_langsmith.delivery.transport import Transport
+    from otel_langsmith.settings import Settings
+    from otel_langsmith.wire.batch import Batch, EncodedRun
+    from otel_langsmith.wire.reply import Verdict
+_log: Final = logging.getLogger("otel_langsmith")
+
+
+class Lane:
+    """Delivers to one destination in the thread that calls it, after `begin`.
+
+    Args:
+        settings: Those of the destination, as `destinations` has them.
+        transport: Opens its connections; asked anew in each forked child.
+        clock: Its time.
+        name: What it is called among others.
+        number: Which of the destinations it is, the first being 0.
+        shares: Another lane has the same folder on disk, so this one waits in memory.
+    """
+
+    def __init__(  # noqa: PLR0913 - what makes a lane
+        self,
+        settings: Settings,
+        transport: Callable[[], Transport],
+        clock: Clock,
+        name: str = "",
+        number: int = 0,
+        *,
+        shares: bool = False,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock = clock
+        self.undeliverable = undeliverable(settings)
+        self._number = number
+        self._endpoint = settings.endpoints[0] if settings.endpoints else None
+        self._open_transport = transport
+        unwanted = shares or self.undeliverable
+        self._storage = None if unwanted else open_storage(settings, self._lost_on_disk)
+
+    def begin(self, closing: threading.Event) -> None:
+        """Everything that a forked child needs anew. ``closing``: there may be no later."""
+        self.book = Book()
+        self._closing = closing
+        self._patience = Patience()
+        self._transport = self._open_transport()
+        storage, most = self._storage, self.settings.spool_max_bytes
+        outbox = Outbox(self.book, self.clock, storage, most)
+        self._sender = Sender(self.settings, self._transport, self.clock, self.book, outbox)
+
+    @property
+    def readdresses(self) -> bool:
+        """Whether runs may look different at this destination, so that they go through `own`."""
+        return self._number > 0 or self._endpoint is not None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what waits may be on disk, where other processes may leave something, too."""
+        return self._storage is not None
+
+    def own(self, run: EncodedRun) -> EncodedRun:
+        """The run as this destination gets it, and what this destination has of it."""
+        if run.presence is not None and self._number:
+            run = run._replace(presence=run.presence.at(self._number))
+        return readdressed(run, self._endpoint) if self._endpoint else run
+
+    def deliver(
+        self,
+        runs: Iterable[EncodedRun],
+        consignment: Consignment,
+        deadline_s: float,
+        interrupt: threading.Event,
+    ) -> bool:
+        """Whether nothing waits, after sending what can be sent; see `Sender.deliver`."""
+        began_s = self.clock.now_s()
+        deadline_s = self._in_patience(deadline_s, began_s)
+        clear = self._sender.deliver(self._noted(runs), consignment, deadline_s, interrupt)
+        if began_s < deadline_s:
+            self._patience.tried(self.clock.now_s(), in_vain=not clear)
+        return clear
+
+    def postpone(self, batch: Batch) -> None:
+        """Let the batch wait, in the backlog or on disk, without trying to send it."""
+        self._sender.postpone(batch)
+
+    def announce(
+        self, runs: Iterable[EncodedRun], deadline_s: float, interrupt: threading.Event
+    ) -> Verdict:
+        """Send what is no span that ended, with the patience that is left."""
+        began_s = self.clock.now_s()
+        deadline_s = self._in_patience(deadline_s, began_s)
+        verdict = self._sender.announce(runs, deadline_s, interrupt)
+        if began_s < deadline_s:
+            self._patience.tried(self.clock.now_s(), in_vain=isinstance(verdict, RetryLater))
+        return verdict
+
+    def drain(self, deadline_s: float, interrupt: threading.Event) -> bool:
+        """Whether nothing that this process received waits on disk, with the patience left."""
+        deadline_s = self._in_patience(deadline_s, self.clock.now_s())
+        return self._sender.drain(deadline_s, interrupt)
+
+    def finish(self, closings: Sequence[EncodedRun], deadline_s: float) -> None:
+        """The last words: what waits on disk, then what ends runs that were shown here."""
+        never = threading.Event()
+        self.drain(deadline_s, never)
+        shown = [run for run in closings if run.presence and run.presence.state is not State.ABSENT]
+        self.book.note(UNENDED for _ in shown)
+        self.announce(shown, deadline_s, never)
+
+    def insist(self) -> None:
+        """Ask once more, however lately LangSmith asked for patience: this is the last chance."""
+        self._sender.insist()
+
+    def abandon(self) -> None:
+        """Leave what waits on disk, or count it as lost."""
+        self._sender.abandon()
+        self._transport.close()
+
+    def _noted(self, runs: Iterable[EncodedRun]) -> Iterator[EncodedRun]:
+        for run in runs:
+            if run.doubtful:
+                self.book.note((OPENING_FAILED,))
+            yield run
+
+    def _in_patience(self, deadline_s: float, now_s: float) -> float:
+        """The deadline, or earlier: ``atexit`` handlers run when the main thread has ended."""
+        ending = self._closing.is_set() or not threading.main_thread().is_alive()
+        return self._patience.deadline_s(deadline_s, now_s, ending=ending)
+
+    def _lost_on_disk(self, reason: str, count: int, inherited: bool) -> None:
+        """Book what the spool, which a fork does not end, says is lost."""
+        self.book.spool_lost(reason, count, inherited)
+
+
+def open_lanes(
+    each: Sequence[Settings], transport: Callable[[], Transport], clock: Clock
+) -> tuple[Lane, ...]:
+    """A lane for each destination, under names that tell them apart.
+
+    On disk a destination is known by address, workspace and project, for no key lies there. Of
+    those that agree in all three, only the first waits on disk.
+    """
+    lanes: list[Lane] = []
+    folders: set[Destination] = set()
+    names = Counter[str]()
+    for number, settings in enumerate(each):
+        destination = Destination(settings.endpoint or "", settings.workspace_id, settings.project)
+        shares = destination in folders
+        if shares and settings.spool_dir is not None:
+            _log.warning(
+                "%s is a destination twice, so only one of them waits on disk: give each its "
+                "workspace_id",
+                settings.endpoint,
+            )
+        folders.add(destination)
+        address = settings.endpoint or ""
+        names[address] += 1
+        name = address if names[address] == 1 else f"{address} ({names[address]})"
+        lanes.append(Lane(settings, transport, clock, name, number, shares=shares))
+    return tuple(lanes)

@@ -1,0 +1,34 @@
+"""A thread that is there when it is needed."""
+
+import threading
+from collections.abc import Callable
+
+
+class LazyThread:
+    """Starts with the first need, so that a process that forks before has nothing to lose."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is at work."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, work: Callable[[], None]) -> bool:
+        """Whether it is at ``work``, after starting it if need be.
+
+        Not at the interpreter's exit: then the work is the caller's.
+        """
+        with self._lock:
+            if self.runs:
+                return True
+            thread = threading.Thread(target=work, name=self._name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return False
+            self._thread = thread
+            return True

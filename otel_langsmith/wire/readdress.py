@@ -1,0 +1,87 @@
+"""An encoded run → the same for a destination with a project of its own: its first part anew.
+
+All other parts, which hold what is large, are shared byte for byte. A run that goes into another
+project gets other ids there, as LangSmith's SDK gives them: two runs of one id in one workspace are
+one run. So runs of both hang together, and of a run id of ours `derived` tells the one there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from otel_langsmith.endpoints import Endpoint
+from otel_langsmith.identity import STAMP_LENGTH
+from otel_langsmith.run import JsonObject
+from otel_langsmith.wire.batch import EncodedRun
+from otel_langsmith.wire.json import dumps
+from otel_langsmith.wire.parts import Part
+
+_V7: Final = 7
+_IDS: Final = ("id", "trace_id", "parent_run_id")
+_PROJECTS: Final = ("session_name", "session_id")
+
+
+def readdressed(run: EncodedRun, endpoint: Endpoint) -> EncodedRun:
+    """The run as this destination gets it."""
+    if endpoint.project is None and endpoint.primary is not False:
+        return run
+    main: dict[str, Any] = orjson.loads(run.parts[0].body)
+    own = next((main[name] for name in _PROJECTS if name in main), "")
+    project = endpoint.project or own
+    if endpoint.primary or (endpoint.primary is None and project == main.get("session_name")):
+        return run._replace(parts=(_main(run, main, endpoint.project), *run.parts[1:]))
+    placed = _with_ids(main, project)
+    run_id = placed["id"]
+    others = (replace(part, name=_renamed(part.name, run_id)) for part in run.parts[1:])
+    first = _main(run, placed, endpoint.project)
+    return run._replace(
+        run_id=run_id,
+        parts=(replace(first, name=_renamed(first.name, run_id)), *others),
+        place=_with_ids(run.place, project) if run.place else run.place,
+    )
+
+
+@lru_cache(maxsize=4096)
+def derived(run_id: str, project: str) -> str:
+    """The id that a run has in another project: UUID v7, with the time of one that is v7 itself.
+
+    Spec: ``uuid7_deterministic`` of LangSmith's SDK.
+    """
+    import xxhash  # noqa: PLC0415 - an extra, which `as_endpoints` made sure of
+
+    digest = xxhash.xxh3_128(f"{run_id}:{project}".encode()).digest()
+    given = UUID(run_id)
+    time = given.bytes[:6] if given.version == _V7 else digest[10:16]
+    drawn = bytes((0x70 | digest[0] & 0x0F, digest[1], 0x80 | digest[2] & 0x3F))
+    return str(UUID(bytes=time + drawn + digest[3:10]))
+
+
+def _with_ids(told: Mapping[str, Any], project: str) -> dict[str, Any]:
+    """The same with every run id in it derived."""
+    changed = {name: derived(told[name], project) for name in _IDS if told.get(name)}
+    order = told.get("dotted_order")
+    if order:
+        changed["dotted_order"] = ".".join(
+            segment[:STAMP_LENGTH] + derived(segment[STAMP_LENGTH:], project)
+            for segment in order.split(".")
+        )
+    return {**told, **changed}
+
+
+def _main(run: EncodedRun, told: JsonObject, project: str | None) -> Part:
+    """The first part, with the project if it is to have another."""
+    if project is not None:
+        told = {name: value for name, value in told.items() if name not in _PROJECTS}
+        told = {**told, "session_name": project}
+    return replace(run.parts[0], body=dumps(told))
+
+
+def _renamed(name: str, run_id: str) -> str:
+    """``post.<run id>.inputs`` of another id."""
+    event, _, rest = name.partition(".")
+    _, dot, field = rest.partition(".")
+    return f"{event}.{run_id}{dot}{field}"
