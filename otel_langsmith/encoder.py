@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -21,13 +21,8 @@ from otel_langsmith.wire.batch import EncodedRun, Moment
 from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
 from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
 
-
-class Encoded(NamedTuple):
-    """A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
-
-    run: Run
-    sent: EncodedRun
-    fault: str | None
+Encoded: TypeAlias = tuple[Run, EncodedRun, str | None]
+"""A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
 
 
 class Encoder:
@@ -43,10 +38,11 @@ class Encoder:
         self._basic = settings.mode == "basic"
         self._project = settings.project
         self._conventions = (*settings.conventions, *CONVENTIONS)
-        self._guard = Guard(
+        guard = Guard(
             Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata),
             settings.redact,
         )
+        self._guard = None if guard == Guard() else guard
 
     def travels_alone(self, lineage: Lineage) -> bool:
         """Whether a run goes as plain REST: all do, or only those whose place the server tells."""
@@ -54,7 +50,7 @@ class Encoder:
 
     def in_order(self, placed: Sequence[Placed]) -> Sequence[Placed]:
         """The same runs, parents first if the server finds a run's place by its parent."""
-        if any(self.travels_alone(one.lineage) for one in placed):
+        if self._basic or any(one.lineage.claimed for one in placed):
             return sorted(placed, key=lambda one: one.lineage.dotted_order)
         return placed
 
@@ -81,7 +77,8 @@ class Encoder:
 
     def closing(self, opened: Opened) -> EncodedRun:
         """What ends a run whose span will never end."""
-        return self._encoded(opened.run, opened.lineage, opened.presence, "closing").sent
+        _, sent, _ = self._encoded(opened.run, opened.lineage, opened.presence, "closing")
+        return sent
 
     def _read(
         self, placed: Iterable[Placed], lost: Callable[[Exception], None]
@@ -106,8 +103,9 @@ class Encoder:
 
     def _fit(self, run: Run, lineage: Lineage) -> Run:
         """The run without what is to be hidden, nor what cannot travel."""
-        bulky = run.attachments and self.travels_alone(lineage)
-        return self._guard(_without_attachments(run) if bulky else run)
+        if run.attachments and self.travels_alone(lineage):
+            run = _without_attachments(run)
+        return self._guard(run) if self._guard else run
 
     def _encoded(
         self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment
@@ -122,7 +120,7 @@ class Encoder:
             alone,
             _place(run, lineage) if alone else EMPTY,
         )
-        return Encoded(run, sent, fault_of(run))
+        return run, sent, fault_of(run)
 
 
 def _place(run: Run, lineage: Lineage) -> JsonObject:

@@ -255,20 +255,18 @@ class Pipeline:
         Whatever goes wrong with one span, the others are placed and the book is told.
         """
         placed: list[Placed] = []
-        assembly, now_s, doubles = self._assembly, self.clock.now_s(), 0
-        expected = len(assembly) + len(spans)
+        assembly, now_s = self._assembly, self.clock.now_s()
+        expected, doubles = len(assembly) + len(spans), assembly.doubles
         # a parent ends after its children: from behind, few have to wait for theirs
-        for found in (*([span] for span in reversed(spans)), []):
+        for found in (*zip(reversed(spans)), ()):
             try:
-                if found and assembly.knows(found[0]):
-                    doubles += 1
-                else:
-                    placed += assembly.add(found, now_s)
-                    placed += assembly.drain() if drain and not found else []
+                placed += assembly.add(found, now_s)
+                placed += assembly.drain() if drain and not found else ()
             except Exception as error:  # noqa: BLE001, PERF203 - one bad span must not cost others
                 self._say_once("a span cannot be placed and is counted as lost", error)
+        doubles = assembly.doubles - doubles
         self._refuse(doubles, DUPLICATE)
-        self._refuse(expected - doubles - len(placed) - len(self._assembly), UNTRANSLATABLE)
+        self._refuse(expected - doubles - len(placed) - len(assembly), UNTRANSLATABLE)
         return placed
 
     def _sorted(
@@ -314,9 +312,10 @@ class Pipeline:
         try:
             with self._book.consign(len(placed), queued=queued) as consignment:
                 runs = self._encoded(placed, consignment)
-                alone = [one for one in placed if self._encoder.travels_alone(one.lineage)]
-                if alone and live is not None:
-                    runs = chain(self._openings(live.ancestors_of(alone), live), runs)
+                if live is not None:
+                    alone = [one for one in placed if self._encoder.travels_alone(one.lineage)]
+                    first = live.ancestors_of(alone) if alone else ()
+                    runs = chain(self._openings(first, live), runs)
                 clear = self._sender.deliver(runs, consignment, deadline_s, interrupt)
             if began_s < deadline_s:
                 self._patience.tried(self.clock.now_s(), in_vain=not clear)

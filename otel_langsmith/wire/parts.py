@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, UUID_LENGTH, iso_time
 from otel_langsmith.run import RUN_TYPES, Json, JsonObject, Run
@@ -26,7 +26,7 @@ RUNTIME: Final[JsonObject] = {
 }
 """What LangSmith shows as the run's origin."""
 
-_RUNTIME: Final = dumps(RUNTIME)
+_RUNTIME: Final = b',"runtime":' + dumps(RUNTIME)
 
 MAX_NAME: Final = 128
 """Characters of a name that LangSmith takes, counted when NULs and the like are spelled out."""
@@ -55,33 +55,32 @@ def fault_of(run: Run) -> str | None:
     The invariants of langsmith.md §3.1, checked by offsets in constant time: what lies above the
     parent was checked when the parent's lineage was made.
     """
-    order = run.dotted_order
-    above = order[: -SEGMENT_LENGTH - 1][-SEGMENT_LENGTH:]
-    holds = (
-        order.endswith(run.id) and len(run.id) == UUID_LENGTH,
-        order.startswith(run.trace_id, STAMP_LENGTH) and len(run.trace_id) == UUID_LENGTH,
-        (above[STAMP_LENGTH:] or None) == run.parent_run_id,
-        above[:STAMP_LENGTH] <= order[-SEGMENT_LENGTH:-UUID_LENGTH],
-        (len(order) + 1) % (SEGMENT_LENGTH + 1) == 0,
-        run.run_type in RUN_TYPES,
-        isinstance(run.name, str),
-        type(run.inputs) is dict or isinstance(run.inputs, Mapping),
-        run.outputs is None or type(run.outputs) is dict or isinstance(run.outputs, Mapping),
-    )
-    return None if all(holds) else _FAULTS[holds.index(False)]
+    order, fault = run.dotted_order, None
+    name: Any = run.name
+    above = order[-2 * SEGMENT_LENGTH - 1 : -SEGMENT_LENGTH - 1]
+    if order[-UUID_LENGTH:] != run.id:
+        fault = "id is not the last of dotted_order"
+    elif order[STAMP_LENGTH:SEGMENT_LENGTH] != run.trace_id:
+        fault = "trace_id is not the first"
+    elif (above[STAMP_LENGTH:] or None) != run.parent_run_id:
+        fault = "parent is not the last but one"
+    elif above[:STAMP_LENGTH] > order[-SEGMENT_LENGTH:-UUID_LENGTH]:
+        fault = "it starts before its parent"
+    elif (len(order) + 1) % (SEGMENT_LENGTH + 1):
+        fault = "dotted_order has a wrong length"
+    elif run.run_type not in RUN_TYPES:
+        fault = "unknown run_type"
+    elif not isinstance(name, str):
+        fault = "its name is no text"
+    elif not _is_object(run.inputs):
+        fault = "inputs are no object"
+    elif run.outputs is not None and not _is_object(run.outputs):
+        fault = "outputs are no object"
+    return fault
 
 
-_FAULTS: Final = (
-    "id is not the last of dotted_order",
-    "trace_id is not the first",
-    "parent is not the last but one",
-    "it starts before its parent",
-    "dotted_order has a wrong length",
-    "unknown run_type",
-    "its name is no text",
-    "inputs are no object",
-    "outputs are no object",
-)
+def _is_object(value: object) -> bool:
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def parts_of(run: Run, *, placed: bool = True) -> Iterator[Part]:
@@ -100,7 +99,8 @@ def parts_of(run: Run, *, placed: bool = True) -> Iterator[Part]:
     yield Part(f"{name}.extra", _JSON, _extra(run))
     if run.error is not None:
         yield Part(f"{name}.error", _JSON, dumps(run.error))
-    yield from _attachments(run)
+    if run.attachments:
+        yield from _attachments(run)
 
 
 def parts_of_closing(run: Run, *, placed: bool = True) -> Iterator[Part]:
@@ -162,10 +162,12 @@ def _quoted(text: str) -> str:
 
 
 def _extra(run: Run) -> bytes:
-    extra = b'{"metadata":%b,"runtime":%b' % (dumps(run.metadata), _RUNTIME)
-    if run.invocation_params:
-        extra += b',"invocation_params":%b' % dumps(run.invocation_params)
-    return extra + b"}"
+    metadata = dumps(run.metadata)
+    if not run.invocation_params:
+        return b"".join((b'{"metadata":', metadata, _RUNTIME, b"}"))
+    params = dumps(run.invocation_params)
+    named = (b'{"metadata":', metadata, _RUNTIME, b',"invocation_params":', params, b"}")
+    return b"".join(named)
 
 
 def _attachments(run: Run) -> Iterator[Part]:
