@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -55,13 +56,15 @@ class Encoder:
         return placed
 
     def ends(
-        self, placed: Iterable[Placed], lost: Callable[[Exception], None]
+        self, blocks: Iterable[Iterable[Placed]], lost: Callable[[Exception], None]
     ) -> Iterator[Encoded]:
         """The whole runs of spans that have ended, each model call counted once.
 
-        ``lost`` hears of each that cannot be told, which is a bug of ours.
+        A block is read as a whole. ``lost`` hears of each that cannot be told, which is a bug of
+        ours.
         """
-        for one, said in self._twice.once(self._read(placed, lost)):
+        read = chain.from_iterable(self._read(block, lost) for block in blocks)
+        for one, said in self._twice.once(read):
             try:
                 run = self._fit(said, one.lineage)
                 encoded = self._encoded(run, one.lineage, one.presence, "end")
@@ -82,14 +85,14 @@ class Encoder:
 
     def _read(
         self, placed: Iterable[Placed], lost: Callable[[Exception], None]
-    ) -> Iterator[tuple[Placed, Run]]:
+    ) -> list[tuple[Placed, Run]]:
+        read = []
         for one in placed:
             try:
-                run = self._said(one)
-            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+                read.append((one, self._said(one)))
+            except Exception as error:  # noqa: BLE001, PERF203 - one bad span must not cost others
                 lost(error)
-                continue
-            yield one, run
+        return read
 
     def _said(self, placed: Placed) -> Run:
         """The run as its span and what was logged for it say, nothing hidden yet."""

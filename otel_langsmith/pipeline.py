@@ -338,7 +338,8 @@ class Pipeline:
             consignment.dropped(UNTRANSLATABLE)
 
         read = politely(self._encoder.in_order(placed))  # some way ahead of what is encoded
-        for run, sent, fault in politely(self._encoder.ends(read, lost)):
+        encoded = politely(self._encoder.ends(read, lost))
+        for run, sent, fault in chain.from_iterable(encoded):
             if fault is not None:
                 _log.warning("run %s is not sent: %s", run.id, fault)
                 consignment.dropped(INVALID)
@@ -347,7 +348,7 @@ class Pipeline:
             if not (self._traces.admit(run.trace_id) or sent.operation == "patch"):
                 consignment.dropped(TRACE_FULL)
                 continue
-            if sent.doubtful:
+            if sent.presence is not None and sent.doubtful:
                 self._book.note((OPENING_FAILED,))
             if run.notes:
                 self._book.note(run.notes)
