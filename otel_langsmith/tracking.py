@@ -115,11 +115,10 @@ class Tracker:
         Raises:
             AttributeError: Nothing can be hung on its context.
         """
-        parent: SpanContext | Lineage | None = span.parent
-        known = parent is not None and (hasattr(parent, self._slot) or _held(span.parent, _SLOT))
-        if not known:
-            parent = in_context(parent_context)
-        object.__setattr__(span.context, self._slot, (self, span, parent))
+        parent, slot = span.parent, self._slot
+        known = parent is not None and (slot in parent.__dict__ or _held(parent, _SLOT))
+        above = parent if known else in_context(parent_context)
+        span.context.__dict__[slot] = (self, span, above)
 
     def end(self, span: ReadableSpan) -> Lineage | Fate:
         """What a finished span becomes, now that all is known of it."""
