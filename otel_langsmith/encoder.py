@@ -14,7 +14,7 @@ from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.log_events import Joined
 from otel_langsmith.presence import Presence
 from otel_langsmith.redact import Guard, Hiding
-from otel_langsmith.run import EMPTY, JsonObject, Run
+from otel_langsmith.run import JsonObject, Run
 from otel_langsmith.settings import Settings
 from otel_langsmith.translate import translate
 from otel_langsmith.twice import Twice
@@ -113,16 +113,14 @@ class Encoder:
     def _encoded(
         self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment
     ) -> Encoded:
-        alone = self.travels_alone(lineage)
-        parts = parts_of_closing if moment == "closing" else parts_of
-        sent = EncodedRun(
-            run.id,
-            tuple(parts(run, placed=not alone)),
-            Presence() if alone and presence is None else presence,
-            moment,
-            alone,
-            _place(run, lineage) if alone else EMPTY,
-        )
+        alone = self._basic or lineage.claimed
+        write = parts_of_closing if moment == "closing" else parts_of
+        parts = tuple(write(run, placed=not alone))
+        if alone:
+            known = Presence() if presence is None else presence
+            sent = EncodedRun(run.id, parts, known, moment, alone, _place(run, lineage))
+        else:
+            sent = EncodedRun(run.id, parts, presence, moment)
         return run, sent, fault_of(run)
 
 

@@ -42,6 +42,6 @@ def encode(parts: Sequence[Part], boundary: str) -> Body:
             f'{lead}{part.name}"\r\nContent-Type: {part.content_type}\r\n'
             f"Content-Length: {len(body)}\r\n\r\n"
         )
-        pieces += (head.encode("ascii"), body)
+        pieces += (head.encode(), body)
     pieces.append(closing.encode("ascii"))
     return Body(encoder.content_type, b"".join(pieces))

@@ -72,15 +72,11 @@ def fault_of(run: Run) -> str | None:
         fault = "unknown run_type"
     elif not isinstance(name, str):
         fault = "its name is no text"
-    elif not _is_object(run.inputs):
+    elif type(run.inputs) is not dict and not isinstance(run.inputs, Mapping):
         fault = "inputs are no object"
-    elif run.outputs is not None and not _is_object(run.outputs):
+    elif type(run.outputs) is not dict and not isinstance(run.outputs, Mapping | None):
         fault = "outputs are no object"
     return fault
-
-
-def _is_object(value: object) -> bool:
-    return type(value) is dict or isinstance(value, Mapping)
 
 
 def parts_of(run: Run, *, placed: bool = True) -> Iterator[Part]:
