@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.delivery.clock import politely
@@ -44,7 +45,8 @@ class Admission:
             consignments.dropped(UNTRANSLATABLE)
 
         read = politely(self._encoder.in_order(placed))  # some way ahead of what is encoded
-        for run, sent, fault in politely(self._encoder.ends(read, lost)):
+        encoded = politely(self._encoder.ends(read, lost))
+        for run, sent, fault in chain.from_iterable(encoded):
             if fault is not None:
                 _log.warning("run %s is not sent: %s", run.id, fault)
                 consignments.dropped(INVALID)

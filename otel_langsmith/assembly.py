@@ -48,7 +48,8 @@ class Bounds:
 
 class _Held(NamedTuple):
     span: ReadableSpan
-    parent: SpanKey
+    key: SpanKey | None
+    parent: SpanKey | None
     bytes: int
     since_s: float
 
@@ -68,30 +69,32 @@ class Assembly:
         self._held: OrderedDict[int, _Held] = OrderedDict()
         self._held_bytes = 0
         self._serial = 0
-        self._by_key: dict[SpanKey, int] = {}
-        self._waiting: dict[SpanKey, dict[int, None]] = {}
-        self._decided: OrderedDict[SpanKey, Lineage] = OrderedDict()
+        self._by_key: dict[SpanKey | None, int] = {}
+        self._waiting: dict[SpanKey | None, dict[int, None]] = {}
+        self._decided: OrderedDict[SpanKey | None, Lineage] = OrderedDict()
+        self.doubles = 0
 
     def __len__(self) -> int:
         """How many spans wait."""
         return len(self._held)
 
-    def knows(self, span: ReadableSpan) -> bool:
-        """Whether the span came before: it waits, or was placed and is still remembered."""
-        context = span.context
-        key = None if context is None else _key(context)
-        return key in self._decided or key in self._by_key
-
     def add(self, spans: Iterable[ReadableSpan], now_s: float) -> list[Placed]:
-        """Every span that can be placed now, each after its parent; the others wait."""
+        """Every span that can be placed now, each after its parent; the others wait.
+
+        One that came before, as far as that is remembered, is left out and counted.
+        """
         placed: list[Placed] = []
         for span in spans:
+            key = _key(span.context)
+            if key in self._decided or key in self._by_key:
+                self.doubles += 1
+                continue
             parent = span.parent
-            above = parent and self._lineage_at(parent)
+            above = None if parent is None else find(parent) or self._decided.get(_key(parent))
             if parent is None or above is not None or parent.is_remote:
-                self._place(span, above, placed)
+                self._place(span, key, above, placed)
             else:
-                self._hold(span, _key(parent), now_s)
+                self._hold(span, key, _key(parent), now_s)
         while self._held and self._exceeded(now_s):
             self._give_up_oldest(placed)
         return placed
@@ -103,50 +106,50 @@ class Assembly:
             self._give_up_oldest(placed)
         return placed
 
-    def _lineage_at(self, parent: SpanContext) -> Lineage | None:
-        return find(parent) or self._decided.get(_key(parent))
-
     def _place(
-        self, span: ReadableSpan, parent: Lineage | None, placed: list[Placed], *notes: str
+        self,
+        span: ReadableSpan,
+        key: SpanKey | None,
+        parent: Lineage | None,
+        placed: list[Placed],
+        *notes: str,
     ) -> None:
         """Add the span to ``placed``, then whatever waited for it, level by level."""
-        ready = [(span, parent, notes)]
-        for span_, parent_, notes_ in ready:
+        ready = [(span, key, parent, notes)]
+        for span_, key_, parent_, notes_ in ready:
             above = claimed(span_, parent_) if self._claims else parent_
-            context = span_.context
-            span_id = 0 if context is None else context.span_id
-            start_ns = span_.start_time or 0
-            lineage = of_span(span_id, start_ns, above, attributes_of(span_), notes_)
+            start_ns, attributes = span_.start_time or 0, attributes_of(span_)
+            span_id = 0 if key_ is None else key_[1]
+            lineage = of_span(span_id, start_ns, above, attributes, notes_)
             placed.append(Placed(span_, lineage))
-            if context is None:
+            context = span_.context
+            if context is None or key_ is None:
                 continue
             hang(context, lineage)
-            key = (context.trace_id, span_id)
-            self._remember(key, lineage)
-            if key in self._waiting:
-                children = self._waiting.pop(key)
-                ready.extend((self._release(serial), lineage, ()) for serial in children)
+            self._decided[key_] = lineage
+            if len(self._decided) > REMEMBERED:
+                self._decided.popitem(last=False)
+            if key_ in self._waiting:
+                children = self._waiting.pop(key_)
+                ready.extend((*self._release(serial), lineage, ()) for serial in children)
 
-    def _remember(self, key: SpanKey, lineage: Lineage) -> None:
-        self._decided[key] = lineage
-        if len(self._decided) > REMEMBERED:
-            self._decided.popitem(last=False)
-
-    def _hold(self, span: ReadableSpan, parent: SpanKey, now_s: float) -> None:
-        held = _Held(span, parent, content_bytes(span), now_s)
+    def _hold(
+        self, span: ReadableSpan, key: SpanKey | None, parent: SpanKey | None, now_s: float
+    ) -> None:
+        held = _Held(span, key, parent, content_bytes(span), now_s)
         self._serial += 1
         self._held[self._serial] = held
         self._held_bytes += held.bytes
         self._waiting.setdefault(held.parent, {})[self._serial] = None
-        if span.context is not None:
-            self._by_key[_key(span.context)] = self._serial
+        if key is not None:
+            self._by_key[key] = self._serial
 
-    def _release(self, serial: int) -> ReadableSpan:
+    def _release(self, serial: int) -> tuple[ReadableSpan, SpanKey | None]:
         held = self._held.pop(serial)
         self._held_bytes -= held.bytes
-        if held.span.context is not None:
-            self._by_key.pop(_key(held.span.context), None)
-        return held.span
+        if held.key is not None:
+            self._by_key.pop(held.key, None)
+        return held.span, held.key
 
     def _exceeded(self, now_s: float) -> bool:
         oldest = next(iter(self._held.values()))
@@ -163,7 +166,7 @@ class Assembly:
         del siblings[serial]
         if not siblings:
             del self._waiting[self._held[serial].parent]
-        self._place(self._release(serial), None, placed, ORPHANED)
+        self._place(*self._release(serial), None, placed, ORPHANED)
 
     def _topmost(self, serial: int) -> int:
         """The highest ancestor that waits too; a cycle of parents ends where it began."""
@@ -176,8 +179,8 @@ class Assembly:
         return serial
 
 
-def _key(context: SpanContext) -> SpanKey:
-    return context.trace_id, context.span_id
+def _key(context: SpanContext | None) -> SpanKey | None:
+    return None if context is None else (context.trace_id, context.span_id)
 
 
 def content_bytes(span: ReadableSpan) -> int:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from itertools import chain
+from typing import TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -13,7 +14,7 @@ from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.log_events import Joined
 from otel_langsmith.presence import Presence
 from otel_langsmith.redact import Guard, Hiding
-from otel_langsmith.run import EMPTY, JsonObject, Run
+from otel_langsmith.run import JsonObject, Run
 from otel_langsmith.settings import Settings
 from otel_langsmith.translate import translate
 from otel_langsmith.twice import Twice
@@ -21,13 +22,8 @@ from otel_langsmith.wire.batch import EncodedRun, Moment
 from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
 from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
 
-
-class Encoded(NamedTuple):
-    """A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
-
-    run: Run
-    sent: EncodedRun
-    fault: str | None
+Encoded: TypeAlias = tuple[Run, EncodedRun, str | None]
+"""A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
 
 
 class Encoder:
@@ -43,10 +39,11 @@ class Encoder:
         self._basic = settings.mode == "basic"
         self._project = settings.project
         self._conventions = (*settings.conventions, *CONVENTIONS)
-        self._guard = Guard(
+        guard = Guard(
             Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata),
             settings.redact,
         )
+        self._guard = None if guard == Guard() else guard
 
     def travels_alone(self, lineage: Lineage) -> bool:
         """Whether a run goes as plain REST: all do, or only those whose place the server tells."""
@@ -54,18 +51,20 @@ class Encoder:
 
     def in_order(self, placed: Sequence[Placed]) -> Sequence[Placed]:
         """The same runs, parents first if the server finds a run's place by its parent."""
-        if any(self.travels_alone(one.lineage) for one in placed):
+        if self._basic or any(one.lineage.claimed for one in placed):
             return sorted(placed, key=lambda one: one.lineage.dotted_order)
         return placed
 
     def ends(
-        self, placed: Iterable[Placed], lost: Callable[[Exception], None]
+        self, blocks: Iterable[Iterable[Placed]], lost: Callable[[Exception], None]
     ) -> Iterator[Encoded]:
         """The whole runs of spans that have ended, each model call counted once.
 
-        ``lost`` hears of each that cannot be told, which is a bug of ours.
+        A block is read as a whole. ``lost`` hears of each that cannot be told, which is a bug of
+        ours.
         """
-        for one, said in self._twice.once(self._read(placed, lost)):
+        read = chain.from_iterable(self._read(block, lost) for block in blocks)
+        for one, said in self._twice.once(read):
             try:
                 run = self._fit(said, one.lineage)
                 encoded = self._encoded(run, one.lineage, one.presence, "end")
@@ -81,18 +80,19 @@ class Encoder:
 
     def closing(self, opened: Opened) -> EncodedRun:
         """What ends a run whose span will never end."""
-        return self._encoded(opened.run, opened.lineage, opened.presence, "closing").sent
+        _, sent, _ = self._encoded(opened.run, opened.lineage, opened.presence, "closing")
+        return sent
 
     def _read(
         self, placed: Iterable[Placed], lost: Callable[[Exception], None]
-    ) -> Iterator[tuple[Placed, Run]]:
+    ) -> list[tuple[Placed, Run]]:
+        read = []
         for one in placed:
             try:
-                run = self._said(one)
-            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+                read.append((one, self._said(one)))
+            except Exception as error:  # noqa: BLE001, PERF203 - one bad span must not cost others
                 lost(error)
-                continue
-            yield one, run
+        return read
 
     def _said(self, placed: Placed) -> Run:
         """The run as its span and what was logged for it say, nothing hidden yet."""
@@ -106,23 +106,22 @@ class Encoder:
 
     def _fit(self, run: Run, lineage: Lineage) -> Run:
         """The run without what is to be hidden, nor what cannot travel."""
-        bulky = run.attachments and self.travels_alone(lineage)
-        return self._guard(_without_attachments(run) if bulky else run)
+        if run.attachments and self.travels_alone(lineage):
+            run = _without_attachments(run)
+        return self._guard(run) if self._guard else run
 
     def _encoded(
         self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment
     ) -> Encoded:
-        alone = self.travels_alone(lineage)
-        parts = parts_of_closing if moment == "closing" else parts_of
-        sent = EncodedRun(
-            run.id,
-            tuple(parts(run, placed=not alone)),
-            Presence() if alone and presence is None else presence,
-            moment,
-            alone,
-            _place(run, lineage) if alone else EMPTY,
-        )
-        return Encoded(run, sent, fault_of(run))
+        alone = self._basic or lineage.claimed
+        write = parts_of_closing if moment == "closing" else parts_of
+        parts = tuple(write(run, placed=not alone))
+        if alone:
+            known = Presence() if presence is None else presence
+            sent = EncodedRun(run.id, parts, known, moment, alone, _place(run, lineage))
+        else:
+            sent = EncodedRun(run.id, parts, presence, moment)
+        return run, sent, fault_of(run)
 
 
 def _place(run: Run, lineage: Lineage) -> JsonObject:

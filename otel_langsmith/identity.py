@@ -27,8 +27,11 @@ def run_id_of(span_id: int) -> str:
     LangSmith's own rule for OTLP spans, the root included, so that a parent's run id follows from
     a bare span id and ``langsmith_run_id_from_otel_span_id`` finds our runs too.
     """
-    text = span_id_text(span_id)
-    return f"00000000-0000-0000-{text[:4]}-{text[4:]}"
+    try:
+        return "00000000-0000-0000-" + span_id.to_bytes(8, "big").hex("-", 6)
+    except OverflowError:  # see `span_id_text`
+        text = span_id_text(span_id)
+        return f"00000000-0000-0000-{text[:4]}-{text[4:]}"
 
 
 def span_id_text(span_id: int) -> str:

@@ -169,7 +169,7 @@ def of_span(
     nearest_ns = writable_ns(start_ns)
     if nearest_ns != start_ns:
         notes = (*notes, TIME_UNWRITABLE)
-    if _AMENDING.isdisjoint(attributes):
+    if attributes.keys().isdisjoint(_AMENDING):  # looks for six, however many there are
         lineage = _derived(run_id_of(span_id), nearest_ns, parent)
     else:
         own = uuid_text(attributes.get(SPAN_ID))

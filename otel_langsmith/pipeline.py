@@ -256,20 +256,18 @@ class Pipeline:
         Whatever goes wrong with one span, the others are placed and the book is told.
         """
         placed: list[Placed] = []
-        assembly, now_s, doubles = self._assembly, self.clock.now_s(), 0
-        expected = len(assembly) + len(spans)
+        assembly, now_s = self._assembly, self.clock.now_s()
+        expected, doubles = len(assembly) + len(spans), assembly.doubles
         # a parent ends after its children: from behind, few have to wait for theirs
-        for found in (*([span] for span in reversed(spans)), []):
+        for found in (*zip(reversed(spans)), ()):
             try:
-                if found and assembly.knows(found[0]):
-                    doubles += 1
-                else:
-                    placed += assembly.add(found, now_s)
-                    placed += assembly.drain() if drain and not found else []
+                placed += assembly.add(found, now_s)
+                placed += assembly.drain() if drain and not found else ()
             except Exception as error:  # noqa: BLE001, PERF203 - one bad span must not cost others
                 self._bugs.say("a span cannot be placed and is counted as lost", error)
+        doubles = assembly.doubles - doubles
         self._refuse(doubles, DUPLICATE)
-        self._refuse(expected - doubles - len(placed) - len(self._assembly), UNTRANSLATABLE)
+        self._refuse(expected - doubles - len(placed) - len(assembly), UNTRANSLATABLE)
         return placed
 
     def _sorted(

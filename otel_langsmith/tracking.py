@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from opentelemetry.context import create_key, get_value, set_value
 
-from otel_langsmith.lineage import ORPHANED, Lineage, claimed, of_span
+from otel_langsmith.lineage import ORPHANED, Lineage, attributes_of, claimed, of_span
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -34,11 +34,11 @@ def hang(context: SpanContext, lineage: Lineage) -> None:
     """Keep ``lineage`` on the very object that every child sees as ``span.parent``.
 
     It then lives exactly as long as it can be asked for: no map, no lock, no eviction.
-    ``SpanContext`` swallows plain assignment, so it is set through ``object``; a runtime whose
-    contexts have no ``__dict__`` refuses, and `find` then answers None (opentelemetry.md §2).
+    ``SpanContext`` swallows plain assignment, so it goes into its ``__dict__``; a runtime whose
+    contexts have none refuses, and `find` then answers None (opentelemetry.md §2).
     """
     try:
-        object.__setattr__(context, _SLOT, lineage)
+        context.__dict__[_SLOT] = lineage
     except AttributeError:
         return
 
@@ -115,11 +115,10 @@ class Tracker:
         Raises:
             AttributeError: Nothing can be hung on its context.
         """
-        parent: SpanContext | Lineage | None = span.parent
-        known = parent is not None and (hasattr(parent, self._slot) or _held(span.parent, _SLOT))
-        if not known:
-            parent = in_context(parent_context)
-        object.__setattr__(span.context, self._slot, (self, span, parent))
+        parent, slot = span.parent, self._slot
+        known = parent is not None and (slot in parent.__dict__ or _held(parent, _SLOT))
+        above = parent if known else in_context(parent_context)
+        span.context.__dict__[slot] = (self, span, above)
 
     def end(self, span: ReadableSpan) -> Lineage | Fate:
         """What a finished span becomes, now that all is known of it."""
@@ -254,4 +253,4 @@ def _tracked(span: ReadableSpan, above: Lineage | None) -> Lineage:
     lost = above is None and parent is not None and not parent.is_remote
     notes = (ORPHANED,) if lost and _held(parent, _SLOT) is None else ()
     span_id = context.span_id if context is not None else 0
-    return of_span(span_id, span.start_time or 0, above, span.attributes or {}, notes)
+    return of_span(span_id, span.start_time or 0, above, attributes_of(span), notes)

@@ -104,7 +104,11 @@ class Twice:
         ahead: deque[tuple[_T, Run, _Call | None]] = deque()
         try:
             for what, run in runs:
-                ahead.append((what, run, self._met(run)))
+                call = self._met(run)
+                if call is None and not ahead:
+                    yield what, run
+                    continue
+                ahead.append((what, run, call))
                 while ahead and (ahead[0][2] is None or len(ahead) > AHEAD):
                     yield _sent(*ahead.popleft())
             while ahead:

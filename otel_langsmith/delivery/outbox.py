@@ -158,7 +158,7 @@ class Outbox:
 
     def begin(self, batch: Batch) -> None:
         """LangSmith is about to be told that these runs have begun."""
-        wills = [_will(run) for run in batch.runs if _is_begun_by(run)]
+        wills = [_will(run) for run in batch.openings if _is_begun_by(run)]
         if wills and self._spool is not None:
             self._spool.opened(wills)
 
@@ -242,9 +242,9 @@ def _record(run: EncodedRun) -> Record:
 
 
 def _is_begun_by(run: EncodedRun) -> bool:
-    """Whether LangSmith has not heard of the run before."""
+    """Whether LangSmith has not heard of the run before that this one opens."""
     new = run.presence is not None and run.presence.state is State.ABSENT
-    return run.moment == "opening" and run.origin is None and new
+    return run.origin is None and new
 
 
 def _will(opening: EncodedRun) -> Record:

@@ -306,11 +306,9 @@ class Sender:
         self._outbox.settle(batch)
         self._reports.sent(batch.ends, self._clock.now_s())
         self._believed = self._believed and not batch.accused
-        for run in batch.runs:
-            if run.moment == "opening" and run.presence is not None:
-                run.presence.opening_accepted()
-            if run.cuts:
-                self._book.note((TRUNCATED,))
+        batch.arrived()
+        if batch.runs[0].cuts:
+            self._book.note((TRUNCATED,))
 
     def _requeue(self, parts: tuple[Batch, ...]) -> None:
         for part in reversed(parts):

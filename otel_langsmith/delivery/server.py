@@ -104,13 +104,13 @@ class Server:
     def accepted(self, batch: Batch) -> None:
         """The server has the batch."""
         self._proven = True
-        if self._ask_at_s is None and not batch.runs[0].alone:
+        run = batch.runs[0]
+        if run.alone:
+            self._there[run.run_id] = None
+            if len(self._there) > _PARENTS_KNOWN:
+                self._there.popitem(last=False)
+        elif self._ask_at_s is None:
             self._ask_at_s = self._clock.now_s()
-        for run in batch.runs:
-            if run.alone:
-                self._there[run.run_id] = None
-                if len(self._there) > _PARENTS_KNOWN:
-                    self._there.popitem(last=False)
 
     def revised_by(self, request: Request, reply: Reply) -> bool:
         """Whether the same runs may be taken at once in another form, which `request` has now.

@@ -24,6 +24,7 @@ class Traces:
         self._warn_at = max(1, int(most * _WARN_AT))
         self._lock = threading.Lock()
         self._counts: OrderedDict[str, int] = OrderedDict()
+        self._latest = ""
 
     def full(self, trace_id: str) -> bool:
         """Whether the trace takes no more runs."""
@@ -32,11 +33,14 @@ class Traces:
     def admit(self, trace_id: str) -> bool:
         """Whether the trace takes one more run, which is counted then."""
         with self._lock:
-            count = self._counts.pop(trace_id, 0)
+            count = self._counts.get(trace_id, 0)
             admitted = count < self._most
             self._counts[trace_id] = count + admitted
-            if len(self._counts) > TRACES_COUNTED:
-                self._counts.popitem(last=False)
+            if trace_id != self._latest:
+                self._latest = trace_id
+                self._counts.move_to_end(trace_id)
+                if len(self._counts) > TRACES_COUNTED:
+                    self._counts.popitem(last=False)
         if admitted and count + 1 == self._warn_at:
             message = "trace %s has %d runs; those beyond %d are dropped"
             _log.warning(message, trace_id, self._warn_at, self._most)

@@ -7,19 +7,26 @@ import math
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 from otel_langsmith.wire.reply import Reply
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import requests
+    from requests import PreparedRequest
+    from requests.adapters import BaseAdapter
     from urllib3 import PoolManager
+
+    _Asking: TypeAlias = Callable[["Request", Any], requests.Response]
+    # Sends a request, with a timeout of urllib3's.
 
 _MAX_REPLY_BYTES: Final = 65_536
 _POOL_SIZE: Final = 16
+_WAYS_KNOWN: Final = 16
 _BODY_S: Final = 0.3
 """How long to listen once the verdict on what was sent is known: the status and the headers."""
 
@@ -47,12 +54,14 @@ class HttpTransport:
     """`Transport` over a pooled ``requests.Session``, opened at the first send.
 
     Neither ``requests`` nor urllib3 retries here: there is one retry layer, the sender's. A session
-    of the user's own is shared by every process that forks off; ours is not.
+    of the user's own is shared by every process that forks off; ours is not. What the environment
+    says of proxies, certificates and passwords is asked once for each URL.
     """
 
     def __init__(self, session: requests.Session | None = None) -> None:
         self._given = session
         self._session = session
+        self._ways: dict[tuple[str, str], _Way] = {}
         self._lock = threading.Lock()
 
     def send(self, request: Request, timeout_s: float) -> Reply:
@@ -63,7 +72,7 @@ class HttpTransport:
         """
         try:
             with _untraced():
-                return _exchange(self._opened(), request, timeout_s)
+                return _exchange(self._asking(request), request, timeout_s)
         except Exception as error:  # noqa: BLE001 - a session of the user's may raise anything
             return Reply(None, error=f"{type(error).__name__}: {error}")
 
@@ -71,6 +80,7 @@ class HttpTransport:
         """Close idle connections, unless the session is the user's own; `send` opens new ones."""
         with self._lock:
             session, self._session = self._session, self._given
+            self._ways = {}
         if session is not None and session is not self._given:
             session.close()
 
@@ -82,22 +92,64 @@ class HttpTransport:
                 self._session = _pooled(requests.Session())
             return self._session
 
+    def _asking(self, request: Request) -> _Asking:
+        session = self._opened()
+        if session is self._given:
+            return partial(_ask, session)
+        method, url, *_ = request
+        way = self._ways.get((method, url))
+        if way is None:
+            way = _way(session, method, url)
+            if len(self._ways) < _WAYS_KNOWN:  # a patch has a URL of its own
+                self._ways[method, url] = way
+        return way.ask
 
-def _exchange(session: requests.Session, request: Request, timeout_s: float) -> Reply:
-    from urllib3 import Timeout  # noqa: PLC0415 - comes with requests
 
-    deadline_s = time.monotonic() + timeout_s
-    # requests takes urllib3's own kind of timeout too, the only one with a total; its stubs do not
-    total: Any = Timeout(total=timeout_s)
-    with session.request(
+class _Way(NamedTuple):
+    """How requests to one URL go, in a session of our own.
+
+    ``Session.request`` finds that out anew each time, which is more than half of its cost.
+    """
+
+    adapter: BaseAdapter
+    prepared: PreparedRequest
+    settings: Mapping[str, Any]
+
+    def ask(self, request: Request, timeout: Any) -> requests.Response:
+        """What the server answers; a redirect is an answer."""
+        prepared = self.prepared.copy()
+        prepared.prepare_headers({**self.prepared.headers, **request.headers})
+        prepared.prepare_body(request.body, None)
+        return self.adapter.send(prepared, timeout=timeout, **self.settings)
+
+
+def _way(session: requests.Session, method: str, url: str) -> _Way:
+    import requests  # noqa: PLC0415 - see `send`
+
+    prepared = session.prepare_request(requests.Request(method, url))
+    settings = session.merge_environment_settings(url, {}, True, None, None)
+    return _Way(session.get_adapter(url), prepared, settings)
+
+
+def _ask(session: requests.Session, request: Request, timeout: Any) -> requests.Response:
+    """The same by a session of the user's, whose every method may be his own."""
+    return session.request(
         request.method,
         request.url,
         data=request.body,
         headers=dict(request.headers),
-        timeout=total,
+        timeout=timeout,
         allow_redirects=False,
         stream=True,
-    ) as response:
+    )
+
+
+def _exchange(ask: _Asking, request: Request, timeout_s: float) -> Reply:
+    from urllib3 import Timeout  # noqa: PLC0415 - comes with requests
+
+    deadline_s = time.monotonic() + timeout_s
+    # requests takes urllib3's own kind of timeout too, the only one with a total; its stubs do not
+    with ask(request, Timeout(total=timeout_s)) as response:
         headers = {name.lower(): value for name, value in response.headers.items()}
         if request.method != "GET":
             deadline_s = min(deadline_s, time.monotonic() + _BODY_S)
@@ -214,8 +266,14 @@ def _untraced() -> AbstractContextManager[object]:
     does around ``shutdown``. Imported late: at import it could be half-initialised
     (opentelemetry.md §5).
     """
+    return _switch()()
+
+
+@cache
+def _switch() -> Callable[[], AbstractContextManager[object]]:
+    """Looked for once: where it is missing, that costs as much as a request."""
     try:
         from opentelemetry.instrumentation.utils import suppress_instrumentation  # noqa: PLC0415
     except ImportError:
-        return nullcontext()
-    return suppress_instrumentation()
+        return nullcontext
+    return suppress_instrumentation

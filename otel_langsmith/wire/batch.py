@@ -1,7 +1,7 @@
 """Encoded runs → batches, each of which fits one request."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from otel_langsmith.presence import Operation, Presence
@@ -33,7 +33,10 @@ class EncodedRun(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes of all its parts, headers not counted, as LangSmith counts them."""
-        return sum([len(part.body) for part in self.parts])
+        size = 0
+        for part in self.parts:
+            size += len(part.body)
+        return size
 
     @property
     def operation(self) -> Operation:
@@ -52,9 +55,11 @@ class EncodedRun(NamedTuple):
         """Its parts as far as LangSmith takes them."""
         return shortened(self.parts, self.cuts) if self.cuts else self.parts
 
-    def as_sent(self) -> Iterator[Part]:
+    def as_sent(self) -> Iterable[Part]:
         """The same, named after what is to be done with it now."""
-        return map(as_patch, self.content) if self.operation == "patch" else iter(self.content)
+        if self.presence is None and not self.cuts and self.moment == "end":
+            return self.parts  # as most are
+        return map(as_patch, self.content) if self.operation == "patch" else self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +67,23 @@ class Batch:
     """The runs of one request.
 
     ``tried``: it may have been received, though no reply said so. ``accused``: an error named its
-    one run as the culprit.
+    one run as the culprit. ``ends`` is how many the ledger waits for: those whose span has ended;
+    ``openings`` are those that say that one runs.
     """
 
     runs: Sequence[EncodedRun]
     size: int
     tried: bool = False
     accused: bool = False
+    ends: int = field(init=False)
+    openings: Sequence[EncodedRun] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # looked at once and not at each of the ten stations of a delivery
+        moments = [run.moment for run in self.runs]
+        openings = [run for run in self.runs if run.moment == "opening"]
+        object.__setattr__(self, "ends", moments.count("end"))
+        object.__setattr__(self, "openings", openings)
 
     def __len__(self) -> int:
         """How many runs it has."""
@@ -77,18 +92,21 @@ class Batch:
     @property
     def sent_size(self) -> int:
         """Bytes of its parts as they are sent, before compression."""
+        if len(self.runs) > 1:  # only a lone run is ever cut
+            return self.size
         return sum(len(part.body) for run in self.runs for part in run.content)
-
-    @property
-    def ends(self) -> int:
-        """How many of them the ledger waits for: those whose span has ended."""
-        return sum(run.moment == "end" for run in self.runs)
 
     def departs(self) -> None:
         """It is about to be sent; from now on what it opens may be there."""
-        for run in self.runs:
-            if run.moment == "opening" and run.presence is not None:
+        for run in self.openings:
+            if run.presence is not None:
                 run.presence.opening_sent()
+
+    def arrived(self) -> None:
+        """It was accepted, and what it opens is there."""
+        for run in self.openings:
+            if run.presence is not None:
+                run.presence.opening_accepted()
 
     def halves(self) -> tuple["Batch", "Batch"]:
         """The same runs in two batches, of which neither was tried."""
@@ -118,9 +136,10 @@ def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Ite
     """
     gathered: dict[str, EncodedRun] = {}
     size = 0
+    most = min(max_bytes, AMPLE)
     for run in runs:
         own = run.size
-        full = len(gathered) >= max_runs or size + own > min(max_bytes, AMPLE)
+        full = len(gathered) >= max_runs or size + own > most
         if gathered and (full or run.alone or run.run_id in gathered):
             yield Batch([*gathered.values()], size)
             gathered, size = {}, 0

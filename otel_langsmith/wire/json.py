@@ -38,12 +38,15 @@ def dumps(value: object) -> bytes:
     orjson raises on most of what we must keep as text, but writes NaN as ``null`` and lets NUL
     pass. Both leave a mark in the output, and finding none costs 0.1 µs a kilobyte.
     """
+    if not value and type(value) is dict:
+        return b"{}"
     try:
-        body = orjson.dumps(value, default=plain)
+        body = orjson.dumps(value, plain)
     except TypeError:
         return orjson.dumps(plain(value))
-    # not ``in``, which first tries whether it was given a number, at 2,000 instructions
-    if body.find(_NUL) >= 0 or (body.find(_NULL) >= 0 and _holds_null(body)):
+    # not ``in``, which first tries whether it was given a number, at 2,000 instructions, nor
+    # ``find``, which has its bounds parsed at 500; what is not found costs no copy
+    if body.partition(_NUL)[1] or (body.partition(_NULL)[1] and _holds_null(body)):
         return orjson.dumps(plain(value))
     return body
 

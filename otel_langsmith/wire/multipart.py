@@ -33,16 +33,15 @@ def encode(parts: Sequence[Part], boundary: str) -> Body:
     headers = {"Content-Length": str(len(first.body))}
     field = (None, first.body, first.content_type, headers)
     encoder = MultipartEncoder(fields=[(first.name, field)], boundary=boundary)
-    closing = f"\r\n--{boundary}--\r\n".encode("ascii")
-    pieces = [encoder.to_string().removesuffix(closing)]
+    closing = f"\r\n--{boundary}--\r\n"
+    pieces = [encoder.to_string().removesuffix(closing.encode("ascii"))]
     lead = f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="'
     for part in parts[1:]:
         body = part.body
         head = (
-            f'{lead}{part.name}"\r\n'
-            f"Content-Type: {part.content_type}\r\n"
+            f'{lead}{part.name}"\r\nContent-Type: {part.content_type}\r\n'
             f"Content-Length: {len(body)}\r\n\r\n"
         )
-        pieces += (head.encode("ascii"), body)
-    pieces.append(closing)
+        pieces += (head.encode(), body)
+    pieces.append(closing.encode("ascii"))
     return Body(encoder.content_type, b"".join(pieces))

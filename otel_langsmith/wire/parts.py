@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, UUID_LENGTH, iso_time
 from otel_langsmith.run import RUN_TYPES, Json, JsonObject, Run
@@ -26,7 +26,7 @@ RUNTIME: Final[JsonObject] = {
 }
 """What LangSmith shows as the run's origin."""
 
-_RUNTIME: Final = dumps(RUNTIME)
+_RUNTIME: Final = b',"runtime":' + dumps(RUNTIME)
 
 MAX_NAME: Final = 128
 """Characters of a name that LangSmith takes, counted when NULs and the like are spelled out."""
@@ -55,33 +55,28 @@ def fault_of(run: Run) -> str | None:
     The invariants of langsmith.md §3.1, checked by offsets in constant time: what lies above the
     parent was checked when the parent's lineage was made.
     """
-    order = run.dotted_order
-    above = order[: -SEGMENT_LENGTH - 1][-SEGMENT_LENGTH:]
-    holds = (
-        order.endswith(run.id) and len(run.id) == UUID_LENGTH,
-        order.startswith(run.trace_id, STAMP_LENGTH) and len(run.trace_id) == UUID_LENGTH,
-        (above[STAMP_LENGTH:] or None) == run.parent_run_id,
-        above[:STAMP_LENGTH] <= order[-SEGMENT_LENGTH:-UUID_LENGTH],
-        (len(order) + 1) % (SEGMENT_LENGTH + 1) == 0,
-        run.run_type in RUN_TYPES,
-        isinstance(run.name, str),
-        type(run.inputs) is dict or isinstance(run.inputs, Mapping),
-        run.outputs is None or type(run.outputs) is dict or isinstance(run.outputs, Mapping),
-    )
-    return None if all(holds) else _FAULTS[holds.index(False)]
-
-
-_FAULTS: Final = (
-    "id is not the last of dotted_order",
-    "trace_id is not the first",
-    "parent is not the last but one",
-    "it starts before its parent",
-    "dotted_order has a wrong length",
-    "unknown run_type",
-    "its name is no text",
-    "inputs are no object",
-    "outputs are no object",
-)
+    order, fault = run.dotted_order, None
+    name: Any = run.name
+    above = order[-2 * SEGMENT_LENGTH - 1 : -SEGMENT_LENGTH - 1]
+    if order[-UUID_LENGTH:] != run.id:
+        fault = "id is not the last of dotted_order"
+    elif order[STAMP_LENGTH:SEGMENT_LENGTH] != run.trace_id:
+        fault = "trace_id is not the first"
+    elif (above[STAMP_LENGTH:] or None) != run.parent_run_id:
+        fault = "parent is not the last but one"
+    elif above[:STAMP_LENGTH] > order[-SEGMENT_LENGTH:-UUID_LENGTH]:
+        fault = "it starts before its parent"
+    elif (len(order) + 1) % (SEGMENT_LENGTH + 1):
+        fault = "dotted_order has a wrong length"
+    elif run.run_type not in RUN_TYPES:
+        fault = "unknown run_type"
+    elif not isinstance(name, str):
+        fault = "its name is no text"
+    elif type(run.inputs) is not dict and not isinstance(run.inputs, Mapping):
+        fault = "inputs are no object"
+    elif type(run.outputs) is not dict and not isinstance(run.outputs, Mapping | None):
+        fault = "outputs are no object"
+    return fault
 
 
 def parts_of(run: Run, *, placed: bool = True) -> Iterator[Part]:
@@ -100,7 +95,8 @@ def parts_of(run: Run, *, placed: bool = True) -> Iterator[Part]:
     yield Part(f"{name}.extra", _JSON, _extra(run))
     if run.error is not None:
         yield Part(f"{name}.error", _JSON, dumps(run.error))
-    yield from _attachments(run)
+    if run.attachments:
+        yield from _attachments(run)
 
 
 def parts_of_closing(run: Run, *, placed: bool = True) -> Iterator[Part]:
@@ -131,12 +127,14 @@ def _main(run: Run, placed: bool) -> bytes:
     """The first part's object, spelled out: a quarter of what a dict of it and its dump cost.
 
     Ids and stamps hold nothing that JSON would escape, and neither does a dotted order, which in a
-    deep tree is long.
+    deep tree is long: it is copied here once as text and once as bytes.
     """
     end_ns = run.end_time_ns
     end = "" if end_ns is None else f',"end_time":"{iso_time(end_ns)}"'
-    parent = f',"parent_run_id":"{run.parent_run_id}"' if run.parent_run_id else ""
-    place = f',"trace_id":"{run.trace_id}","dotted_order":"{run.dotted_order}"{parent}'
+    trace = order = above = ""
+    if placed:
+        trace, order = f',"trace_id":"{run.trace_id}","dotted_order":"', run.dotted_order
+        above = f'","parent_run_id":"{run.parent_run_id}"' if run.parent_run_id else '"'
     if run.session_id:
         project = f',"session_id":{_quoted(run.session_id)}'
     else:
@@ -147,7 +145,7 @@ def _main(run: Run, placed: bool) -> bytes:
         f'{{"id":"{run.id}","name":{_name(run.name)},"run_type":"{run.run_type}"'
         f',"start_time":"{iso_time(run.start_time_ns)}"{end}'
         f',"tags":{dumps(run.tags).decode() if run.tags else "[]"}{project}{told}'
-        f"{place if placed else ''}}}"
+        f"{trace}{order}{above}}}"
     ).encode()
 
 
@@ -162,10 +160,12 @@ def _quoted(text: str) -> str:
 
 
 def _extra(run: Run) -> bytes:
-    extra = b'{"metadata":%b,"runtime":%b' % (dumps(run.metadata), _RUNTIME)
-    if run.invocation_params:
-        extra += b',"invocation_params":%b' % dumps(run.invocation_params)
-    return extra + b"}"
+    metadata = dumps(run.metadata)
+    if not run.invocation_params:
+        return b"".join((b'{"metadata":', metadata, _RUNTIME, b"}"))
+    params = dumps(run.invocation_params)
+    named = (b'{"metadata":', metadata, _RUNTIME, b',"invocation_params":', params, b"}")
+    return b"".join(named)
 
 
 def _attachments(run: Run) -> Iterator[Part]:

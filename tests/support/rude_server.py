@@ -19,6 +19,7 @@ class RudeServer:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.requests = 0
+        self.heads: list[bytes] = []
 
     def serve(self) -> None:
         while not self._closed.is_set():
@@ -31,7 +32,7 @@ class RudeServer:
 
     def _answer(self, connection: socket.socket) -> None:
         try:
-            read_request(connection)
+            self.heads.append(read_request(connection))
             self.requests += 1
             for piece in self._script:
                 if self._closed.is_set():
@@ -51,7 +52,8 @@ class RudeServer:
         self._socket.close()
 
 
-def read_request(connection: socket.socket) -> None:
+def read_request(connection: socket.socket) -> bytes:
+    """The request line and the headers, once all of it is there."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += connection.recv(65_536)
@@ -64,6 +66,7 @@ def read_request(connection: socket.socket) -> None:
     length = next(lengths, 0)
     while len(body) < length:
         body += connection.recv(65_536)
+    return head
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`delivery.transport`: over real sockets, whatever the other side does is a `Reply` in time."""
 
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -162,3 +163,23 @@ def test_a_session_of_the_users_own_is_used_and_left_open() -> None:
 def test_an_unsendable_header_is_a_reply_too() -> None:
     reply = HttpTransport().send(Request("POST", "http://127.0.0.1:1", {"a": "b\r\nc: d"}, b""), 1)
     assert reply.summary == "InvalidHeader"
+
+
+def test_the_environment_names_proxy_and_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine langsmith.test login me password open-sesame")
+    netrc.chmod(0o600)
+    with rude_server([ACCEPTED + b"Content-Length: 0\r\n\r\n"]) as proxy:
+        for name, value in {"http_proxy": proxy.url, "no_proxy": "", "NETRC": str(netrc)}.items():
+            monkeypatch.setenv(name, value)
+        transport = HttpTransport()
+        for number, own in enumerate(({}, {"Authorization": "Bearer mine"}, {})):
+            request = Request("POST", "http://langsmith.test/runs", own, b"%d" % number)
+            assert transport.send(request, 5).status == 202
+        transport.close()
+    assert all(head.startswith(b"POST http://langsmith.test/runs ") for head in proxy.heads)
+    said = [b"\r\nAuthorization: Bearer mine" in head for head in proxy.heads]
+    assert said == [False, True, False]
+    assert sum(b"\r\nAuthorization: Basic" in head for head in proxy.heads) == 2
