@@ -71,14 +71,14 @@ class LangSmithSpanExporter(SpanExporter):
             they go before ours.
         max_batch_runs: Most runs in one request. Default: 100.
         max_batch_bytes: Most bytes in one request, before compression. Default: 20 MiB.
-        max_backlog_bytes: Most bytes of runs that wait for LangSmith to answer. Default: 64 MiB.
+        max_backlog_bytes: Most memory of runs, compressed, that wait to be sent. Default: 48 MiB.
         max_trace_runs: Most runs of one trace; LangSmith takes no more. Default: 25,000.
         max_requests_per_minute: Most requests in a minute; the others wait. Default: no limit.
         max_events_per_hour: Most posts and patches of runs in an hour. Default: no limit.
         max_bytes_per_hour: Most bytes of runs in an hour, before compression. Default: no limit.
         meter_provider: Gets OpenTelemetry's ``otel.sdk.exporter.*`` metrics; True: the global one.
         max_held_spans: Most spans that wait for their ancestors. Default: 50,000.
-        max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
+        max_held_bytes: Most memory that they take. Default: 64 MiB.
         max_held_seconds: Longest wait; then the span becomes the root of a trace of its own.
             Default: one hour.
         remote_parent: What becomes of a span with a remote parent of which no header tells the

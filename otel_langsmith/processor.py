@@ -16,7 +16,7 @@ from weakref import ref
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import TraceFlags
 
-from otel_langsmith.assembly import Placed, content_bytes
+from otel_langsmith.assembly import Placed, memory_of
 from otel_langsmith.delivery.clock import bounded
 from otel_langsmith.delivery.sender import UNDELIVERED
 from otel_langsmith.delivery.thread import LazyThread
@@ -97,7 +97,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         conventions: Your own dialects, ``otel_langsmith.conventions.Convention``, before ours.
         max_batch_runs: Most runs in one request. Default: 100.
         max_batch_bytes: Most bytes in one request, before compression. Default: 20 MiB.
-        max_backlog_bytes: Most bytes of runs that wait for LangSmith to answer. Default: 64 MiB.
+        max_backlog_bytes: Most memory of runs, compressed, that wait to be sent. Default: 48 MiB.
         max_trace_runs: Most runs of one trace; LangSmith takes no more. Default: 25,000.
         max_requests_per_minute: Most requests in a minute; the others wait. Default: no limit.
         max_events_per_hour: Most posts and patches of runs in an hour. Default: no limit.
@@ -105,7 +105,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         meter_provider: Gets OpenTelemetry's ``otel.sdk.exporter.*`` metrics; True: the global one.
         max_held_spans: Most spans, of those that started before this processor was there, that wait
             for their ancestors. Default: 50,000.
-        max_held_bytes: Most bytes of content that wait so. Default: 64 MiB.
+        max_held_bytes: Most memory that they take. Default: 64 MiB.
         max_held_seconds: Longest wait; then it becomes the root of its own trace. Default: 1 hour.
         remote_parent: What becomes of a span with a remote parent of which no header tells the
             LangSmith run: ``root`` of its own trace (default), or ``parent``, as in the exporter.
@@ -118,7 +118,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         live: Show runs while their spans are still open. Default: true.
         schedule_delay_millis: Longest wait of an ended span before it is sent, and of an open one
             before it is shown. Default: 1000.
-        max_queue_size: Most ended spans that wait to be sent. Default: 16,384.
+        max_queue_size: Most ended spans that wait, on average of 2 KiB. Default: 16,384.
 
     Raises:
         ConfigurationError: An argument cannot be used; an unusable variable is warned about.
@@ -287,7 +287,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     def _room(self, span: ReadableSpan, waiting: int) -> bool:
         """Whether the queue can take the span; asked of the first, then of one in 64 or so."""
-        look_at = 0 if self._closed else self._scales.weigh(content_bytes(span), waiting)
+        look_at = 0 if self._closed else self._scales.weigh(memory_of(span), waiting)
         if not look_at:
             self._turn_away(span)
             return False
@@ -356,14 +356,14 @@ class LangSmithSpanProcessor(SpanProcessor):
             spans = self._take(self._pipeline.accept)
             self._pipeline.send(spans, self._place, timeout_s, self._live)
         finally:
+            self._scales.done()
             self._turn.release()
         return self._heed()
 
     def _heed(self) -> bool:
         """Whether all that was ever taken is settled; a flush may wait for that."""
         with self._changed:
-            clear = not self._pipeline.ledger().waiting
-            if clear:
+            if clear := not self._pipeline.ledger().waiting:
                 self._settled = self._taken
                 self._changed.notify_all()
         return clear
@@ -383,7 +383,7 @@ class LangSmithSpanProcessor(SpanProcessor):
             if len(spans) < self._most_spans // 2 and self._scales.light:
                 self._full = False
             self._look_at = 0
-            self._scales.empty()
+            self._scales.take()
         return spans
 
 

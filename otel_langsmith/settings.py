@@ -202,8 +202,8 @@ SETTINGS: Final = (
         "Most bytes in one request, before compression.", ("MAX_BATCH_BYTES",),
     ),
     Setting(
-        "max_backlog_bytes", as_number(int, 0, 2**40), 64 * _MiB,
-        "Most bytes of runs that wait for LangSmith to answer.", ("MAX_BACKLOG_BYTES",),
+        "max_backlog_bytes", as_number(int, 0, 2**40), 48 * _MiB,
+        "Most memory of runs, compressed, that wait to be sent.", ("MAX_BACKLOG_BYTES",),
     ),
     Setting(
         "max_trace_runs", as_number(int, 1, 10_000_000), 25_000,
@@ -232,7 +232,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "max_held_bytes", as_number(int, 0, 2**40), 64 * _MiB,
-        "Most bytes of content that wait for their parents.", ("MAX_HELD_BYTES",),
+        "Most memory of spans that wait for their parents.", ("MAX_HELD_BYTES",),
     ),
     Setting(
         "max_held_seconds", as_number(float, 0, 7 * 86_400), 3600.0,
@@ -275,7 +275,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "max_queue_size", as_number(int, 1, 10_000_000), 16_384,
-        "Most ended spans that wait to be sent.", ("MAX_QUEUE_SIZE",),
+        "Most ended spans that wait, on average of 2 KiB.", ("MAX_QUEUE_SIZE",),
         also=("OTEL_BSP_MAX_QUEUE_SIZE",), faces=("processor",),
     ),
     Setting(

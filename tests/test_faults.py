@@ -70,15 +70,17 @@ def test_a_reply_that_lies_about_its_length_is_a_reply_all_the_same() -> None:
         assert exporter.ledger().delivered == 1
 
 
+@pytest.mark.parametrize("face", ["processor", "exporter"])
 @pytest.mark.parametrize(
-    "offered", [50_000, pytest.param(1_000_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+    "offered", [30_000, pytest.param(1_000_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
 )
-def test_a_black_hole_costs_little_memory(offered: int) -> None:
-    """With a queue of 4,096 spans; the default of 16,384 takes some 150 MiB when all are full."""
+def test_a_black_hole_costs_little_memory(face: str, offered: int) -> None:
+    """With the defaults. OpenTelemetry's own queue, in front of the exporter, drops most."""
     pytest.importorskip("resource")
     done = subprocess.run(
-        [sys.executable, MEMORY, str(offered)], capture_output=True, text=True, check=True
+        [sys.executable, MEMORY, face, str(offered)], capture_output=True, text=True, check=True
     )
     rise_mib, received, accounted = map(int, done.stdout.split())
-    assert received == accounted == offered
+    assert received == accounted
+    assert received == offered or face == "exporter"
     assert rise_mib <= 96

@@ -1,46 +1,66 @@
 """A program that offers spans to a server which never answers: MiB its memory rose, and its ledger.
 
-Usage: black_hole.py SPANS
+Usage: black_hole.py (processor | exporter) SPANS
 """
 
+import random
 import resource
 import socket
 import sys
 import time
 
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Tracer, set_span_in_context
 
-from otel_langsmith import LangSmithSpanProcessor
+from otel_langsmith import LangSmithSpanExporter, LangSmithSpanProcessor
 
-ATTRIBUTES = {f"gen_ai.key.{n}": f"value {n} " * 8 for n in range(10)}
-
-
-MOST_QUEUED = 4096
-"""Spans are the SDK's, some 5 KiB each, and as many as wait may be in the worker's hands."""
+TRACE = 5
+WORDS = [random.randbytes(36).hex() for _ in range(10_000)]
+"""So many that hardly anything is said twice: content that shrinks to half at the most."""
 
 
-def main(offered: int) -> None:
+def offer(tracer: Tracer, spans: int) -> None:
+    """Traces of five spans with ten attributes each."""
+    for _ in range(spans // TRACE):
+        root = tracer.start_span("root", attributes=attributes())
+        within = set_span_in_context(root)
+        for _ in range(TRACE - 1):
+            tracer.start_span("span", context=within, attributes=attributes()).end()
+        root.end()
+
+
+def attributes() -> dict[str, str]:
+    return {f"gen_ai.key.{n}": random.choice(WORDS) for n in range(10)}
+
+
+def opened(
+    face: str, url: str
+) -> tuple[LangSmithSpanProcessor | LangSmithSpanExporter, SpanProcessor]:
+    """Where the ledger is, and what the provider is given."""
+    if face == "processor":
+        processor = LangSmithSpanProcessor(endpoint=url, api_key="k", timeout=0.05)
+        return processor, processor
+    exporter = LangSmithSpanExporter(endpoint=url, api_key="k", timeout=0.05)
+    return exporter, BatchSpanProcessor(exporter)
+
+
+def main(face: str, offered: int) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=64) as hole:
-        processor = LangSmithSpanProcessor(
-            endpoint=f"http://127.0.0.1:{hole.getsockname()[1]}",
-            api_key="k",
-            timeout=0.5,
-            max_queue_size=MOST_QUEUED,
-        )
+        ours, processor = opened(face, f"http://127.0.0.1:{hole.getsockname()[1]}")
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(processor)
         tracer = provider.get_tracer("black hole")
-        tracer.start_span("first", attributes=ATTRIBUTES).end()
+        offer(tracer, TRACE)
         processor.force_flush(1000)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        for _ in range(offered - 1):
-            tracer.start_span("span", attributes=ATTRIBUTES).end()
+        offer(tracer, offered - TRACE)
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        processor.shutdown(500)
-        while (ledger := processor.ledger()).queued:  # the worker is giving up what it had in hand
+        ours.shutdown(500)
+        while (ledger := ours.ledger()).queued:  # the worker is giving up what it had in hand
             time.sleep(0.05)
         print((after - before) // 1024, ledger.received, ledger.lost + ledger.delivered)  # noqa: T201
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1], int(sys.argv[2]))

@@ -62,7 +62,7 @@ def main(endpoint: str, spool_dir: str, rounds: int, seed: int) -> None:
     for _ in range(rounds):
         living = [spawn(busy(endpoint, spool_dir, random.Random(rng.random()))) for _ in range(2)]
         for pid, _ in living:
-            time.sleep(rng.uniform(0.1, 0.7))
+            time.sleep(rng.uniform(0.02, 0.3))
             os.kill(pid, signal.SIGKILL)
             wait_for(pid)
         for _, reading in living:

@@ -120,7 +120,7 @@ def test_a_child_that_ends_long_after_its_parent_still_finds_it() -> None:
     ("bounds", "now_s"),
     [
         (Bounds(spans=2, bytes=2**40, age_s=1e9), 0),
-        (Bounds(spans=100, bytes=2_500, age_s=1e9), 0),
+        (Bounds(spans=100, bytes=7_500, age_s=1e9), 0),
         (Bounds(spans=100, bytes=2**40, age_s=10), 11),
     ],
 )

@@ -513,6 +513,7 @@ def test_the_queue_is_bounded_in_bytes(
     make: Any, network: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("otel_langsmith.scales.MAX_QUEUE_BYTES", 1_000_000)
+    monkeypatch.setattr("otel_langsmith.scales.EACH_BYTES", 0)
     network.open.clear()
     processor, tracer = make(schedule_delay_millis=NEVER)
     for _ in range(100):

@@ -32,7 +32,7 @@ def processes(*arguments: object, timeout_s: float = 60) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    "rounds", [20, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
+    "rounds", [50, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
 )
 def test_a_kill_at_any_moment_loses_nothing_that_was_added(tmp_path: Path, rounds: int) -> None:
     seen = processes("kill", tmp_path, rounds, 6, timeout_s=600)
