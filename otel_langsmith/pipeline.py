@@ -15,8 +15,8 @@ from traceback import extract_tb
 from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.assembly import Assembly, Bounds, Placed
-from otel_langsmith.delivery.clock import AT_ONCE, Clock, SystemClock, bounded, politely
-from otel_langsmith.delivery.ledger import Book, Consignment, Ledger
+from otel_langsmith.delivery.clock import AT_ONCE, Clock, bounded, politely
+from otel_langsmith.delivery.ledger import SHUT_DOWN, Book, Consignment, Ledger
 from otel_langsmith.delivery.outbox import Outbox, open_storage
 from otel_langsmith.delivery.patience import Patience
 from otel_langsmith.delivery.sender import Sender
@@ -24,14 +24,13 @@ from otel_langsmith.delivery.traces import TRACE_FULL, Traces
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.encoder import Encoder
 from otel_langsmith.joining import JOINED
-from otel_langsmith.keys import NO_API_KEY, missing_key, undeliverable
+from otel_langsmith.keys import undeliverable
 from otel_langsmith.live import OPENING_FAILED, UNENDED
-from otel_langsmith.settings import resolve
 from otel_langsmith.tracking import Fate
 from otel_langsmith.wire.reply import RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from otel_langsmith.wire.batch import EncodedRun
     from otel_langsmith.wire.reply import Verdict
 
-SHUT_DOWN: Final = "shut_down"
 UNTRANSLATABLE: Final = "untranslatable"
 """No run could be made of the span; that is a bug of ours, and said once in the log."""
 
@@ -57,18 +55,9 @@ OPENING_TIMEOUT_S: Final = 5.0
 _log: Final = logging.getLogger("otel_langsmith")
 
 
-def open_pipeline(arguments: Mapping[str, object]) -> Pipeline:
-    """A pipeline as a face's arguments and the environment want it.
-
-    Raises:
-        ConfigurationError: An argument cannot be used. An unusable variable is warned about.
-    """
-    settings, problems = resolve(arguments, os.environ)
-    for problem in problems:
-        _log.warning("%s", problem)
-    if undeliverable(settings) == NO_API_KEY and not any("API_KEY" in told for told in problems):
-        _log.warning("%s", missing_key(settings))
-    return Pipeline(settings, lambda: HttpTransport(settings.session), SystemClock())
+def open_pipeline(settings: Settings, clock: Clock) -> Pipeline:
+    """A pipeline to the LangSmith of the settings, over HTTP."""
+    return Pipeline(settings, lambda: HttpTransport(settings.session), clock)
 
 
 class Pipeline:

@@ -18,15 +18,12 @@ from weakref import ref
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import TraceFlags
 
-from otel_langsmith.assembly import Placed, content_bytes
+from otel_langsmith.deferral import deferred
 from otel_langsmith.delivery.clock import bounded
-from otel_langsmith.delivery.sender import UNDELIVERED
+from otel_langsmith.delivery.ledger import SHUT_DOWN, UNDELIVERED
 from otel_langsmith.exits import flush_at_child_exit
-from otel_langsmith.live import LiveRuns
-from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
 from otel_langsmith.scales import Scales
-from otel_langsmith.selection import forgiving, selector
-from otel_langsmith.tracking import Fate, Tracker
+from otel_langsmith.standby import Standby
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,13 +33,18 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
+    from otel_langsmith import assembly, live, selection, tracking
     from otel_langsmith.conventions import Convention
     from otel_langsmith.delivery.ledger import Ledger
     from otel_langsmith.live import Weak
-    from otel_langsmith.pipeline import Pipeline
     from otel_langsmith.redact import Redact
     from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Mode, RemoteParent
+else:
+    assembly = deferred("otel_langsmith.assembly")
+    live = deferred("otel_langsmith.live")
+    selection = deferred("otel_langsmith.selection")
+    tracking = deferred("otel_langsmith.tracking")
 
 QUEUE_FULL: Final = "queue_full"
 """Spans ended faster than they could be sent, and this one came when no more could wait."""
@@ -166,16 +168,16 @@ class LangSmithSpanProcessor(SpanProcessor):
         max_queue_size: int | None = None,
     ) -> None:
         arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
-        self._open(open_pipeline(arguments))
+        self._open(Standby(arguments))
 
-    def _open(self, pipeline: Pipeline) -> None:
+    def _open(self, pipeline: Standby) -> None:
         self._pipeline, self._clock = pipeline, pipeline.clock
         settings = pipeline.settings
         self._delay_s = settings.schedule_delay_millis / 1000
         self._most_spans = settings.max_queue_size
-        self._wanted = forgiving(selector(settings.span_filter), _complain)
+        self._wanted = selection.forgiving(selection.selector(settings.span_filter), _complain)
         claims = settings.remote_parent == "parent"
-        self._tracker = Tracker(self._wanted, project=settings.project, claims=claims)
+        self._tracker = tracking.Tracker(self._wanted, project=settings.project, claims=claims)
         self._begin()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=partial(_begin_anew, ref(self)))
@@ -186,7 +188,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         by_parent = settings.mode == "basic" or settings.remote_parent == "parent"
         self._started: deque[Weak] = deque()
         self._watched = self._most_spans if settings.live or by_parent else 0
-        self._live = LiveRuns(self._tracker, self._most_spans)
+        self._live = live.LiveRuns(self._tracker, self._most_spans)
         self._show_at_s = self._clock.now_s() + self._delay_s
         self._ended: deque[ReadableSpan] = deque()
         self._scales = Scales(self._most_spans)
@@ -279,7 +281,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     def _room(self, span: ReadableSpan, waiting: int) -> bool:
         """Whether the queue can take the span; asked of the first, then of one in 64 or so."""
-        look_at = 0 if self._closed else self._scales.weigh(content_bytes(span), waiting)
+        look_at = 0 if self._closed else self._scales.weigh(assembly.content_bytes(span), waiting)
         if not look_at:
             self._turn_away(span)
             return False
@@ -351,8 +353,10 @@ class LangSmithSpanProcessor(SpanProcessor):
             return False
         try:
             self._live.look(self._started)
+            if self._ended:
+                self._pipeline.open()  # which may take a while, hence before a lock is held
             spans = self._take(self._pipeline.accept)
-            self._pipeline.send(spans, self._place, timeout_s, self._live)
+            self._pipeline.send(spans, self._live.place, timeout_s, self._live)
         finally:
             self._turn.release()
         with self._changed:
@@ -361,12 +365,6 @@ class LangSmithSpanProcessor(SpanProcessor):
                 self._settled = self._taken
                 self._changed.notify_all()
         return clear
-
-    def _place(self, span: ReadableSpan) -> Placed | Fate:
-        """Where the run of an ended span hangs, and what LangSmith has of it already."""
-        presence = self._live.ended(span)
-        found = self._tracker.end(span)
-        return found if isinstance(found, Fate) else Placed(span, found, presence)
 
     def _take(self, book: Callable[[int], None]) -> list[ReadableSpan]:
         """What waits, counted in the book as it leaves the queue."""
@@ -381,7 +379,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         return spans
 
 
-def processor_over(pipeline: Pipeline) -> LangSmithSpanProcessor:
+def processor_over(pipeline: Standby) -> LangSmithSpanProcessor:
     """A processor for a pipeline that is there already; it is the processor's from now on."""
     processor = LangSmithSpanProcessor.__new__(LangSmithSpanProcessor)
     processor._open(pipeline)  # noqa: SLF001 - its own module
@@ -396,5 +394,5 @@ def _begin_anew(processor: ref[LangSmithSpanProcessor]) -> None:
     """In a forked child: locks may be held by threads that are gone, the queue is the parent's."""
     alive = processor()
     if alive is not None:
-        alive._tracker = Tracker(alive._wanted, alive._tracker)  # noqa: SLF001 - its own module
+        alive._tracker = tracking.Tracker(alive._wanted, alive._tracker)  # noqa: SLF001 - its own module
         alive._begin()  # noqa: SLF001

@@ -227,7 +227,7 @@ def test_an_opening_that_nobody_answered_is_noted_and_costs_the_run_nothing(
         opened = processor._live._opened
         assert until(lambda: any(run.presence.state is State.UNSURE for run in opened.values()))
         one.end()
-        send_to(processor._pipeline, receiver.url)
+        send_to(processor._pipeline.open(), receiver.url)
         assert until(lambda: processor.ledger().delivered == 1)
     assert processor.ledger().noted == {"opening_failed": 1}
     assert runs(receiver)["one"].status == "success"
@@ -429,7 +429,7 @@ def test_an_outage_of_plain_rest_loses_nothing_and_no_order(receiver: Receiver) 
         exporter.export([span(2, 1), span(1)])
         exporter.export([span(3, 2)])
         assert exporter.ledger().queued == 3
-        send_to(exporter._pipeline, receiver.url)
+        send_to(exporter._pipeline.open(), receiver.url)
         assert exporter.force_flush(10_000) is True
     assert [run.depth for run in receiver.store.runs()] == [0, 1, 2]
 
