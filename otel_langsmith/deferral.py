@@ -5,10 +5,11 @@
     else:
         pipeline = deferred("otel_langsmith.pipeline")
 
-An import is the application's time, and delivery's worker has time of its own: what is deferred
-loads there, unless a constructor asks for it (`load`). Type checkers and the order of the house
-(tests/test_architecture.py) see an import as any other. ``importlib.util.LazyLoader`` would put a
-stand-in where everybody looks for the module, and before Python 3.12 two threads could fill it.
+An import is the application's time, and the thread that delivers has time of its own: what is
+deferred loads there, but for what a constructor uses. Whatever the application's threads need it
+should use, for Python loads nothing any more once it is ending. Type checkers and the order of the
+house (tests/test_architecture.py) see an import as any other. ``importlib.util.LazyLoader`` would
+put a stand-in where everybody looks for the module, and in Python 3.11 two threads can fill it.
 """
 
 from __future__ import annotations
@@ -31,12 +32,6 @@ FORK_S: Final = 5.0
 def deferred(name: str) -> ModuleType:
     """What stands for a module until something of it is asked for, and hands that out."""
     return _Deferred(name)
-
-
-def load(*modules: ModuleType) -> None:
-    """Load deferred modules now, which whoever uses them next will not have to."""
-    for module in modules:
-        _imported(module.__name__)
 
 
 def is_loaded(module: ModuleType) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 import threading
 from collections import deque
 from dataclasses import replace
@@ -20,7 +21,7 @@ from opentelemetry.trace import TraceFlags
 
 from otel_langsmith.deferral import deferred
 from otel_langsmith.delivery.clock import bounded
-from otel_langsmith.delivery.ledger import SHUT_DOWN, UNDELIVERED
+from otel_langsmith.delivery.ledger import SHUT_DOWN, UNDELIVERED, Ledger
 from otel_langsmith.exits import flush_at_child_exit
 from otel_langsmith.scales import Scales
 from otel_langsmith.standby import Standby
@@ -35,10 +36,7 @@ if TYPE_CHECKING:
 
     from otel_langsmith import assembly, live, selection, tracking
     from otel_langsmith.conventions import Convention
-    from otel_langsmith.delivery.ledger import Ledger
-    from otel_langsmith.live import Weak
     from otel_langsmith.redact import Redact
-    from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Mode, RemoteParent
 else:
     assembly = deferred("otel_langsmith.assembly")
@@ -162,7 +160,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         spool_max_bytes: int | None = None,
         spool_max_age_seconds: float | None = None,
         spool_fsync: bool | None = None,
-        span_filter: SpanFilter | None = None,
+        span_filter: selection.SpanFilter | None = None,
         live: bool | None = None,
         schedule_delay_millis: float | None = None,
         max_queue_size: int | None = None,
@@ -175,6 +173,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         settings = pipeline.settings
         self._delay_s = settings.schedule_delay_millis / 1000
         self._most_spans = settings.max_queue_size
+        self._weight = assembly.content_bytes  # loaded here, not when a span ends
         self._wanted = selection.forgiving(selection.selector(settings.span_filter), _complain)
         claims = settings.remote_parent == "parent"
         self._tracker = tracking.Tracker(self._wanted, project=settings.project, claims=claims)
@@ -186,7 +185,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         """Everything that a forked child needs anew."""
         settings = self._pipeline.settings
         by_parent = settings.mode == "basic" or settings.remote_parent == "parent"
-        self._started: deque[Weak] = deque()
+        self._started: deque[live.Weak] = deque()
         self._watched = self._most_spans if settings.live or by_parent else 0
         self._live = live.LiveRuns(self._tracker, self._most_spans)
         self._show_at_s = self._clock.now_s() + self._delay_s
@@ -281,7 +280,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     def _room(self, span: ReadableSpan, waiting: int) -> bool:
         """Whether the queue can take the span; asked of the first, then of one in 64 or so."""
-        look_at = 0 if self._closed else self._scales.weigh(assembly.content_bytes(span), waiting)
+        look_at = 0 if self._closed else self._scales.weigh(self._weight(span), waiting)
         if not look_at:
             self._turn_away(span)
             return False
@@ -303,6 +302,8 @@ class LangSmithSpanProcessor(SpanProcessor):
         """Whether the worker is there, after starting it if need be."""
         if self._worker is not None and self._worker.is_alive():
             return True
+        if sys.is_finalizing():  # before Python 3.12 a thread that starts now hangs who starts it
+            return False
         with self._changed:
             if self._closed or (self._worker is not None and self._worker.is_alive()):
                 return True

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.deferral import deferred
 from otel_langsmith.delivery.clock import SystemClock
-from otel_langsmith.delivery.ledger import Book, Ledger
+from otel_langsmith.delivery.ledger import SHUT_DOWN, Book, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -92,8 +92,14 @@ class Standby:
         )
 
     def export(self, spans: Sequence[ReadableSpan]) -> bool:
-        """As `Pipeline.export`."""
-        return self.open().export(spans)
+        """As `Pipeline.export`, but that nothing can be opened once Python is ending."""
+        try:
+            opened = self.open()
+        except ImportError as error:
+            _log.warning("%d spans are lost: %s", len(spans), error)
+            self._early.refuse(SHUT_DOWN, len(spans))
+            return False
+        return opened.export(spans)
 
     def accept(self, count: int) -> None:
         """As `Pipeline.accept`."""

@@ -163,6 +163,25 @@ def test_nothing_is_too_late_to_load_what_the_first_delivery_takes(
     assert [span.name for span in receiver.store.runs()] == ["span"]
 
 
+LAST = """
+    class Last:
+        def __del__(self):
+            tracer.start_span("span").end()
+            print("ended")
+    sys.modules["of the application"] = Last()
+"""
+
+
+@pytest.mark.parametrize("wiring", ["processor", "simple"])
+def test_a_first_span_that_ends_as_python_does_is_lost_and_does_no_harm(wiring: str) -> None:
+    """Nothing can be loaded any more, and before Python 3.12 who starts a thread waits for ever."""
+    program = dedent(PROGRAM.format(wiring=WIRINGS[wiring], body="import sys")) + dedent(LAST)
+    program = program.replace("TracerProvider()", "TracerProvider(shutdown_on_exit=False)")
+    done = run([sys.executable, "-c", program], environ("http://127.0.0.1:9"))
+    assert (done.returncode, done.stdout) == (0, "ended\n")
+    assert "ignored" not in done.stderr
+
+
 FORK = """
     import os, signal, sys, threading
     from otel_langsmith.deferral import deferred, is_loaded
