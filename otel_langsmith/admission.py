@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from otel_langsmith.delivery.clock import politely
 from otel_langsmith.delivery.traces import TRACE_FULL, Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from otel_langsmith.assembly import Placed
     from otel_langsmith.bugs import Bugs
@@ -29,13 +30,27 @@ _log: Final = logging.getLogger("otel_langsmith")
 
 
 class Admission:
-    """Has each run encoded once, however many destinations get it."""
+    """Has each run encoded once, however many destinations get it.
 
-    def __init__(self, encoder: Encoder, traces: Traces, books: Books, bugs: Bugs) -> None:
-        self._encoder = encoder
+    The encoder is opened for the first run: all conventions load then, in the thread that delivers.
+    """
+
+    def __init__(
+        self, open_encoder: Callable[[], Encoder], traces: Traces, books: Books, bugs: Bugs
+    ) -> None:
+        self._open_encoder = open_encoder
+        self._opening = threading.Lock()
+        self._opened: Encoder | None = None
         self._traces = traces
         self._books = books
         self._bugs = bugs
+
+    @property
+    def _encoder(self) -> Encoder:
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open_encoder()
+            return self._opened
 
     def ends(self, placed: Sequence[Placed], consignments: Consignments) -> Iterator[EncodedRun]:
         """The runs of spans that ended."""

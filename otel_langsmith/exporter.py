@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from otel_langsmith.pipeline import open_pipeline
+from otel_langsmith.deferral import deferred
 from otel_langsmith.processor import LangSmithSpanProcessor, processor_over
-from otel_langsmith.settings import SETTINGS
-from otel_langsmith.tracking import is_followed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,14 +20,17 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from otel_langsmith import pipeline, settings, tracking
     from otel_langsmith.conventions import Convention
     from otel_langsmith.delivery.ledger import Ledger
     from otel_langsmith.endpoints import Endpoints
     from otel_langsmith.redact import Redact
     from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Mode, RemoteParent
-
-_OF_THE_PROCESSOR: Final = [row.keyword for row in SETTINGS if row.faces == ("processor",)]
+else:
+    pipeline = deferred("otel_langsmith.pipeline")
+    settings = deferred("otel_langsmith.settings")
+    tracking = deferred("otel_langsmith.tracking")
 
 _log: Final = logging.getLogger("otel_langsmith")
 
@@ -141,18 +142,18 @@ class LangSmithSpanExporter(SpanExporter):
         max_queue_size: int | None = None,
     ) -> None:
         arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
-        self._pipeline = open_pipeline(arguments)
+        self._pipeline = pipeline.open_pipeline(arguments)
         self._successor: LangSmithSpanProcessor | None = None
-        self._unheeded = [name for name in _OF_THE_PROCESSOR if arguments[name] is not None]
+        ours = [row.keyword for row in settings.SETTINGS if row.faces == ("processor",)]
+        self._unheeded = [name for name in ours if arguments[name] is not None]
         if _is_opentelemetry(inspect.currentframe()):
             _configured.add(self)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """SUCCESS if all that could be sent is delivered; never raises, returns in ``timeout``."""
         if self._successor is not None:
-            spans = [
-                span for span in spans if span.context is None or not is_followed(span.context)
-            ]
+            followed = tracking.is_followed
+            spans = [span for span in spans if span.context is None or not followed(span.context)]
             if not spans:
                 return SpanExportResult.SUCCESS
         elif self._unheeded:

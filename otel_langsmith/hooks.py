@@ -9,11 +9,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from otel_langsmith.exporter import successors
-from otel_langsmith.setup import global_provider, join
+from otel_langsmith.deferral import deferred, is_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from otel_langsmith import exporter, setup
+else:
+    exporter = deferred("otel_langsmith.exporter")
+    setup = deferred("otel_langsmith.setup")
 
 _log: Final = logging.getLogger("otel_langsmith")
 
@@ -25,10 +29,10 @@ def pre_instrument() -> None:
     but no processors. Each span is sent once, whatever is called how often.
     """
     try:
-        provider = global_provider()
+        provider = setup.global_provider() if is_loaded(exporter) else None
         if provider is not None:
-            for processor in successors():
-                join(provider, processor, {})
+            for processor in exporter.successors():
+                setup.join(provider, processor, {})
                 _speak_up()
     except Exception:  # noqa: BLE001 - see above
         _log.exception("LangSmith gets no more than an exporter can give; please report this")

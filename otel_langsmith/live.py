@@ -15,6 +15,7 @@ from otel_langsmith.assembly import Placed, SpanKey
 from otel_langsmith.identity import STAMP_LENGTH
 from otel_langsmith.presence import Presence, State
 from otel_langsmith.run import EMPTY
+from otel_langsmith.tracking import Fate
 
 if TYPE_CHECKING:
     from collections import deque
@@ -114,6 +115,12 @@ class LiveRuns:
         for key, opened in self._opened.items():
             if opened.presence.state is State.OPENED or not again:
                 self._waiting.pop(key, None)
+
+    def place(self, span: ReadableSpan) -> Placed | Fate:
+        """Where the run of an ended span hangs, and what LangSmith has of it already."""
+        presence = self.ended(span)
+        found = self._tracker.end(span)
+        return found if isinstance(found, Fate) else Placed(span, found, presence)
 
     def ended(self, span: ReadableSpan) -> Presence | None:
         """What LangSmith has of the run whose span has ended; None if it never was shown."""

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Final
 from otel_langsmith.admission import UNTRANSLATABLE, Admission
 from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.bugs import Bugs
+from otel_langsmith.deferral import deferred, is_loaded
 from otel_langsmith.delivery.books import Books, Consignments, total
 from otel_langsmith.delivery.clock import AT_ONCE, Clock, SystemClock, bounded
 from otel_langsmith.delivery.lane import open_lanes
+from otel_langsmith.delivery.ledger import SHUT_DOWN
 from otel_langsmith.delivery.routes import Parallel, Straight
 from otel_langsmith.delivery.traces import Traces
 from otel_langsmith.delivery.transport import HttpTransport
-from otel_langsmith.encoder import Encoder
 from otel_langsmith.forks import begin_anew_in_children
-from otel_langsmith.joining import JOINED
 from otel_langsmith.keys import NO_API_KEY, destinations, missing_key, undeliverable
 from otel_langsmith.settings import resolve
 from otel_langsmith.tracking import Fate
@@ -33,14 +33,17 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from otel_langsmith import encoder, joining
     from otel_langsmith.delivery.ledger import Ledger
     from otel_langsmith.delivery.routes import Route
     from otel_langsmith.delivery.transport import Transport
     from otel_langsmith.live import LiveRuns
     from otel_langsmith.settings import Settings
     from otel_langsmith.wire.batch import EncodedRun
+else:
+    encoder = deferred("otel_langsmith.encoder")
+    joining = deferred("otel_langsmith.joining")
 
-SHUT_DOWN: Final = "shut_down"
 DUPLICATE: Final = "duplicate"
 """The span came before, from another processor: LangSmith takes a run once."""
 
@@ -101,10 +104,13 @@ class Pipeline:
         for lane in self._lanes:
             lane.begin(self._closing)
         self._books = Books([lane.book for lane in self._lanes])
-        encoder = Encoder(settings, JOINED.joined_to)  # remembers calls: not a child's
         traces = Traces(settings.max_trace_runs)
-        self._admission = Admission(encoder, traces, self._books, self._bugs)
+        self._admission = Admission(self._opened_encoder, traces, self._books, self._bugs)
         self._route = self._opened_route()
+
+    def _opened_encoder(self) -> encoder.Encoder:
+        """It remembers calls, which are not a forked child's to know."""
+        return encoder.Encoder(self.settings, joining.JOINED.joined_to)
 
     def _opened_route(self) -> Route:
         if self.is_alone:
@@ -133,12 +139,16 @@ class Pipeline:
 
     def ledgers(self, waiting: int = 0) -> Mapping[str, Ledger]:
         """The same for each destination, by its name."""
-        self._books.note(JOINED.notes())
+        self._note_logs()
         return {lane.name: lane.book.read().with_queued(waiting) for lane in self._lanes}
 
     def wake(self) -> None:
         """Be ready for spans: at the interpreter's exit no thread can be started."""
         self._route.wake()
+
+    def _note_logs(self) -> None:
+        if is_loaded(joining):
+            self._books.note(joining.JOINED.notes())
 
     def export(self, spans: Sequence[ReadableSpan]) -> bool:
         """Whether all that could be sent now is delivered.

@@ -16,17 +16,13 @@ from weakref import ref
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import TraceFlags
 
-from otel_langsmith.assembly import Placed, memory_of
+from otel_langsmith.deferral import deferred
 from otel_langsmith.delivery.clock import bounded
-from otel_langsmith.delivery.sender import UNDELIVERED
+from otel_langsmith.delivery.ledger import SHUT_DOWN, UNDELIVERED, Ledger
 from otel_langsmith.delivery.thread import LazyThread
 from otel_langsmith.exits import flush_at_child_exit
 from otel_langsmith.forks import begin_anew_in_children
-from otel_langsmith.live import LiveRuns
-from otel_langsmith.pipeline import SHUT_DOWN, open_pipeline
 from otel_langsmith.scales import Scales
-from otel_langsmith.selection import forgiving, selector
-from otel_langsmith.tracking import Fate, Tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,14 +32,17 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
+    from otel_langsmith import assembly, live, pipeline, selection, tracking
     from otel_langsmith.conventions import Convention
-    from otel_langsmith.delivery.ledger import Ledger
     from otel_langsmith.endpoints import Endpoints
-    from otel_langsmith.live import Weak
-    from otel_langsmith.pipeline import Pipeline
     from otel_langsmith.redact import Redact
-    from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Mode, RemoteParent
+else:
+    assembly = deferred("otel_langsmith.assembly")
+    live = deferred("otel_langsmith.live")
+    pipeline = deferred("otel_langsmith.pipeline")
+    selection = deferred("otel_langsmith.selection")
+    tracking = deferred("otel_langsmith.tracking")
 
 QUEUE_FULL: Final = "queue_full"
 """Spans ended faster than they could be sent, and this one came when no more could wait."""
@@ -158,38 +157,39 @@ class LangSmithSpanProcessor(SpanProcessor):
         spool_max_bytes: int | None = None,
         spool_max_age_seconds: float | None = None,
         spool_fsync: bool | None = None,
-        span_filter: SpanFilter | None = None,
+        span_filter: selection.SpanFilter | None = None,
         live: bool | None = None,
         schedule_delay_millis: float | None = None,
         max_queue_size: int | None = None,
     ) -> None:
         arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
-        self._open(open_pipeline(arguments))
+        self._open(pipeline.open_pipeline(arguments))
 
-    def _open(self, pipeline: Pipeline) -> None:
-        self._pipeline, self._clock = pipeline, pipeline.clock
-        pipeline.listen(self._heed)
-        settings = pipeline.settings
+    def _open(self, opened: pipeline.Pipeline) -> None:
+        self._pipeline, self._clock = opened, opened.clock
+        opened.listen(self._heed)
+        settings = opened.settings
         self._delay_s = settings.schedule_delay_millis / 1000
         self._most_spans = settings.max_queue_size
-        self._wanted = forgiving(selector(settings.span_filter), _complain)
+        self._wanted = selection.forgiving(selection.selector(settings.span_filter), _complain)
+        self._weight = assembly.memory_of
         claims = settings.remote_parent == "parent"
-        self._tracker = Tracker(self._wanted, project=settings.project, claims=claims)
+        self._tracker = tracking.Tracker(self._wanted, project=settings.project, claims=claims)
         self._begin()
         begin_anew_in_children(self._begin_in_child)
 
     def _begin_in_child(self) -> None:
         """The queue, the worker and the spans that started before are the parent's."""
-        self._tracker = Tracker(self._wanted, self._tracker)
+        self._tracker = tracking.Tracker(self._wanted, self._tracker)
         self._begin()
 
     def _begin(self) -> None:
         """Everything that a forked child needs anew."""
         settings = self._pipeline.settings
         by_parent = settings.mode == "basic" or settings.remote_parent == "parent"
-        self._started: deque[Weak] = deque()
+        self._started: deque[live.Weak] = deque()
         self._watched = self._most_spans if settings.live or by_parent else 0
-        self._live = LiveRuns(self._tracker, self._most_spans)
+        self._live = live.LiveRuns(self._tracker, self._most_spans)
         self._show_at_s = self._clock.now_s() + self._delay_s
         self._ended: deque[ReadableSpan] = deque()
         self._scales = Scales(self._most_spans)
@@ -287,7 +287,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     def _room(self, span: ReadableSpan, waiting: int) -> bool:
         """Whether the queue can take the span; asked of the first, then of one in 64 or so."""
-        look_at = 0 if self._closed else self._scales.weigh(memory_of(span), waiting)
+        look_at = 0 if self._closed else self._scales.weigh(self._weight(span), waiting)
         if not look_at:
             self._turn_away(span)
             return False
@@ -354,7 +354,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         try:
             self._live.look(self._started)
             spans = self._take(self._pipeline.accept)
-            self._pipeline.send(spans, self._place, timeout_s, self._live)
+            self._pipeline.send(spans, self._live.place, timeout_s, self._live)
         finally:
             self._scales.done()
             self._turn.release()
@@ -367,12 +367,6 @@ class LangSmithSpanProcessor(SpanProcessor):
                 self._settled = self._taken
                 self._changed.notify_all()
         return clear
-
-    def _place(self, span: ReadableSpan) -> Placed | Fate:
-        """Where the run of an ended span hangs, and what LangSmith has of it already."""
-        presence = self._live.ended(span)
-        found = self._tracker.end(span)
-        return found if isinstance(found, Fate) else Placed(span, found, presence)
 
     def _take(self, book: Callable[[int], None]) -> list[ReadableSpan]:
         """What waits, counted in the book as it leaves the queue."""
@@ -387,10 +381,10 @@ class LangSmithSpanProcessor(SpanProcessor):
         return spans
 
 
-def processor_over(pipeline: Pipeline) -> LangSmithSpanProcessor:
+def processor_over(opened: pipeline.Pipeline) -> LangSmithSpanProcessor:
     """A processor for a pipeline that is there already; it is the processor's from now on."""
     processor = LangSmithSpanProcessor.__new__(LangSmithSpanProcessor)
-    processor._open(pipeline)  # noqa: SLF001 - its own module
+    processor._open(opened)  # noqa: SLF001 - its own module
     return processor
 
 

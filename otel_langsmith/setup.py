@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
-from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider, set_tracer_provider
 
+from otel_langsmith.deferral import deferred
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.exits import flush_at_sigterm
-from otel_langsmith.log_processor import join_logs
 from otel_langsmith.processor import LangSmithSpanProcessor
-from otel_langsmith.propagator import TRACE, LangSmithPropagator
-from otel_langsmith.settings import SETTINGS
+from otel_langsmith.propagator import LangSmithPropagator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import requests
+    from opentelemetry import _logs, propagate
     from opentelemetry.metrics import MeterProvider
+    from opentelemetry.propagators import composite
     from opentelemetry.propagators.textmap import TextMapPropagator
     from typing_extensions import Unpack
 
+    from otel_langsmith import crossing, log_processor, settings
     from otel_langsmith.conventions import Convention
     from otel_langsmith.endpoints import Endpoints
     from otel_langsmith.redact import Redact
     from otel_langsmith.selection import SpanFilter
     from otel_langsmith.settings import Compression, Face, Inbound, Mode, RemoteParent
+else:
+    _logs = deferred("opentelemetry._logs")
+    composite = deferred("opentelemetry.propagators.composite")
+    crossing = deferred("otel_langsmith.crossing")
+    log_processor = deferred("otel_langsmith.log_processor")
+    # its import makes the propagators that the environment names, ours among them
+    propagate = deferred("opentelemetry.propagate")
+    settings = deferred("otel_langsmith.settings")
 
 _log: Final = logging.getLogger("otel_langsmith")
 
@@ -103,7 +111,7 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
             span processors.
     """
     with _lock:
-        theirs = _propagate().get_global_textmap()
+        theirs = propagate.get_global_textmap()
         ours = None if _is_settled(theirs) else LangSmithPropagator(**_of("propagator", settings))
         if not _given:
             processor = LangSmithSpanProcessor(**_of("processor", settings))
@@ -111,7 +119,7 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
         elif ignored := [name for name, value in settings.items() if value != _given[0].get(name)]:
             _log.warning("LangSmith is set up already, so this is ignored: %s", ", ".join(ignored))
         if ours is not None:
-            _propagate().set_global_textmap(CompositePropagator([theirs, ours]))
+            propagate.set_global_textmap(composite.CompositePropagator([theirs, ours]))
         return _provider()
 
 
@@ -125,7 +133,8 @@ def join(
     provider.add_span_processor(processor)
     flush_at_sigterm(processor)
     _given.append(settings)
-    join_logs()
+    if hasattr(_logs.get_logger_provider(), "add_log_record_processor"):  # who has none loads none
+        log_processor.join_logs()
 
 
 _given: Final[list[Mapping[str, object]]] = []
@@ -138,13 +147,13 @@ if hasattr(os, "register_at_fork"):  # a child must not find it held by a thread
     )
 
 
-def _of(face: Face, settings: Mapping[str, object]) -> dict[str, Any]:
+def _of(face: Face, given: Mapping[str, object]) -> dict[str, Any]:
     """The keywords of one face; those nobody knows are the processor's to refuse."""
-    taken = {row.keyword for row in SETTINGS if face in row.faces}
-    known = {row.keyword for row in SETTINGS}
+    taken = {row.keyword for row in settings.SETTINGS if face in row.faces}
+    known = {row.keyword for row in settings.SETTINGS}
     return {
         name: value
-        for name, value in settings.items()
+        for name, value in given.items()
         if name in taken or (name not in known and face == "processor")
     }
 
@@ -175,13 +184,4 @@ def _provider() -> TracerProvider:
 
 def _is_settled(propagator: TextMapPropagator) -> bool:
     """Whether it writes LangSmith's header already, or was told to write none at all."""
-    return TRACE in propagator.fields or not propagator.fields
-
-
-def _propagate() -> Any:
-    """``opentelemetry.propagate``, late.
-
-    Our propagator's entry point imports this very module in the midst of that one's import
-    (opentelemetry.md §5.5).
-    """
-    return importlib.import_module("opentelemetry.propagate")
+    return crossing.TRACE in propagator.fields or not propagator.fields

@@ -91,6 +91,7 @@ ORDER = (
     "wire.readdress",
     "encoder",
     # the shell, with clock, threads and sockets
+    "deferral",
     "bugs",
     "forks",
     "delivery",
@@ -130,6 +131,7 @@ ORDER = (
     "processor",
     "exporter",
     "log_processor",
+    "crossing",
     "propagator",
     "feedback",
     "setup",
@@ -179,7 +181,7 @@ ORDER = (
 """Every module of the package; each may import only those before it."""
 
 PURE = (
-    *ORDER[: ORDER.index("bugs")],
+    *ORDER[: ORDER.index("deferral")],
     *ORDER[ORDER.index("doctor.situation") : ORDER.index("doctor.probe")],
 )
 
@@ -211,11 +213,14 @@ class Import(NamedTuple):
     name: str
     in_function: bool
     for_types_only: bool
+    deferred: bool = False
 
 
 def imports(node: ast.AST, *, inside: bool = False, typing: bool = False) -> Iterator[Import]:
-    """Every import below a node, and where it stands."""
+    """Every import below a node, deferred or not, and where it stands."""
     for child in ast.iter_child_nodes(node):
+        if (name := deferred_by(child)) is not None:
+            yield Import(name, inside, for_types_only=False, deferred=True)
         if isinstance(child, ast.Import):
             yield from (Import(alias.name, inside, typing) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
@@ -225,6 +230,14 @@ def imports(node: ast.AST, *, inside: bool = False, typing: bool = False) -> Ite
         function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
         guard = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
         yield from imports(child, inside=inside or function, typing=typing or guard)
+
+
+def deferred_by(node: ast.AST) -> str | None:
+    """The module that ``deferred("its name")`` stands for."""
+    if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "deferred"):
+        return None
+    (argument,) = node.args
+    return argument.value if isinstance(argument, ast.Constant) else None
 
 
 def own(name: str, known: Iterable[str]) -> str | None:
@@ -258,7 +271,11 @@ def faults_of(name: str, source: str, known: Iterable[str]) -> Iterator[str]:
         return
     if len(source.splitlines()) > MAX_MODULE_LINES:
         yield f"has more than {MAX_MODULE_LINES} lines"
-    for imported in imports(tree):
+    found = [*imports(tree)]
+    typed = {imported.name for imported in found if imported.for_types_only}
+    for imported in found:
+        if imported.deferred and imported.name not in typed:
+            yield f"defers {imported.name} and does not tell type checkers"
         if imported.name.startswith("."):
             yield f"imports {imported.name} by a relative path"
         ours = own(imported.name, known)
@@ -339,6 +356,10 @@ def test_functions_are_short() -> None:
         ("redact", "def f():\n    import socket", "is pure"),
         ("wire.batch", "from time import monotonic", "is pure"),
         ("exporter", "def f():\n    from otel_langsmith.run import Run", "inside a function"),
+        ("identity", 'x = deferred("otel_langsmith.exporter")', "comes later"),
+        ("redact", 'x = deferred("requests")', "is pure"),
+        ("exporter", 'def f():\n    deferred("otel_langsmith.run")', "inside a function"),
+        ("exporter", 'run = deferred("otel_langsmith.run")', "does not tell type checkers"),
         ("wire.utils", "", "says nothing"),
         ("helpers", "", "not in the order"),
         ("run", "\n" * 401, "more than 400 lines"),

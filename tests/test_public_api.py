@@ -1,5 +1,6 @@
 """What is public is what `__all__` says, and the constructors are the settings."""
 
+import ast
 import inspect
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -29,13 +30,14 @@ PUBLIC = [
 
 
 def names_of(source: str) -> list[str]:
-    """The names a module makes available when it is run, submodules it imports left out."""
+    """The names a module makes available to type checkers, submodules it imports left out."""
     namespace: dict[str, object] = {}
-    exec(source, namespace)
+    exec(source.replace("if TYPE_CHECKING", "if True"), namespace)
     return sorted(
         name
         for name, value in namespace.items()
-        if not isinstance(value, ModuleType) and (not name.startswith("_") or name == "__version__")
+        if not (isinstance(value, ModuleType) or name == "TYPE_CHECKING")
+        and (not name.startswith("_") or name == "__version__")
     )
 
 
@@ -47,6 +49,19 @@ def test_all_is_the_truth() -> None:
     assert sorted(otel_langsmith.__all__) == sorted(PUBLIC)
     assert names_of(source()) == sorted(PUBLIC)
     assert all(hasattr(otel_langsmith, name) for name in PUBLIC)
+
+
+def test_each_name_loads_when_it_is_asked_for_from_where_type_checkers_see_it() -> None:
+    homes = {
+        alias.name: node.module
+        for node in ast.walk(ast.parse(source()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name not in ("TYPE_CHECKING", "__version__", "deferral")
+    }
+    assert homes == otel_langsmith._HOMES
+    assert {*PUBLIC} <= {*dir(otel_langsmith)}
+    assert not hasattr(otel_langsmith, "nothing")
 
 
 def test_a_planted_public_name_is_caught() -> None:

@@ -12,6 +12,12 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
+SHUT_DOWN: Final = "shut_down"
+"""It came when nobody was there any more to take it."""
+
+UNDELIVERED: Final = "undelivered"
+"""It waited in the backlog when the exporter was shut down, and LangSmith took no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.delivery.backlog import BACKLOG_FULL, Backlog
 from otel_langsmith.delivery.gate import Gate
+from otel_langsmith.delivery.ledger import UNDELIVERED
 from otel_langsmith.delivery.outbox import Outbox
 from otel_langsmith.delivery.outcome import NO_REPLY, Outcome
 from otel_langsmith.delivery.quota import Quota
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from otel_langsmith.delivery.transport import Transport
     from otel_langsmith.settings import Settings
     from otel_langsmith.wire.batch import Batch, EncodedRun
-
-UNDELIVERED: Final = "undelivered"
-"""It waited in the backlog when the exporter was shut down, and LangSmith took no more."""
 
 PARENT_UNKNOWN: Final = "parent_unknown"
 """LangSmith knows no run of the id that this one claims as its parent, so it went without."""

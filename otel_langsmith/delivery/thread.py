@@ -1,5 +1,6 @@
 """A thread that is there when it is needed."""
 
+import sys
 import threading
 from collections.abc import Callable
 
@@ -22,6 +23,8 @@ class LazyThread:
 
         Not at the interpreter's exit: then the work is the caller's.
         """
+        if sys.is_finalizing():  # before Python 3.12 a thread that starts now hangs who starts it
+            return False
         with self._lock:
             if self.runs:
                 return True
