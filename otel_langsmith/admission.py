@@ -54,6 +54,8 @@ class Admission:
 
     def ends(self, placed: Sequence[Placed], consignments: Consignments) -> Iterator[EncodedRun]:
         """The runs of spans that ended."""
+        if not placed:
+            return
 
         def lost(error: Exception) -> None:
             self._bugs.say("a span cannot be translated and is counted as lost", error)
