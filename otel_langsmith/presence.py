@@ -52,8 +52,8 @@ class Presence:
     row leads back, so a server that contradicts itself is not asked for ever.
 
     ``orphaned`` runs were refused because nobody knows the parent they claim, and go without it.
-    Of one that is ``over`` the end is on its way, so no opening is wanted. Used by one delivery at a
-    time. Of several destinations, each has one of its own: see `at`.
+    Of one that is ``over`` the end is on its way, so no opening is wanted. Used by one delivery at
+    a time. Of several destinations, each has one of its own: see `at`.
     """
 
     __slots__ = ("_elsewhere", "orphaned", "over", "state")
