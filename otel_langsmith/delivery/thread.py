@@ -1,5 +1,6 @@
 """A thread that is there when it is needed."""
 
+import sys
 import threading
 from collections.abc import Callable
 
@@ -20,11 +21,14 @@ class LazyThread:
     def start(self, work: Callable[[], None]) -> bool:
         """Whether it is at ``work``, after starting it if need be.
 
-        Not at the interpreter's exit: then the work is the caller's.
+        Not at the interpreter's exit: then the work is the caller's. Before Python 3.12, a thread
+        that starts when all is over hangs who starts it, instead of raising.
         """
         with self._lock:
             if self.runs:
                 return True
+            if sys.is_finalizing():
+                return False
             thread = threading.Thread(target=work, name=self._name, daemon=True)
             try:
                 thread.start()
