@@ -2,6 +2,8 @@
 address, and a key?
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
@@ -38,6 +40,17 @@ def _of(settings: Settings, one: Endpoint) -> Settings:
         workspace_id=one.workspace_id or (settings.workspace_id if inherits else None),
         project=one.project or settings.project,
     )
+
+
+def names_of(each: Sequence[Settings]) -> list[str]:
+    """What each destination is called: its address, numbered where it occurs again."""
+    seen: Counter[str] = Counter()
+    names = []
+    for settings in each:
+        address = settings.endpoint or ""
+        seen[address] += 1
+        names.append(address if seen[address] == 1 else f"{address} ({seen[address]})")
+    return names
 
 
 def in_words(text: str, settings: Settings) -> str:

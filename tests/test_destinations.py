@@ -362,6 +362,27 @@ def test_a_file_can_name_them(receiver: Receiver, other: Receiver, tmp_path: Pat
     assert [len(runs(one)) for one in (receiver, other)] == [2, 2], done.stderr
 
 
+BATCHED = """
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from otel_langsmith import LangSmithSpanExporter
+
+provider = TracerProvider()
+provider.add_span_processor(BatchSpanProcessor(LangSmithSpanExporter()))
+provider.get_tracer("app").start_span("last").end()
+"""
+
+
+@pytest.mark.programs
+def test_a_program_that_ends_at_once_leaves_its_last_run_at_each(
+    receiver: Receiver, other: Receiver
+) -> None:
+    """Its first export comes when the interpreter ends, and starts no thread any more."""
+    done = run([sys.executable, "-c", BATCHED], programs(at(receiver.url, other.url)))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [len(runs(one)) for one in (receiver, other)] == [1, 1]
+
+
 FILE = """
 file_format: "1.0"
 tracer_provider:

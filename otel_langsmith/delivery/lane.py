@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.delivery.destination import Destination
@@ -12,7 +11,7 @@ from otel_langsmith.delivery.ledger import Book
 from otel_langsmith.delivery.outbox import Outbox, open_storage
 from otel_langsmith.delivery.patience import Patience
 from otel_langsmith.delivery.sender import Sender
-from otel_langsmith.keys import undeliverable
+from otel_langsmith.keys import names_of, undeliverable
 from otel_langsmith.live import OPENING_FAILED, UNENDED
 from otel_langsmith.presence import State
 from otel_langsmith.wire.readdress import readdressed
@@ -166,8 +165,7 @@ def open_lanes(
     """
     lanes: list[Lane] = []
     folders: set[Destination] = set()
-    names = Counter[str]()
-    for number, settings in enumerate(each):
+    for number, (name, settings) in enumerate(zip(names_of(each), each, strict=True)):
         destination = Destination(settings.endpoint or "", settings.workspace_id, settings.project)
         shares = destination in folders
         if shares and settings.spool_dir is not None:
@@ -177,8 +175,5 @@ def open_lanes(
                 settings.endpoint,
             )
         folders.add(destination)
-        address = settings.endpoint or ""
-        names[address] += 1
-        name = address if names[address] == 1 else f"{address} ({names[address]})"
         lanes.append(Lane(settings, transport, clock, name, number, shares=shares))
     return tuple(lanes)

@@ -21,13 +21,16 @@ class LazyThread:
     def start(self, work: Callable[[], None]) -> bool:
         """Whether it is at ``work``, after starting it if need be.
 
-        Not at the interpreter's exit: then the work is the caller's.
+        Not at the interpreter's exit: then the work is the caller's. Before Python 3.12, a thread
+        that starts when all is over hangs who starts it, instead of raising.
         """
         if sys.is_finalizing():  # before Python 3.12 a thread that starts now hangs who starts it
             return False
         with self._lock:
             if self.runs:
                 return True
+            if sys.is_finalizing():
+                return False
             thread = threading.Thread(target=work, name=self._name, daemon=True)
             try:
                 thread.start()

@@ -6,10 +6,8 @@ one run. So runs of both hang together, and of a run id of ours `derived` tells 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
-from uuid import UUID
 
 import orjson
 
@@ -17,10 +15,11 @@ from otel_langsmith.endpoints import Endpoint
 from otel_langsmith.identity import STAMP_LENGTH
 from otel_langsmith.run import JsonObject
 from otel_langsmith.wire.batch import EncodedRun
-from otel_langsmith.wire.json import dumps
 from otel_langsmith.wire.parts import Part
 
-_V7: Final = 7
+_VARIANT: Final = frozenset("89ab")
+"""How the fourth group of a UUID begins whose third one begins with its version."""
+
 _IDS: Final = ("id", "trace_id", "parent_run_id")
 _PROJECTS: Final = ("session_name", "session_id")
 
@@ -36,11 +35,10 @@ def readdressed(run: EncodedRun, endpoint: Endpoint) -> EncodedRun:
         return run._replace(parts=(_main(run, main, endpoint.project), *run.parts[1:]))
     placed = _with_ids(main, project)
     run_id = placed["id"]
-    others = (replace(part, name=_renamed(part.name, run_id)) for part in run.parts[1:])
     first = _main(run, placed, endpoint.project)
     return run._replace(
         run_id=run_id,
-        parts=(replace(first, name=_renamed(first.name, run_id)), *others),
+        parts=tuple(_renamed(part, run_id) for part in (first, *run.parts[1:])),
         place=_with_ids(run.place, project) if run.place else run.place,
     )
 
@@ -53,11 +51,12 @@ def derived(run_id: str, project: str) -> str:
     """
     import xxhash  # noqa: PLC0415 - an extra, which `as_endpoints` made sure of
 
-    digest = xxhash.xxh3_128(f"{run_id}:{project}".encode()).digest()
-    given = UUID(run_id)
-    time = given.bytes[:6] if given.version == _V7 else digest[10:16]
+    digest = xxhash.xxh3_128_digest(f"{run_id}:{project}".encode())
+    timed = run_id[14] == "7" and run_id[19] in _VARIANT
+    time = run_id[:8] + run_id[9:13] if timed else digest[10:].hex()
     drawn = bytes((0x70 | digest[0] & 0x0F, digest[1], 0x80 | digest[2] & 0x3F))
-    return str(UUID(bytes=time + drawn + digest[3:10]))
+    digits = f"{time}{drawn.hex()}{digest[3:10].hex()}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _with_ids(told: Mapping[str, Any], project: str) -> dict[str, Any]:
@@ -77,11 +76,12 @@ def _main(run: EncodedRun, told: JsonObject, project: str | None) -> Part:
     if project is not None:
         told = {name: value for name, value in told.items() if name not in _PROJECTS}
         told = {**told, "session_name": project}
-    return replace(run.parts[0], body=dumps(told))
+    first = run.parts[0]
+    return Part(first.name, first.content_type, orjson.dumps(told))
 
 
-def _renamed(name: str, run_id: str) -> str:
-    """``post.<run id>.inputs`` of another id."""
-    event, _, rest = name.partition(".")
+def _renamed(part: Part, run_id: str) -> Part:
+    """The part, ``post.<run id>.inputs``, of another id."""
+    event, _, rest = part.name.partition(".")
     _, dot, field = rest.partition(".")
-    return f"{event}.{run_id}{dot}{field}"
+    return Part(f"{event}.{run_id}{dot}{field}", part.content_type, part.body)

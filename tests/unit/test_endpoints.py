@@ -15,7 +15,7 @@ from otel_langsmith.delivery.books import Books, total
 from otel_langsmith.delivery.ledger import Book
 from otel_langsmith.endpoints import Endpoint
 from otel_langsmith.errors import ConfigurationError
-from otel_langsmith.keys import destinations
+from otel_langsmith.keys import destinations, names_of
 from otel_langsmith.presence import Presence, State
 from otel_langsmith.run import Run
 from otel_langsmith.settings import resolve
@@ -262,6 +262,11 @@ def test_in_another_project_all_ids_are_others_and_all_else_is_shared(
         ours.body is theirs.body
         for ours, theirs in zip(there.parts[1:], was.parts[1:], strict=True)
     )
+
+
+def test_names_tell_destinations_apart() -> None:
+    settings, _ = resolve({"endpoints": [one(), one(B), one(api_key="k")]}, {})
+    assert names_of(destinations(settings)) == [A, B, f"{A} (2)"]
 
 
 def test_each_destination_has_a_presence_of_its_own() -> None:
