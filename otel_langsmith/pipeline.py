@@ -269,7 +269,7 @@ class Pipeline:
         assembly, now_s = self._assembly, self.clock.now_s()
         expected, doubles = len(assembly) + len(spans), assembly.doubles
         # a parent ends after its children: from behind, few have to wait for theirs
-        for found in (*zip(reversed(spans)), ()):
+        for found in chain.from_iterable(politely((*zip(reversed(spans)), ()))):
             try:
                 placed += assembly.add(found, now_s)
                 placed += assembly.drain() if drain and not found else ()
@@ -289,7 +289,7 @@ class Pipeline:
         """Which spans are to be delivered, and which nobody followed; the others are settled."""
         placed: list[Placed] = []
         untracked: list[ReadableSpan] = []
-        for span in spans:
+        for span in chain.from_iterable(politely(spans)):
             try:
                 found = place(span)
             except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch

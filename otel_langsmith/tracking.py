@@ -239,8 +239,10 @@ def _held(
     values: dict[str, object] | None = getattr(context, "__dict__", None)
     if not values:
         return None
-    names = [slot, *(name for name in values if name.startswith(_TRACKED)), _SLOT]
-    for name in names:
+    own = values.get(slot)
+    if isinstance(own, (tuple, _Place)):  # as most are
+        return values, slot, own
+    for name in [*(name for name in values if name.startswith(_TRACKED)), _SLOT]:
         value = values.get(name)
         if isinstance(value, (tuple, _Place, Lineage)):
             return values, name, value

@@ -191,7 +191,7 @@ class Twice:
 
 
 def _call_of(run: Run) -> _Call:
-    above = run.dotted_order.split(".")[-2 : -2 - _NEAREST : -1]
+    above = run.dotted_order.rsplit(".", _NEAREST + 1)[-2 : -2 - _NEAREST : -1]
     told = run.metadata.get
     return _Call(
         run=run,

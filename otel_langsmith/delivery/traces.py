@@ -36,7 +36,7 @@ class Traces:
             count = self._counts.get(trace_id, 0)
             admitted = count < self._most
             self._counts[trace_id] = count + admitted
-            if trace_id != self._latest:
+            if trace_id != self._latest:  # most spans come after one of the same trace
                 self._latest = trace_id
                 self._counts.move_to_end(trace_id)
                 if len(self._counts) > TRACES_COUNTED:

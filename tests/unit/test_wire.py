@@ -116,6 +116,8 @@ def strictly(body: bytes) -> Any:
         (MappingProxyType({"a": (1, 2)}), {"a": [1, 2]}),
         (Colour.RED, "red"),
         ({"deep": [{"x": math.nan, "y": None}]}, {"deep": [{"x": "NaN", "y": None}]}),
+        (("null", None, True, 1.5, math.inf), ["null", None, True, 1.5, "Infinity"]),
+        ([None, {math.nan}, b"x"], [None, ["NaN"], "x"]),
     ],
 )
 def test_what_json_cannot_hold_is_kept_as_text(value: object, kept: object) -> None:
@@ -153,7 +155,11 @@ def test_any_attribute_value_becomes_json_that_langsmith_takes(value: object) ->
 json_texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 
 
-@given(st.recursive(json_texts | st.integers(-(2**63), 2**63) | st.booleans(), st.lists))
+json_values = json_texts | st.integers(-(2**63), 2**63) | st.booleans() | st.none()
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.recursive(json_values | numbers, st.lists))
 def test_what_json_can_hold_is_unchanged(value: object) -> None:
     assert strictly(dumps(value)) == value
 
