@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from otel_langsmith.delivery.backlog import BACKLOG_FULL, Backlog
 from otel_langsmith.delivery.gate import Gate
 from otel_langsmith.delivery.outbox import Outbox
-from otel_langsmith.delivery.outcome import NO_REPLY, Outcome
+from otel_langsmith.delivery.outcome import NO_REPLY, Outcome, closings_of
 from otel_langsmith.delivery.quota import Quota
 from otel_langsmith.delivery.reports import Reports
 from otel_langsmith.delivery.server import Server
@@ -285,6 +285,7 @@ class Sender:
         known = self._outbox.refuse(batch, verdict.reason, reply, said)
         if known:
             self._telemetry.settled(batch.ends, verdict.reason)
+            self._requeue(tuple(closings_of(batch)))
         return known
 
     def _changed(self, batch: Batch, reply: Reply) -> bool:
@@ -298,7 +299,7 @@ class Sender:
             run.presence.orphaned = True
             self._book.note((PARENT_UNKNOWN,))
             return True
-        return False
+        return reply.status in _PARENT_MAY_BE_MISSING and self._server.mistook(run)
 
     def _accepted(self, batch: Batch) -> None:
         self._server.accepted(batch)
