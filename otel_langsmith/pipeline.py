@@ -68,7 +68,8 @@ def open_pipeline(arguments: Mapping[str, object]) -> Pipeline:
         _log.warning("%s", problem)
     if undeliverable(settings) == NO_API_KEY and not any("API_KEY" in told for told in problems):
         _log.warning("%s", missing_key(settings))
-    return Pipeline(settings, lambda: HttpTransport(settings.session), SystemClock())
+    opened = partial(HttpTransport, settings.session, os.getpid())
+    return Pipeline(settings, opened, SystemClock())
 
 
 class Pipeline:

@@ -179,6 +179,8 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._begin()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=partial(_begin_anew, ref(self)))
+        if settings.spool_dir is not None:
+            self._at_work()  # for what another process left there, before a span starts here
 
     def _begin(self) -> None:
         """Everything that a forked child needs anew."""
@@ -194,8 +196,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._full = self._closed = self._finished = False
         self._deadline_s = math.inf
         self._taken = self._settled = self._missing_at_flush = 0
-        self._changed = threading.Condition()
-        self._turn = threading.Lock()
+        self._changed, self._turn = threading.Condition(), threading.Lock()
         self._bell, self._closing = threading.Event(), threading.Event()
         self._worker: threading.Thread | None = None
 
@@ -394,7 +395,6 @@ def _complain(error: Exception) -> None:
 
 def _begin_anew(processor: ref[LangSmithSpanProcessor]) -> None:
     """In a forked child: locks may be held by threads that are gone, the queue is the parent's."""
-    alive = processor()
-    if alive is not None:
+    if (alive := processor()) is not None:
         alive._tracker = Tracker(alive._wanted, alive._tracker)  # noqa: SLF001 - its own module
         alive._begin()  # noqa: SLF001
