@@ -385,9 +385,3 @@ def trace_id_of(trace_uuid: str) -> int | None:
     """The 128 bits of a UUID, dashed or not, as an OTel trace id; None if that would be invalid."""
     text = uuid_text(trace_uuid)
     return int(text.replace("-", ""), 16) or None if text else None
-
-
-def uuid_of(trace_id: int) -> str:
-    """The UUID of the same 128 bits: the inverse of `trace_id_of`."""
-    digits = f"{trace_id:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.bugs import Bugs
 from otel_langsmith.deferral import deferred, is_loaded
 from otel_langsmith.delivery.books import Books, Consignments, total
-from otel_langsmith.delivery.clock import AT_ONCE, Clock, SystemClock, bounded
+from otel_langsmith.delivery.clock import AT_ONCE, Clock, SystemClock, bounded, politely
 from otel_langsmith.delivery.lane import open_lanes
 from otel_langsmith.delivery.ledger import SHUT_DOWN
 from otel_langsmith.delivery.routes import Parallel, Straight
@@ -65,7 +66,8 @@ def open_pipeline(arguments: Mapping[str, object]) -> Pipeline:
     keyless = [one for one in destinations(settings) if undeliverable(one) == NO_API_KEY]
     if keyless and not any("API_KEY" in told for told in problems):
         _log.warning("%s", missing_key(keyless[0]))
-    return Pipeline(settings, lambda: HttpTransport(settings.session), SystemClock())
+    opened = partial(HttpTransport, settings.session, os.getpid())
+    return Pipeline(settings, opened, SystemClock())
 
 
 class Pipeline:

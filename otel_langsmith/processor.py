@@ -177,6 +177,8 @@ class LangSmithSpanProcessor(SpanProcessor):
         self._tracker = tracking.Tracker(self._wanted, project=settings.project, claims=claims)
         self._begin()
         begin_anew_in_children(self._begin_in_child)
+        if settings.spool_dir is not None:
+            self._at_work()  # for what another process left there, before a span starts here
 
     def _begin_in_child(self) -> None:
         """The queue, the worker and the spans that started before are the parent's."""

@@ -1,11 +1,13 @@
 """Real sockets, real faults: no export outlasts its timeout, and what can arrive does."""
 
+import ssl
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import requests
 from support import faulty_server as faults
 from support.faulty_server import Fault, faulty_server
 from support.spans import span
@@ -31,6 +33,8 @@ FAULTS = {
     "503 with a web page": faults.answer(503, "Content-Type: text/html"),
     "429": faults.answer(429),
     "403": faults.answer(403),
+    "half a refusal": faults.half_a_refusal,
+    "moved": faults.answer(301, "Location: https://127.0.0.1:1/", "Content-Type: text/html"),
     "a redirect": faults.answer(302, "Location: http://127.0.0.1:1/"),
     "a login page": faults.answer(200, "Content-Type: text/html"),
     "404": faults.answer(404),
@@ -60,6 +64,42 @@ def test_a_shutdown_keeps_its_timeout_and_counts_what_is_lost(fault: Fault) -> N
         exporter.shutdown(200)
         assert time.monotonic() - began < 0.2 + SLOW_MACHINE_S
         assert exporter.ledger().lost == 2
+
+
+def test_a_certificate_that_nobody_trusts_is_an_outage() -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(faults.CERTIFICATE)
+    with faulty_server(faults.stall, tls) as server, requests.Session() as session:
+        server.healed.set()
+        session.trust_env = False
+        exporter = LangSmithSpanExporter(
+            endpoint=server.url, api_key="k", timeout=TIMEOUT_S, session=session
+        )
+        exporter.export([span(1)])
+        assert exporter.ledger().queued == 1
+        session.verify = faults.CERTIFICATE
+        assert exporter.force_flush(10_000)
+        exporter.shutdown()
+
+
+OUT_OF_REACH = {
+    "TLS that stalls": (faults.stall, "https://127.0.0.1:"),
+    "no TLS there": (faults.answer(400), "https://127.0.0.1:"),
+    "no such name": (faults.stall, "http://langsmith.invalid:"),
+}
+
+
+@pytest.mark.parametrize(("fault", "host"), OUT_OF_REACH.values(), ids=OUT_OF_REACH)
+def test_what_is_out_of_reach_is_an_outage_too(fault: Fault, host: str) -> None:
+    with faulty_server(fault) as server:
+        url = host + server.url.rpartition(":")[2]
+        exporter = LangSmithSpanExporter(endpoint=url, api_key="k", timeout=TIMEOUT_S)
+        began = time.monotonic()
+        exporter.export([span(1)])
+        assert exporter.ledger().queued == 1
+        exporter.shutdown(200)
+        assert time.monotonic() - began < TIMEOUT_S + 0.2 + SLOW_MACHINE_S
+        assert exporter.ledger().lost == 1
 
 
 def test_a_reply_that_lies_about_its_length_is_a_reply_all_the_same() -> None:

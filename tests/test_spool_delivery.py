@@ -192,6 +192,17 @@ def test_what_a_shutdown_cannot_deliver_the_next_process_does(
     assert left_open.is_recording()
 
 
+def test_what_another_process_left_is_sent_before_any_span_starts(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    left = spool_in(open_folder(tmp_path, Destination(receiver.url, None, "default")))
+    left.add([record(number) for number in range(1, 20)])
+    left.close()
+    with tracing(receiver.url, tmp_path) as (processor, _):
+        eventually(lambda: processor.ledger().delivered == 19)
+    assert files(tmp_path) == []
+
+
 def test_plain_rest_waits_on_disk_too(tmp_path: Path, receiver: Receiver) -> None:
     """Parents before children, in the next process as in this one."""
     receiver.stop()

@@ -104,10 +104,32 @@ class Broken:
     add = record = write
 
 
-def test_no_run_is_lost_for_a_meter_that_raises() -> None:
-    provider: Any = Broken()
+class Refusing:
+    """A provider that makes no meter."""
+
+    def get_meter(self, *_: object) -> Broken:
+        raise RuntimeError("no meter today")
+
+
+@pytest.mark.parametrize("provider", [Broken(), Refusing()])
+def test_no_run_is_lost_for_a_meter_that_raises(provider: Any) -> None:
     with rude_server([b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"]) as server:
         exporter = LangSmithSpanExporter(endpoint=server.url, api_key="k", meter_provider=provider)
         exporter.export([span(1)])
         exporter.shutdown()
     assert exporter.ledger().delivered == 1
+
+
+def test_nothing_is_asked_of_a_provider_before_a_delivery() -> None:
+    """In a forked child, its lock may be held by a thread that is gone."""
+    asked: list[object] = []
+
+    class Asked(Broken):
+        def get_meter(self, *_: object) -> Broken:
+            asked.append(self)
+            return self
+
+    provider: Any = Asked()
+    exporter = LangSmithSpanExporter(endpoint="http://a.test", api_key="k", meter_provider=provider)
+    exporter.shutdown()
+    assert asked == []

@@ -1,8 +1,15 @@
 """What became of one request, for the sender to act upon."""
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from otel_langsmith.presence import State
+from otel_langsmith.wire.batch import Batch, EncodedRun
+from otel_langsmith.wire.json import dumps
+from otel_langsmith.wire.parts import Part
 from otel_langsmith.wire.reply import Accepted, Paused, Reply, RetryLater, Verdict
+
+END_REFUSED: Final = "LangSmith refused how this run ended"
 
 NO_REPLY: Final = Reply(None, error="DeadlineExceeded")
 """Nothing was sent in time."""
@@ -26,3 +33,17 @@ class Outcome(NamedTuple):
         if isinstance(self.verdict, Accepted):
             return ""
         return str(self.reply.status or self.reply.summary)
+
+
+def closings_of(refused: Batch) -> Iterator[Batch]:
+    """What closes runs that are shown as open and whose ends were refused for good.
+
+    When they ended is told, and that the rest was refused; nothing of what may be the reason.
+    """
+    for run in refused.runs:
+        shown = run.presence is not None and run.presence.state is not State.ABSENT
+        if shown and run.moment == "end":
+            error = Part(f"post.{run.run_id}.error", "application/json", dumps(END_REFUSED))
+            parts = (run.parts[0], error)
+            closing = EncodedRun(run.run_id, parts, None, "closing", run.alone, run.place)
+            yield Batch([closing], closing.size)

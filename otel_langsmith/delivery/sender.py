@@ -13,7 +13,7 @@ from otel_langsmith.delivery.backlog import BACKLOG_FULL, Backlog
 from otel_langsmith.delivery.gate import Gate
 from otel_langsmith.delivery.ledger import UNDELIVERED
 from otel_langsmith.delivery.outbox import Outbox
-from otel_langsmith.delivery.outcome import NO_REPLY, Outcome
+from otel_langsmith.delivery.outcome import NO_REPLY, Outcome, closings_of
 from otel_langsmith.delivery.quota import Quota
 from otel_langsmith.delivery.reports import Reports
 from otel_langsmith.delivery.server import Server
@@ -283,6 +283,7 @@ class Sender:
         known = self._outbox.refuse(batch, verdict.reason, reply, said)
         if known:
             self._telemetry.settled(batch.ends, verdict.reason)
+            self._requeue(tuple(closings_of(batch)))
         return known
 
     def _changed(self, batch: Batch, reply: Reply) -> bool:
@@ -296,7 +297,7 @@ class Sender:
             run.presence.orphaned = True
             self._book.note((PARENT_UNKNOWN,))
             return True
-        return False
+        return reply.status in _PARENT_MAY_BE_MISSING and self._server.mistook(run)
 
     def _accepted(self, batch: Batch) -> None:
         self._server.accepted(batch)

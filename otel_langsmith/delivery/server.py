@@ -106,9 +106,10 @@ class Server:
         self._proven = True
         run = batch.runs[0]
         if run.alone:
-            self._there[run.run_id] = None
-            if len(self._there) > _PARENTS_KNOWN:
-                self._there.popitem(last=False)
+            if run.moment != "closing":  # that may be of a run that never came
+                self._there[run.run_id] = None
+                if len(self._there) > _PARENTS_KNOWN:
+                    self._there.popitem(last=False)
         elif self._ask_at_s is None:
             self._ask_at_s = self._clock.now_s()
 
@@ -138,6 +139,17 @@ class Server:
         if parent in self._there or run.operation == "patch":
             return {"parent_run_id": parent}
         return run.place
+
+    def mistook(self, run: EncodedRun) -> bool:
+        """Whether the run said nothing but the id of a parent that was there, and knows more.
+
+        From now on it says all it knows: that parent is believed to be there no more.
+        """
+        place = self.place(run)
+        mistook = run.operation == "post" and 0 < len(place) < len(run.place)
+        if mistook:
+            self._there.pop(str(place["parent_run_id"]), None)
+        return mistook
 
     def claims(self, run: EncodedRun) -> bool:
         """Whether the run has nothing but the id of a parent that may not be there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -54,12 +55,14 @@ class HttpTransport:
     """`Transport` over a pooled ``requests.Session``, opened at the first send.
 
     Neither ``requests`` nor urllib3 retries here: there is one retry layer, the sender's. A session
-    of the user's own is shared by every process that forks off; ours is not. What the environment
-    says of proxies, certificates and passwords is asked once for each URL.
+    of the user's own is used by every process that forks off the one with that ``pid``, but not its
+    connections; ours is not used at all. What the environment says of proxies, certificates and
+    passwords is asked once for each URL.
     """
 
-    def __init__(self, session: requests.Session | None = None) -> None:
+    def __init__(self, session: requests.Session | None = None, pid: int | None = None) -> None:
         self._given = session
+        self._pid = pid or os.getpid()
         self._session = session
         self._ways: dict[tuple[str, str], _Way] = {}
         self._lock = threading.Lock()
@@ -90,6 +93,9 @@ class HttpTransport:
         with self._lock:
             if self._session is None:
                 self._session = _pooled(requests.Session())
+            if self._pid != os.getpid():
+                self._session.close()  # its connections are the parent's; it opens new ones
+                self._pid = os.getpid()
             return self._session
 
     def _asking(self, request: Request) -> _Asking:

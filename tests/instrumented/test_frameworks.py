@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from instrumented.script import ANSWER, USAGE
-from support.programs import Traced, cases, needs
+from support.programs import Traced, needs
 
 needs(
     "flask",
@@ -37,9 +37,8 @@ MODELS = {
 }
 
 
-def each(**gaps: str) -> pytest.MarkDecorator:
-    """Once for each program; those named fall short today, for the reason given."""
-    return pytest.mark.parametrize("program", cases(MODELS, gaps))
+each = pytest.mark.parametrize("program", MODELS)
+"""Once for each program."""
 
 
 def said(content: Any) -> list[tuple[str, list[str]]]:
@@ -69,7 +68,7 @@ def models(tree: Traced, program: str) -> list[StoredRun]:
 # ── Models ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@each()
+@each
 def test_the_last_answer_is_the_models(program: str, traced: Callable[..., Traced]) -> None:
     last = models(traced(program), program)[-1]
     wanted = (
@@ -80,7 +79,7 @@ def test_the_last_answer_is_the_models(program: str, traced: Callable[..., Trace
     assert said(last.outputs) == wanted
 
 
-@each()
+@each
 def test_model_calls_cost_what_they_cost(program: str, traced: Callable[..., Traced]) -> None:
     """Smolagents counts neither what was cached nor what was thought."""
     details = program != "smolagents_agent"
@@ -89,7 +88,7 @@ def test_model_calls_cost_what_they_cost(program: str, traced: Callable[..., Tra
     assert [run.metadata.get("usage_metadata") for run in found] == [wanted] * len(found)
 
 
-@each()
+@each
 def test_nothing_else_costs_anything(program: str, traced: Callable[..., Traced]) -> None:
     """Agents repeat the sum of their models: counted there too, every token would count twice."""
     tree = traced(program)
@@ -97,7 +96,7 @@ def test_nothing_else_costs_anything(program: str, traced: Callable[..., Traced]
     assert [run.name for run in others if run.usage] == []
 
 
-@each()
+@each
 def test_models_go_by_their_names_in_the_price_table(
     program: str, traced: Callable[..., Traced]
 ) -> None:
@@ -107,7 +106,7 @@ def test_models_go_by_their_names_in_the_price_table(
         assert run.metadata.get("ls_model_type") == "chat"
 
 
-@each()
+@each
 def test_what_was_said_is_nowhere_but_in_inputs_and_outputs(
     program: str, traced: Callable[..., Traced]
 ) -> None:

@@ -1,11 +1,13 @@
 """A server with one fault that can be healed: then it takes what it is sent."""
 
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from support.rude_server import read_request
@@ -68,14 +70,26 @@ def answer(status: int, *headers: str) -> Fault:
     return play
 
 
-class FaultyServer:
-    """Plays its fault on every connection until it is healed."""
+def half_a_refusal(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 503 No\r\nContent-Length: 999\r\n\r\n<html>")
+    reset(connection)
 
-    def __init__(self, fault: Fault) -> None:
+
+CERTIFICATE: Final = str(Path(__file__).with_name("self_signed.pem"))
+"""For 127.0.0.1, signed by itself, with its key; nobody trusts it unless told to."""
+
+
+class FaultyServer:
+    """Plays its fault on every connection until it is healed; behind TLS if it has a context."""
+
+    def __init__(self, fault: Fault, tls: ssl.SSLContext | None = None) -> None:
         self.healed = threading.Event()
         self._fault = fault
+        self._tls = tls
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def serve(self) -> None:
         while True:
@@ -85,13 +99,16 @@ class FaultyServer:
                 return
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
-    def _answer(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
+    def _answer(self, bare: socket.socket) -> None:
+        with suppress(OSError), bare, self._secured(bare) as connection:
             if self.healed.is_set():
                 read_request(connection)
                 connection.sendall(ACCEPTED)
             else:
                 self._fault(connection)
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        return self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
 
     def close(self) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
@@ -99,8 +116,8 @@ class FaultyServer:
 
 
 @contextmanager
-def faulty_server(fault: Fault) -> Iterator[FaultyServer]:
-    server = FaultyServer(fault)
+def faulty_server(fault: Fault, tls: ssl.SSLContext | None = None) -> Iterator[FaultyServer]:
+    server = FaultyServer(fault, tls)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,16 +31,6 @@ def needs(*modules: str) -> None:
     missing = [module for module in modules if not _is_here(module)]
     if missing:
         pytest.skip(f"needs {', '.join(missing)}", allow_module_level=True)
-
-
-def gap(reason: str) -> pytest.MarkDecorator:
-    """The mark of a test that says what we want and do not have; whoever adds it removes it."""
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
-
-
-def cases(names: Iterable[str], gaps: Mapping[str, str]) -> list[object]:
-    """Parameters of a test: those of ``names``, and a `gap` for those that have a reason."""
-    return [pytest.param(name, marks=[gap(gaps[name])] if name in gaps else []) for name in names]
 
 
 def _is_here(module: str) -> bool:

@@ -90,8 +90,8 @@ class RudeFolder(Folder):
     With ``torn``, a failing `append` has written that many bytes and cannot take them back.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: str | Path, outer: Folder | None = None) -> None:
+        super().__init__(path, outer)
         self.fails: Mapping[str, int] = {}
         self.torn = 0
         self.calls: list[str] = []

@@ -63,7 +63,7 @@ class Gate(ScriptedTransport):
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Gate:
     gate = Gate()
-    monkeypatch.setattr(pipeline, "HttpTransport", lambda _: gate)
+    monkeypatch.setattr(pipeline, "HttpTransport", lambda *_: gate)
     return gate
 
 

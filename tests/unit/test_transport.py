@@ -1,5 +1,6 @@
 """`delivery.transport`: over real sockets, whatever the other side does is a `Reply` in time."""
 
+import os
 import time
 from pathlib import Path
 
@@ -158,6 +159,25 @@ def test_a_session_of_the_users_own_is_used_and_left_open() -> None:
     transport.close()
     assert closed == []
     requests.Session.close(session)
+
+
+def test_a_forked_child_leaves_its_parents_connections_alone() -> None:
+    """The session is the user's, and so the same; two processes on one socket mix their replies."""
+    closed = []
+
+    class Session(requests.Session):
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    reply = ACCEPTED + b"Content-Length: 0\r\n\r\n"
+    with rude_server([reply]) as server, Session() as session:
+        request = Request("POST", server.url, {}, b"")
+        HttpTransport(session, os.getpid()).send(request, 5)
+        assert closed == []
+        childs = HttpTransport(session, os.getpid() + 1)
+        assert [childs.send(request, 5).status for _ in range(2)] == [202, 202]
+        assert closed == [session]
 
 
 def test_an_unsendable_header_is_a_reply_too() -> None:
