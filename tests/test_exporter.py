@@ -64,6 +64,7 @@ def test_every_capture_is_accepted_whole(path: Path, server: Receiver) -> None:
             assert run.parent_run_id == parent
 
 
+@pytest.mark.large
 def test_ten_thousand_spans_through_the_batch_processor(receiver: Receiver) -> None:
     exporter = exporter_to(receiver)
     provider = TracerProvider()

@@ -90,6 +90,7 @@ with root(), under_the_span():
 }
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_spans_and_runs_nest_in_both_directions(receiver: Receiver, program: str) -> None:
     run(python(BOTH + PROGRAMS[program] + SENT), environ(receiver))
@@ -101,6 +102,7 @@ def test_spans_and_runs_nest_in_both_directions(receiver: Receiver, program: str
     ]
 
 
+@pytest.mark.programs
 def test_the_readmes_words_nest_as_it_says(receiver: Receiver) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(from langsmith import .*?)```", readme, re.DOTALL)
