@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from bench.exporters import API_KEY, MOST_SPANS, LostSpansError
+from bench.exporters import API_KEY, MOST_SPANS, PATIENCE_S, LostSpansError
 from bench.workloads import tracer
 from otel_langsmith import LangSmithSpanProcessor
 
@@ -75,7 +75,9 @@ def batched(
 def ours(url: str, *, asleep: bool = False) -> Iterator[Pipeline]:
     """Our processor; ``asleep``, its worker wakes only for a flush or 512 spans."""
     delay = _NEVER_MS if asleep else None
-    processor = LangSmithSpanProcessor(endpoint=url, api_key=API_KEY, schedule_delay_millis=delay)
+    processor = LangSmithSpanProcessor(
+        endpoint=url, api_key=API_KEY, schedule_delay_millis=delay, timeout=PATIENCE_S
+    )
 
     def flush() -> None:
         if not processor.force_flush():

@@ -1,7 +1,10 @@
 """What every test gets: a clean environment, and a ledger that is checked when it ends."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -11,7 +14,11 @@ from otel_langsmith.receiver import Receiver
 
 # A loaded machine is no failure, and what lands must not depend on a throw of the dice.
 settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("quarter", settings.get_profile("ours"), max_examples=25)
 settings.load_profile("ours")
+
+PROGRAMS: list[str] = []
+"""The Python programs that tests have started."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,6 +41,29 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("LANGSMITH_", "LANGCHAIN_", "OTEL_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def programs_are_seen() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        start = subprocess.Popen.__init__
+
+        def start_watched(self: Any, args: Any, *more: Any, **named: Any) -> None:
+            if args[0] == sys.executable:
+                PROGRAMS.append(" ".join(map(str, args)))
+            start(self, args, *more, **named)
+
+        patch.setattr(subprocess.Popen, "__init__", start_watched)
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """A test that starts programs says so: CI asks for those on one Python only."""
+    before = len(PROGRAMS)
+    yield
+    if "programs" not in item.keywords:
+        assert PROGRAMS[before:] == [], "mark it with pytest.mark.programs"
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""The console script, run as a user runs it: in a process of its own."""
+"""The console script: in a process of its own, where that is what counts, else by its commands."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from click.testing import Result
+
 TRACE_ID = "00000000-0000-0000-8bad-f00d00000001"
 OTHER_TRACE_ID = "01997a2c-0000-7000-8000-000000000002"
 
@@ -36,6 +38,16 @@ def otel_langsmith(*arguments: str, **environ: str) -> subprocess.CompletedProce
         timeout=60,
         check=False,
     )
+
+
+def show(*arguments: str, **environ: str) -> Result:
+    """``otel-langsmith show`` without the half second in which a process starts."""
+    pytest.importorskip("click")
+    from click.testing import CliRunner  # noqa: PLC0415 - with the extra only
+
+    from otel_langsmith.commands import command_line  # noqa: PLC0415
+
+    return CliRunner(env=environ).invoke(command_line, ["show", *arguments])
 
 
 class Serving(NamedTuple):
@@ -134,27 +146,27 @@ def test_show_lists_the_latest_traces(database: Path) -> None:
 
 @pytest.mark.parametrize("prefix", [TRACE_ID, "8bad-f00d00000001", "8bad", "8BADF0"])
 def test_show_draws_the_trace_whose_id_begins_so(database: Path, prefix: str) -> None:
-    done = otel_langsmith("show", prefix, "--database", str(database))
-    assert done.returncode == 0, done.stderr
+    done = show(prefix, "--database", str(database))
+    assert done.exit_code == 0, done.output
     first, second = done.stdout.splitlines()
     assert first.split() == ["llm", "chat", "m", "1.50", "s", "3→4", "tokens"]
     assert second.strip() == "Why? → Be\N{REPLACEMENT CHARACTER}[31mcause."
 
 
 def test_show_draws_an_error(database: Path) -> None:
-    done = otel_langsmith("show", OTHER_TRACE_ID[:8], "--database", str(database))
+    done = show(OTHER_TRACE_ID[:8], "--database", str(database))
     assert "✗ Boom" in done.stdout
 
 
 def test_show_prints_json_for_programs(database: Path) -> None:
     """One trace is the list of its runs, no trace is the list of summaries; both pure ASCII."""
-    one = otel_langsmith("show", TRACE_ID, "--json", "--database", str(database))
+    one = show(TRACE_ID, "--json", "--database", str(database))
     [run] = json.loads(one.stdout)
     assert run["id"] == TRACE_ID
     assert run["end_time"] == "2026-11-21T12:00:01.500000+00:00"
     assert run["outputs"]["messages"][0]["content"] == "Be\x1b[31mcause."
     assert "\x1b" not in one.stdout
-    many = otel_langsmith("show", "--json", "--database", str(database))
+    many = show("--json", "--database", str(database))
     assert {trace["trace_id"] for trace in json.loads(many.stdout)} == {TRACE_ID, OTHER_TRACE_ID}
 
 
@@ -171,26 +183,24 @@ def test_show_survives_times_at_the_end_of_the_calendar(tmp_path: Path) -> None:
 
 
 def test_show_knows_no_such_trace(database: Path) -> None:
-    done = otel_langsmith("show", "feed", "--database", str(database))
-    assert (done.returncode, done.stdout) == (1, "")
+    done = show("feed", "--database", str(database))
+    assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == "Error: no trace id begins with 'feed'\n"
 
 
 def test_show_without_a_file_says_where_it_looked(tmp_path: Path) -> None:
     """And makes no file by looking. The default lies in the user's state directory."""
-    pytest.importorskip("click")
-    done = otel_langsmith("show", XDG_STATE_HOME=str(tmp_path), HOME=str(tmp_path))
-    assert done.returncode == 1
+    done = show(XDG_STATE_HOME=str(tmp_path), HOME=str(tmp_path))
+    assert done.exit_code == 1
     assert str(tmp_path) in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_show_refuses_a_file_that_is_not_its_own(tmp_path: Path) -> None:
-    pytest.importorskip("click")
     path = tmp_path / "notes.txt"
     path.write_text("not a database, and longer than a header of one hundred bytes " * 9)
-    done = otel_langsmith("show", "--database", str(path))
-    assert done.returncode == 1
+    done = show("--database", str(path))
+    assert done.exit_code == 1
     assert done.stderr.startswith("Error: ")
     assert "Traceback" not in done.stderr
 
@@ -200,41 +210,84 @@ def test_the_version_is_the_package_version() -> None:
     assert otel_langsmith("--version").stdout == f"otel-langsmith, version {__version__}\n"
 
 
-def _without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The console script where the package cannot be imported."""
-    program = (
-        f"import sys; sys.modules[{package!r}] = None; sys.argv = ['x', *{arguments!r}]; "
-        "from otel_langsmith.cli import main; main()"
+LACKING = """
+import contextlib, io, json, sys
+from otel_langsmith.cli import main
+
+def lacking(package, *arguments):
+    sys.modules[package] = None
+    sys.argv = ["x", *arguments]
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        with contextlib.redirect_stderr(io.StringIO()) as err:
+            try:
+                main()
+            except SystemExit as left:
+                text = isinstance(left.code, str)
+                said = err.getvalue() + (left.code + "\\n" if text else "")
+                return 1 if text else left.code, out.getvalue(), said
+            finally:
+                del sys.modules[package]
+
+asked = json.load(sys.stdin)
+print(json.dumps({package: lacking(package, *arguments) for package, arguments in asked}))
+"""
+"""What the console script does without a package: one after the other is hidden."""
+
+LOCAL = ["click", "rich", "starlette", "uvicorn"]
+DEMO = ["flask", "openai", "opentelemetry.instrumentation.requests"]
+
+
+@pytest.fixture(scope="module")
+def ends() -> dict[str, tuple[int, str, str]]:
+    """Exit code and what is said on either stream, by the package that is missing."""
+    pytest.importorskip("click")
+    asked = [*((name, ["--version"]) for name in LOCAL), *((name, ["demo"]) for name in DEMO)]
+    done = subprocess.run(
+        [sys.executable, "-c", LACKING],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
-    command = [sys.executable, "-c", program]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, tuple[int, str, str]] = json.loads(done.stdout)
+    return found
 
 
-@pytest.mark.parametrize("package", ["click", "rich", "starlette", "uvicorn"])
-def test_without_the_extra_the_script_says_what_to_install(package: str) -> None:
-    done = _without(package, "--version")
-    assert (done.returncode, done.stdout) == (1, "")
+@pytest.mark.parametrize("package", LOCAL)
+def test_without_the_extra_the_script_says_what_to_install(
+    ends: dict[str, tuple[int, str, str]], package: str
+) -> None:
+    code, printed, said = ends[package]
+    assert (code, printed) == (1, "")
     assert re.fullmatch(
         rf"otel-langsmith needs {package}\S*, which is not installed: "
         r'pip install "otel-langsmith\[local\]"\n',
-        done.stderr,
+        said,
     )
 
 
-@pytest.mark.parametrize("package", ["flask", "openai", "opentelemetry.instrumentation.requests"])
-def test_without_its_extra_the_demo_says_what_to_install(package: str) -> None:
+@pytest.mark.parametrize("package", DEMO)
+def test_without_its_extra_the_demo_says_what_to_install(
+    ends: dict[str, tuple[int, str, str]], package: str
+) -> None:
     pytest.importorskip("opentelemetry.instrumentation.flask")
-    pytest.importorskip("click")
-    done = _without(package, "demo")
-    assert (done.returncode, done.stdout) == (1, "")
+    code, printed, said = ends[package]
+    assert (code, printed) == (1, "")
     assert re.fullmatch(
         rf"Error: the demo needs {package}\S*, which is not installed: "
         r'pip install "otel-langsmith\[demo\]"\n',
-        done.stderr,
+        said,
     )
 
 
 def test_a_bug_of_ours_is_not_mistaken_for_a_missing_package() -> None:
-    done = _without("otel_langsmith.commands")
+    program = (
+        "import sys; sys.modules['otel_langsmith.commands'] = None; "
+        "from otel_langsmith.cli import main; main()"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" in done.stderr
     assert "pip install" not in done.stderr

@@ -297,6 +297,7 @@ def test_what_is_installed_here_is_read() -> None:
     assert found.info is None
 
 
+@pytest.mark.programs
 def test_in_a_process_of_its_own(langsmith: Receiver) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "otel_langsmith.cli", "doctor"],

@@ -51,10 +51,10 @@ def test_every_capture_is_accepted_whole(path: Path, server: Receiver) -> None:
     ledger = exporter.ledger()
     assert (ledger.delivered, ledger.lost) == (len(spans), 0)
     assert "untranslated" not in ledger.noted
-    stored = {run.id: run for run in server.store.runs()}
     here = {run_id_of(s.context.span_id) for s in spans}
     for one in spans:
-        run = stored[run_id_of(one.context.span_id)]
+        run = server.store.run(run_id_of(one.context.span_id))
+        assert run
         parent = run_id_of(one.parent.span_id) if one.parent else None
         if one.parent is None or parent not in here:
             assert run.parent_run_id is None
@@ -64,6 +64,7 @@ def test_every_capture_is_accepted_whole(path: Path, server: Receiver) -> None:
             assert run.parent_run_id == parent
 
 
+@pytest.mark.large
 def test_ten_thousand_spans_through_the_batch_processor(receiver: Receiver) -> None:
     exporter = exporter_to(receiver)
     provider = TracerProvider()

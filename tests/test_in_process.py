@@ -1,15 +1,26 @@
 """LangSmith's SDK and OpenTelemetry in one process: `@traceable` functions and spans nest.
 
-Both keep global state, so each program is a process of its own.
+Both keep global state, so the programs are processes of their own.
 """
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import INVALID_SPAN, Tracer
-from support.interop import OURS, PROJECT, ROOT, above, environ, one_tree, python, run
+from support.interop import (
+    OURS,
+    PROJECT,
+    ROOT,
+    Neighbours,
+    above,
+    environ,
+    one_tree,
+    python,
+    run,
+)
 
 from otel_langsmith import LangSmithSpanProcessor, run_id
 from otel_langsmith.identity import run_id_of
@@ -90,10 +101,29 @@ with root(), under_the_span():
 }
 
 
+EACH_WHEN_TOLD = (
+    BOTH
+    + f"""
+for name in map(str.strip, sys.stdin):
+    exec({PROGRAMS!r}[name])
+    assert provider.force_flush()
+    langsmith.run_trees.get_cached_client().flush()
+    print("done", flush=True)
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[Neighbours]:
+    with Receiver(requests_per_minute=1_000_000) as receiver, ExitStack() as stack:
+        yield Neighbours(receiver, stack)
+
+
+@pytest.mark.programs
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_spans_and_runs_nest_in_both_directions(receiver: Receiver, program: str) -> None:
-    run(python(BOTH + PROGRAMS[program] + SENT), environ(receiver))
-    runs = one_tree(receiver, ["root", "outer", "span", "innermost"])
+def test_spans_and_runs_nest_in_both_directions(both: Neighbours, program: str) -> None:
+    both.client(EACH_WHEN_TOLD)(program)
+    runs = both.one_tree(["root", "outer", "span", "innermost"])
     assert [above(runs, name) for name in ("outer", "span", "innermost")] == [
         "root",
         "outer",
@@ -101,6 +131,7 @@ def test_spans_and_runs_nest_in_both_directions(receiver: Receiver, program: str
     ]
 
 
+@pytest.mark.programs
 def test_the_readmes_words_nest_as_it_says(receiver: Receiver) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(from langsmith import .*?)```", readme, re.DOTALL)

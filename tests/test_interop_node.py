@@ -65,7 +65,7 @@ def test_a_node_client_calls_our_service(receiver: Receiver, programs: Path) -> 
 
 def test_our_client_calls_a_node_service(receiver: Receiver, programs: Path) -> None:
     with serving(node(programs, "server.mjs"), environ(receiver)) as url:
-        run(python(OUR_CLIENT), environ(receiver, NEXT=url))
+        run(python(OUR_CLIENT), environ(receiver), url)
         runs = one_tree(receiver, ["client", "theirs", "inner"])
     assert [above(runs, name) for name in ("theirs", "inner")] == ["client", "theirs"]
     assert runs["theirs"].metadata["thread_id"] == METADATA["thread_id"]
@@ -77,7 +77,7 @@ def test_ours_then_node_then_ours(receiver: Receiver, programs: Path) -> None:
         hop = stack.enter_context(
             serving(node(programs, "server.mjs"), environ(receiver, NEXT=far))
         )
-        run(python(OUR_CLIENT), environ(receiver, NEXT=hop))
+        run(python(OUR_CLIENT), environ(receiver), hop)
         runs = one_tree(receiver, ["client", "theirs", "inner", "GET /", "ours"])
     assert [above(runs, name) for name in ("theirs", "GET /")] == ["client", "theirs"]
     assert runs["ours"].metadata["OTEL_TRACE_ID"] == runs["client"].metadata["OTEL_TRACE_ID"]

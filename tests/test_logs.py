@@ -181,6 +181,7 @@ assert told == 1
 """
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_has_nothing_of_its_parents() -> None:
     done = subprocess.run(
@@ -259,6 +260,7 @@ assert event.attributes["content"] == "hi"
 """
 
 
+@pytest.mark.programs
 def test_the_global_logger_provider_is_joined_once() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, timeout=60
@@ -276,6 +278,7 @@ with trace.get_tracer("t").start_as_current_span("chat", attributes=attributes):
 """
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(
     find_spec("otel_langsmith.hooks") is None or find_spec("opentelemetry.distro") is None,
     reason="needs the hook and opentelemetry-distro",
@@ -305,6 +308,7 @@ def test_zero_code_joins_logs(receiver: Receiver, tmp_path: Path) -> None:
     assert (run.inputs or {})["messages"][0]["content"][0]["text"] == "hi"
 
 
+@pytest.mark.programs
 @pytest.mark.skipif(find_spec("otel_langsmith.setup") is None, reason="needs configure")
 def test_configure_joins_logs(receiver: Receiver) -> None:
     program = f"""

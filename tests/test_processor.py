@@ -74,6 +74,7 @@ def names(receiver: Receiver) -> list[str]:
     return sorted(run.name for run in receiver.store.runs())
 
 
+@pytest.mark.large
 def test_ten_thousand_spans_deep_and_wide_arrive_as_they_were(receiver: Receiver) -> None:
     """Parents end before, between and after their children."""
     processor, tracer = tracing(receiver.url, max_queue_size=20_000)
@@ -196,6 +197,7 @@ def test_parent_and_forked_child_each_send_their_own(receiver: Receiver) -> None
     assert all(status in (200, 202) for *_, status, _ in sent)
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_processes_of_multiprocessing_deliver_what_they_flush(
     receiver: Receiver, tmp_path: Path, method: str
@@ -245,6 +247,7 @@ def test_processes_of_multiprocessing_deliver_what_they_flush(
     assert names(receiver) == ["child 0", "child 1", "child 2", "parent"]
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     "body",
     [
@@ -262,6 +265,7 @@ def test_what_ended_is_delivered_at_interpreter_exit(receiver: Receiver, body: s
     assert names(receiver) == ["last"]
 
 
+@pytest.mark.programs
 def test_exit_from_a_black_hole_takes_no_longer_than_the_timeout(black_hole: str) -> None:
     class There:
         url = black_hole

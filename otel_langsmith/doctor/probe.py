@@ -87,15 +87,18 @@ def _installed() -> Mapping[str, Distribution]:
     """What is installed, by name; what lies earlier on the path shadows what lies later."""
     found: dict[str, Distribution] = {}
     for one in distributions():
-        if "Name" in one.metadata and "Version" in one.metadata:  # a broken one lacks them
-            name = _normal(one.metadata["Name"])
-            found.setdefault(name, Distribution(name, one.version, tuple(one.requires or ())))
+        about = one.metadata  # is parsed anew at each look
+        if "Name" in about and "Version" in about:  # a broken one lacks them
+            name = _normal(about["Name"])
+            requires = about.get_all("Requires-Dist") or one.requires or ()
+            found.setdefault(name, Distribution(name, about["Version"], tuple(requires)))
     return found
 
 
 def _plugins() -> Iterator[Plugin]:
+    points = entry_points()  # reads all there are, whatever group is asked for
     for group in _GROUPS:
-        for point in entry_points(group=group):
+        for point in points.select(group=group):
             yield Plugin(group, point.name, _normal(point.dist.name) if point.dist else "")
 
 

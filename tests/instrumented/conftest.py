@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 from support.programs import Traced, trace
@@ -16,3 +17,11 @@ def traced() -> Iterator[Callable[..., Traced]]:
 
     with serving(fake_model.app) as model_url:
         yield cache(lambda program, **settings: trace(program, model_url, settings))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test here has a program run."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.programs)

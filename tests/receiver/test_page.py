@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import requests
 from requests_of import START, child, root, send_batch, send_json
 
@@ -107,6 +108,7 @@ def test_small_images_are_shown_and_other_files_only_named(shared: Receiver) -> 
     assert "drawing" in page
 
 
+@pytest.mark.large
 def test_a_chain_a_thousand_deep_is_shown(shared: Receiver) -> None:
     runs = [root()]
     while len(runs) < 1000:
@@ -120,6 +122,7 @@ def test_a_chain_a_thousand_deep_is_shown(shared: Receiver) -> None:
     assert "depth 999" in get(shared, f"/traces/{runs[0]['id']}?skip=500").text
 
 
+@pytest.mark.large
 def test_ten_thousand_runs_are_shown_in_portions(receiver: Receiver) -> None:
     top = root()
     keep(receiver.store, top, *[child(top, offset_ms=n) for n in range(9_999)])

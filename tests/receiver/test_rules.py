@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from requests_of import BOUNDARY, body_of, part
+from support.properties import examples
 
 from otel_langsmith.receiver import dotted_order, ingest, instants
 from otel_langsmith.receiver.inflate import inflate
@@ -69,7 +70,7 @@ def status_of(judge: Callable[..., object], *arguments: object) -> int | None:
     return None
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.dictionaries(fields, values))
 def test_any_run_is_judged_and_never_crashes_the_judge(run: dict[str, Any]) -> None:
     for kind in ("post", "patch"):
@@ -112,7 +113,7 @@ def test_a_derived_order_keeps_the_rules(
     assert dotted_order.parse(order)[-1].run_id == str(run_id)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(values)
 def test_what_json_can_hold_is_decoded_unchanged(value: Any) -> None:
     assert decode(json.dumps(value).encode(), "here") == value

@@ -1,6 +1,8 @@
 """Services and clients of both worlds, each a process of its own, and the tree they must make.
 
-Propagator and provider are global, so no two services can share a process.
+Propagator and provider are global, so no two services can share a process. Starting one takes most
+of a second, so each is started once for all tests of a module, and is told whom to call: a service
+by the query (``passing_on``), a client by the lines of its standard input.
 """
 
 import os
@@ -8,9 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -44,7 +48,7 @@ FLASK = (
     OURS
     + """
 import requests
-from flask import Flask
+from flask import Flask, request
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 app = Flask("ours")
@@ -54,7 +58,8 @@ RequestsInstrumentor().instrument()
 @app.get("/")
 def answer():
     with tracer.start_as_current_span("ours"):
-        return requests.get(os.environ["NEXT"], timeout=20).text if "NEXT" in os.environ else "ok"
+        following = request.args.get("next")
+        return requests.get(following, timeout=20).text if following else "ok"
 
 app.run("127.0.0.1", int(os.environ["PORT"]))
 """
@@ -86,10 +91,13 @@ import requests
 from opentelemetry.propagate import inject
 attributes = {{"langsmith.trace.session_name": {PROJECT!r},
               "langsmith.metadata.thread_id": {METADATA["thread_id"]!r}}}
-with tracer.start_as_current_span("client", attributes=attributes):
-    headers = {{}}
-    inject(headers)
-    assert requests.get(os.environ["NEXT"], headers=headers, timeout=20).text == "ok"
+for url in map(str.strip, sys.stdin):
+    with tracer.start_as_current_span("client", attributes=attributes):
+        headers = {{}}
+        inject(headers)
+        assert requests.get(url, headers=headers, timeout=20).text == "ok"
+    assert provider.force_flush()
+    print("done", flush=True)
 provider.shutdown()
 """
 )
@@ -133,6 +141,63 @@ def serving(command: Sequence[str], environment: dict[str, str]) -> Iterator[str
         process.wait(20)
 
 
+def passing_on(service: str, following: str) -> str:
+    """The address by which ``service`` calls ``following``."""
+    return f"{service}?{urlencode({'next': following})}"
+
+
+@contextmanager
+def calling(command: Sequence[str], environment: dict[str, str]) -> Iterator[Callable[[str], None]]:
+    """Has a client call an address, and wait until what came of it is delivered."""
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        answers, lines = process.stdout, process.stdin
+
+        def call(url: str) -> None:
+            lines.write(f"{url}\n")
+            lines.flush()
+            assert answers.readline() == "done\n", "what went wrong is on standard error"
+
+        yield call
+        lines.close()
+        assert process.wait(20) == 0
+
+
+class Neighbours:
+    """Services and clients that all report to one LangSmith, each started when first asked for."""
+
+    def __init__(self, receiver: Receiver, stack: ExitStack) -> None:
+        self._receiver = receiver
+        self._stack = stack
+        self._started: dict[tuple[str, ...], Any] = {}
+        self._seen = 0
+
+    def service(self, source: str, **variables: str) -> str:
+        """The address of a service in Python."""
+        return str(self._once(serving, source, variables))
+
+    def client(self, source: str) -> Callable[[str], None]:
+        """What has a client in Python call an address."""
+        found: Callable[[str], None] = self._once(calling, source, {})
+        return found
+
+    def one_tree(self, names: list[str]) -> dict[str, StoredRun]:
+        """The runs since the last tree, by name, once it holds that they are a tree."""
+        found = one_tree(self._receiver, names, self._seen)
+        self._seen += len(found)
+        return found
+
+    def _once(self, start: Any, source: str, variables: dict[str, str]) -> Any:
+        key = (source, *variables.values())
+        if key not in self._started:
+            environment = environ(self._receiver, **variables)
+            self._started[key] = self._stack.enter_context(start(python(source), environment))
+        return self._started[key]
+
+
 def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
@@ -144,10 +209,11 @@ def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
     pytest.fail("the service did not listen in time")
 
 
-def run(command: Sequence[str], environment: dict[str, str]) -> None:
+def run(command: Sequence[str], environment: dict[str, str], told: str = "") -> None:
     done = subprocess.run(
         command,
         env=environment,
+        input=told,
         capture_output=True,
         text=True,
         timeout=60,
@@ -156,12 +222,12 @@ def run(command: Sequence[str], environment: dict[str, str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def one_tree(receiver: Receiver, names: list[str]) -> dict[str, StoredRun]:
-    """The runs by name, once it holds that they are one tree in one project."""
-    assert receiver.store.wait_for(len(names), timeout_s=20, ended=True), [
+def one_tree(receiver: Receiver, names: list[str], seen: int = 0) -> dict[str, StoredRun]:
+    """The runs after those ``seen``, by name, once it holds that they are a tree in one project."""
+    assert receiver.store.wait_for(seen + len(names), timeout_s=20, ended=True), [
         (run.name, run.end_time) for run in receiver.store.runs()
     ]
-    runs = receiver.store.runs()
+    runs = receiver.store.runs()[seen:]
     assert sorted(run.name for run in runs) == sorted(names)
     by_id = {run.id: run for run in runs}
     (top,) = [run for run in runs if run.parent_run_id is None]

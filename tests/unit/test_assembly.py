@@ -4,9 +4,10 @@ import random
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan
+from support.properties import examples
 from support.spans import SECOND, START, context, span
 
 from otel_langsmith.assembly import ORPHANED, Assembly, Bounds, Placed
@@ -53,7 +54,7 @@ def spans_of(tree: list[tuple[int, int | None, int]], *, shared: bool) -> list[R
 
 
 @given(st.integers(0, 2**32), st.integers(1, 120), st.integers(1, 30), st.booleans())
-@settings(max_examples=150)
+@examples(150)
 def test_any_order_and_any_batching_give_the_same_tree(
     seed: int, nodes: int, batch: int, shared: bool
 ) -> None:
@@ -73,6 +74,7 @@ def test_any_order_and_any_batching_give_the_same_tree(
     assert all(position[parent] < position[own] for own, parent, _ in tree if parent is not None)
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("reverse", [False, True])
 def test_ten_thousand_spans_in_any_order(reverse: bool) -> None:
     tree = tree_of(7, 10_000)

@@ -14,12 +14,13 @@ from urllib.parse import quote
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langsmith import RunTree, agent_address
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.trace import TraceState
+from support.properties import examples
 
 from otel_langsmith.headers import (
     MAX_BAGGAGE_BYTES,
@@ -461,13 +462,19 @@ def answered(text: str) -> None:
 
 
 @given(hostile)
-@settings(max_examples=400)
+@examples(400)
 def test_any_text_is_answered(text: str) -> None:
     answered(text)
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(20_000, marks=pytest.mark.large),
+        pytest.param(1_000_000, marks=pytest.mark.slow),
+    ],
+)
 def test_that_many_hostile_texts_are_answered(count: int) -> None:
     dice = random.Random(20260102)
     for _ in range(count):
@@ -475,14 +482,14 @@ def test_that_many_hostile_texts_are_answered(count: int) -> None:
 
 
 @given(hostile, baggages)
-@settings(max_examples=150)
+@examples(150)
 def test_merging_twice_changes_nothing(existing: str, ours: LangSmithBaggage) -> None:
     once = merge_baggage(existing, ours)
     assert merge_baggage(once, ours) == once
 
 
 @given(st.lists(st.sampled_from(["k=", "ü", "v" * 999, ",", "langsmith-tags="])), baggages)
-@settings(max_examples=80)
+@examples(80)
 def test_merging_twice_changes_nothing_when_room_is_short(
     existing: list[str], ours: LangSmithBaggage
 ) -> None:
@@ -492,7 +499,7 @@ def test_merging_twice_changes_nothing_when_room_is_short(
 
 
 @given(baggages)
-@settings(max_examples=120)
+@examples(120)
 def test_what_is_written_is_read_by_us_and_by_langsmith_alike(ours: LangSmithBaggage) -> None:
     header = merge_baggage("flag", ours)
     read, faults = parse_baggage(header)
@@ -507,7 +514,7 @@ def test_what_is_written_is_read_by_us_and_by_langsmith_alike(ours: LangSmithBag
 
 
 @given(names.filter(lambda text: text.strip()), st.dictionaries(texts, texts, max_size=4))
-@settings(max_examples=80)
+@examples(80)
 def test_what_langsmith_writes_is_read(project: str, metadata: dict[str, str]) -> None:
     printable = {k: v for k, v in metadata.items() if (k + v).isprintable()}
     said = Baggage(project, (), printable)
@@ -537,7 +544,7 @@ segments = st.lists(
 
 
 @given(segments, st.none() | names)
-@settings(max_examples=150)
+@examples(150)
 def test_a_state_holds_the_eldest_ancestors_exactly(
     made: list[tuple[str, str]], project: str | None
 ) -> None:
@@ -622,7 +629,7 @@ def test_a_state_that_we_did_not_write_is_none(value: str) -> None:
 
 
 @given(st.integers(0, len(STATE) - 1), st.characters())
-@settings(max_examples=150)
+@examples(150)
 def test_a_damaged_state_is_none_or_a_valid_dotted_order(at: int, damage: str) -> None:
     unpacked = unpack_state(STATE[:at] + damage + STATE[at + 1 :])
     assert unpacked is None or parse_dotted_order(unpacked[0]) is not None
@@ -636,7 +643,7 @@ def test_no_state_is_made_of_what_is_no_dotted_order() -> None:
 
 
 @given(st.integers(1, 2**128 - 1))
-@settings(max_examples=100)
+@examples(100)
 def test_a_uuid_is_a_trace_id(trace_id: int) -> None:
     assert trace_id_of(str(UUID(int=trace_id))) == trace_id
     assert trace_id_of(f"{trace_id:032X}") == trace_id

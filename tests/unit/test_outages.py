@@ -9,9 +9,10 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.delivery import ManualClock
+from support.properties import examples
 
 from otel_langsmith.delivery.ledger import Book
 from otel_langsmith.delivery.sender import Sender
@@ -84,7 +85,7 @@ def encoded(number: int) -> EncodedRun:
 
 
 @given(scripts, rounds, st.sets(st.integers(1, 40), max_size=2))
-@settings(max_examples=150)
+@examples(150)
 def test_whatever_the_network_does_all_arrives_once_it_heals(
     script: list[tuple[str | int, float]], rounds: list[tuple[int, float]], bad: set[int]
 ) -> None:

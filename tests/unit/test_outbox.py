@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support.delivery import ManualClock
+from support.properties import examples
 from support.spools import RudeFolder, record, run_id, spool_in, will
 
 from otel_langsmith.delivery.dead_letters import read_letter
@@ -354,7 +354,7 @@ STEP = st.one_of(
     poison=st.sets(st.integers(0, 40), max_size=3),
     limits=st.sampled_from([{}, {"max_batch_runs": 2}, {"max_backlog_bytes": 700}]),
 )
-@hypothesis_settings(max_examples=60)
+@examples(60)
 def test_whatever_happens_the_ledger_balances_and_every_run_is_there_once(
     steps: list[tuple[str, Any]], poison: set[int], limits: dict[str, int]
 ) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.delivery import ManualClock
+from support.properties import examples
 
 from otel_langsmith.delivery.ledger import Book
 from otel_langsmith.delivery.sender import Sender
@@ -155,7 +156,7 @@ steps = st.lists(st.tuples(st.booleans(), st.integers(1, 6)), min_size=1, max_si
 
 
 @given(mishaps, steps, st.booleans(), st.integers(1, 4))
-@settings(max_examples=300)
+@examples(300)
 def test_whatever_is_not_heard_every_run_ends_up_whole(
     mishaps: list[str], steps: list[tuple[bool, int]], alone: bool, max_batch_runs: int
 ) -> None:

@@ -989,6 +989,7 @@ def fresh(source: str, **environ: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.programs
 def test_it_imports_nothing_that_may_be_half_imported() -> None:
     """It is loaded by ``opentelemetry.propagate`` itself, before anything else of the package."""
     source = """
@@ -1006,6 +1007,7 @@ print(sorted(wrong & set(sys.modules)))
     assert fresh(source.replace("PATH", repr(PACKAGE))).strip() == "[]"
 
 
+@pytest.mark.programs
 def test_with_the_package_around_it_no_trap_snaps_either() -> None:
     source = """
 import sys
@@ -1016,6 +1018,7 @@ print(sorted(wrong & set(sys.modules)))
     assert fresh(source).strip() == "[]"
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("names", ["langsmith", "tracecontext,baggage,langsmith"])
 def test_opentelemetry_finds_it_by_name(names: str, tmp_path: Path) -> None:
     info = tmp_path / "found-1.0.dist-info"

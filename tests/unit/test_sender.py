@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.delivery import ManualClock, ScriptedTransport
+from support.properties import examples
 
 from otel_langsmith.delivery.ledger import Book, Ledger
 from otel_langsmith.delivery.sender import Sender
@@ -218,7 +219,7 @@ def test_what_nobody_put_right_is_counted_by_its_cause() -> None:
 
 
 @given(st.sets(st.integers(1, 100), max_size=3))
-@settings(max_examples=25)
+@examples(25)
 def test_poisoned_runs_cost_no_other_and_few_requests(poisoned: set[int]) -> None:
     bench = Bench([OK])
 
@@ -234,7 +235,7 @@ def test_poisoned_runs_cost_no_other_and_few_requests(poisoned: set[int]) -> Non
 
 
 @given(st.sets(st.integers(1, 100), min_size=1, max_size=5), st.booleans())
-@settings(max_examples=25)
+@examples(25)
 def test_an_error_that_names_the_run_is_believed_until_it_lies(
     poisoned: set[int], lies: bool
 ) -> None:
@@ -253,7 +254,7 @@ def test_an_error_that_names_the_run_is_believed_until_it_lies(
 
 
 @given(st.integers(1, 100), st.booleans())
-@settings(max_examples=25)
+@examples(25)
 def test_a_run_too_large_is_found_and_cut(large: int, hopeless: bool) -> None:
     """2·log2 n + 3 requests at the most, be it cut or refused for good."""
     bench = Bench([OK])

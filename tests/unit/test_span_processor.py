@@ -159,6 +159,7 @@ def test_whatever_is_left_out_each_run_hangs_under_its_nearest_kept_ancestor(
         assert place.notes == ()
 
 
+@pytest.mark.large
 def test_ten_thousand_live_ancestors_are_climbed() -> None:
     provider = TracerProvider(shutdown_on_exit=False)
     tracker = Tracker(selector("genai"))

@@ -6,9 +6,10 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event
+from support.properties import examples
 
 from otel_langsmith.conventions import (
     BLANK,
@@ -93,7 +94,7 @@ spans = st.dictionaries(names, values, max_size=12)
 
 
 @given(spans)
-@settings(max_examples=400)
+@examples(400)
 def test_every_attribute_ends_in_one_place(attributes: dict[str, Any]) -> None:
     """What is left is the very object it was; what is gone is in a field or was content."""
     reading = TABLE.read("scope", dict(attributes))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
+from support.properties import examples
 from support.spans import span as hand_made
 
 from otel_langsmith import lineage
@@ -478,7 +479,7 @@ keys = st.sampled_from(
     ),
     st.sampled_from(list(StatusCode)),
 )
-@settings(max_examples=300)
+@examples(300)
 def test_nothing_a_span_says_raises(
     attributes: dict[str, Any], events: list[Event], status: StatusCode
 ) -> None:
