@@ -17,7 +17,7 @@ from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.bugs import Bugs
 from otel_langsmith.deferral import deferred, is_loaded
 from otel_langsmith.delivery.books import Books, Consignments, total
-from otel_langsmith.delivery.clock import AT_ONCE, Clock, SystemClock, bounded, politely
+from otel_langsmith.delivery.clock import Clock, SystemClock, bounded, politely
 from otel_langsmith.delivery.lane import open_lanes
 from otel_langsmith.delivery.ledger import SHUT_DOWN
 from otel_langsmith.delivery.routes import Parallel, Straight
@@ -47,9 +47,6 @@ else:
 
 DUPLICATE: Final = "duplicate"
 """The span came before, from another processor: LangSmith takes a run once."""
-
-OPENING_TIMEOUT_S: Final = 5.0
-"""Longest that runs which have ended may wait for one request that shows others."""
 
 _log: Final = logging.getLogger("otel_langsmith")
 
@@ -116,7 +113,7 @@ class Pipeline:
 
     def _opened_route(self) -> Route:
         if self.is_alone:
-            return Straight(self._lanes[0])
+            return Straight(self._lanes[0], self._closing)
         return Parallel(self._lanes, self._closing, self._heed, self._bugs)
 
     def listen(self, settled: Callable[[], object]) -> None:
@@ -207,9 +204,7 @@ class Pipeline:
         """
         if self._undeliverable:
             return 0.0
-        deadline_s = self.clock.now_s() + min(self.settings.timeout, OPENING_TIMEOUT_S)
-        openings = self._admission.openings(live.to_open(), live)
-        verdict = self._route.announce(openings, deadline_s, AT_ONCE)
+        verdict = self._route.show(self._admission.openings(live.to_open(), live))
         wait_s = verdict.after_s if isinstance(verdict, RetryLater) else None
         live.settle(again=wait_s is not None)
         return wait_s or 0.0
@@ -236,7 +231,7 @@ class Pipeline:
         with self._lock:
             overdue = [] if self._closed else self._assembled(())
         clear = self._finished.is_set() or self._deliver(overdue, deadline_s)
-        clear = clear or self._route.drain(deadline_s, self._closing)
+        clear = clear or self._route.drain(deadline_s)
         idle = clear and self._books.wait_idle(deadline_s, self.clock)
         ledger = self._books.read()
         missing, self._missing_at_flush = ledger.missing - self._missing_at_flush, ledger.missing
@@ -325,9 +320,7 @@ class Pipeline:
                 runs: Iterable[EncodedRun] = self._admission.ends(placed, consignments)
                 if live is not None:
                     runs = chain(self._admission.ancestors(placed, live), runs)
-                clear = self._route.deliver(
-                    runs, consignments, deadline_s, self._closing, wait=wait
-                )
+                clear = self._route.deliver(runs, consignments, deadline_s, wait=wait)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the application
             self._bugs.say("a delivery broke off, its spans are counted as lost", error)
             return False

@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
+from otel_langsmith.delivery.clock import AT_ONCE
 from otel_langsmith.delivery.destination import Destination
 from otel_langsmith.delivery.ledger import Book
 from otel_langsmith.delivery.outbox import Outbox, open_storage
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from otel_langsmith.settings import Settings
     from otel_langsmith.wire.batch import Batch, EncodedRun
     from otel_langsmith.wire.reply import Verdict
+OPENING_TIMEOUT_S: Final = 5.0
+"""Longest that runs which have ended may wait for one request that shows others."""
+
 _log: Final = logging.getLogger("otel_langsmith")
 
 
@@ -106,7 +110,12 @@ class Lane:
         """Let the batch wait, in the backlog or on disk, without trying to send it."""
         self._sender.postpone(batch)
 
-    def announce(
+    def show(self, runs: Iterable[EncodedRun]) -> Verdict:
+        """Show runs whose spans are open, in one attempt and unless others wait."""
+        most_s = min(self.settings.timeout, OPENING_TIMEOUT_S)
+        return self._announce(runs, self.clock.now_s() + most_s, AT_ONCE)
+
+    def _announce(
         self, runs: Iterable[EncodedRun], deadline_s: float, interrupt: threading.Event
     ) -> Verdict:
         """Send what is no span that ended, with the patience that is left."""
@@ -128,7 +137,7 @@ class Lane:
         self.drain(deadline_s, never)
         shown = [run for run in closings if run.presence and run.presence.state is not State.ABSENT]
         self.book.note(UNENDED for _ in shown)
-        self.announce(shown, deadline_s, never)
+        self._announce(shown, deadline_s, never)
 
     def insist(self) -> None:
         """Ask once more, however lately LangSmith asked for patience: this is the last chance."""

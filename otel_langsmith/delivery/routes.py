@@ -6,7 +6,7 @@ import math
 import threading
 from typing import TYPE_CHECKING, Final, Protocol
 
-from otel_langsmith.delivery.clock import AT_ONCE, bounded
+from otel_langsmith.delivery.clock import bounded
 from otel_langsmith.delivery.worker import Worker
 from otel_langsmith.wire.batch import AMPLE, batches
 from otel_langsmith.wire.reply import Accepted, RetryLater
@@ -32,7 +32,6 @@ class Route(Protocol):
         runs: Iterable[EncodedRun],
         consignments: Consignments,
         deadline_s: float,
-        interrupt: threading.Event,
         *,
         wait: bool,
     ) -> bool:
@@ -41,12 +40,10 @@ class Route(Protocol):
         Without ``wait`` it may return before anything was tried, and cannot tell then.
         """
 
-    def announce(
-        self, runs: Iterable[EncodedRun], deadline_s: float, interrupt: threading.Event
-    ) -> Verdict:
-        """Send runs that no ledger waits for; `RetryLater` if nobody takes them now."""
+    def show(self, runs: Iterable[EncodedRun]) -> Verdict:
+        """Show runs whose spans are open; `RetryLater` if nobody takes them now."""
 
-    def drain(self, deadline_s: float, interrupt: threading.Event) -> bool:
+    def drain(self, deadline_s: float) -> bool:
         """Whether nothing that was received waits any more, in memory or on disk."""
 
     def finish(
@@ -69,10 +66,16 @@ class Route(Protocol):
 
 
 class Straight:
-    """To one lane, in the thread that brings the runs."""
+    """To one lane, in the thread that brings the runs.
 
-    def __init__(self, lane: Lane) -> None:
+    Args:
+        lane: Where to.
+        interrupt: Once it is set, the lane waits for no other attempt.
+    """
+
+    def __init__(self, lane: Lane, interrupt: threading.Event) -> None:
         self._lane = lane
+        self._interrupt = interrupt
         self._finished = False
 
     def deliver(
@@ -80,27 +83,19 @@ class Straight:
         runs: Iterable[EncodedRun],
         consignments: Consignments,
         deadline_s: float,
-        interrupt: threading.Event,
         *,
         wait: bool,  # noqa: ARG002 - it always does
     ) -> bool:
         """`Lane.deliver`."""
-        (consignment,) = consignments.each
-        try:
-            return self._lane.deliver(self._own(runs), consignment, deadline_s, interrupt)
-        finally:
-            if self._finished:
-                self._lane.abandon()
+        return self._delivered(runs, consignments, deadline_s, self._interrupt)
 
-    def announce(
-        self, runs: Iterable[EncodedRun], deadline_s: float, interrupt: threading.Event
-    ) -> Verdict:
-        """`Lane.announce`."""
-        return self._lane.announce(self._own(runs), deadline_s, interrupt)
+    def show(self, runs: Iterable[EncodedRun]) -> Verdict:
+        """`Lane.show`."""
+        return self._lane.show(self._own(runs))
 
-    def drain(self, deadline_s: float, interrupt: threading.Event) -> bool:
+    def drain(self, deadline_s: float) -> bool:
         """`Lane.drain`."""
-        return self._lane.drain(deadline_s, interrupt)
+        return self._lane.drain(deadline_s, self._interrupt)
 
     def finish(
         self,
@@ -111,7 +106,7 @@ class Straight:
     ) -> None:
         """One after the other."""
         self._lane.insist()
-        self.deliver(runs, consignments, deadline_s, threading.Event(), wait=True)
+        self._delivered(runs, consignments, deadline_s, threading.Event())
         self._lane.finish([*self._own(closings())], deadline_s)
 
     def wake(self) -> None:
@@ -124,6 +119,20 @@ class Straight:
         """`Lane.abandon`."""
         self._finished = True
         self._lane.abandon()
+
+    def _delivered(
+        self,
+        runs: Iterable[EncodedRun],
+        consignments: Consignments,
+        deadline_s: float,
+        interrupt: threading.Event,
+    ) -> bool:
+        (consignment,) = consignments.each
+        try:
+            return self._lane.deliver(self._own(runs), consignment, deadline_s, interrupt)
+        finally:
+            if self._finished:
+                self._lane.abandon()
 
     def _own(self, runs: Iterable[EncodedRun]) -> Iterable[EncodedRun]:
         return map(self._lane.own, runs) if self._lane.readdresses else runs
@@ -160,7 +169,6 @@ class Parallel:
         runs: Iterable[EncodedRun],
         consignments: Consignments,
         deadline_s: float,
-        interrupt: threading.Event,  # noqa: ARG002 - the workers have theirs
         *,
         wait: bool,
     ) -> bool:
@@ -172,12 +180,7 @@ class Parallel:
         asked = self._asked()
         return self._answered(asked, deadline_s) if wait else True
 
-    def announce(
-        self,
-        runs: Iterable[EncodedRun],
-        deadline_s: float,  # noqa: ARG002 - the workers have theirs
-        interrupt: threading.Event,  # noqa: ARG002
-    ) -> Verdict:
+    def show(self, runs: Iterable[EncodedRun]) -> Verdict:
         """Hand them to those lanes that can take them now; the others get them when they end."""
         free = [worker for worker in self._workers if worker.listens]
         if not free:
@@ -187,7 +190,7 @@ class Parallel:
                 worker.show(batch)
         return Accepted()
 
-    def drain(self, deadline_s: float, interrupt: threading.Event) -> bool:  # noqa: ARG002
+    def drain(self, deadline_s: float) -> bool:
         """Every lane at once."""
         asked = self._asked(deadline_s)
         self._wait(lambda: all(w.answered(t) for w, t in asked), deadline_s)
@@ -201,7 +204,7 @@ class Parallel:
         deadline_s: float,
     ) -> None:
         """Every lane at once."""
-        self.deliver(runs, consignments, deadline_s, AT_ONCE, wait=False)
+        self.deliver(runs, consignments, deadline_s, wait=False)
         told = [*closings()]
         for worker in self._workers:
             worker.finish(told, deadline_s)

@@ -8,7 +8,6 @@ from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from otel_langsmith.delivery.clock import AT_ONCE
 from otel_langsmith.delivery.thread import LazyThread
 from otel_langsmith.presence import State
 from otel_langsmith.wire.batch import AMPLE, Batch
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 INBOX_BYTES: Final = 2 * AMPLE
 """What waits for the worker itself; it is shared with other lanes, not copied as a backlog is."""
-
-OPENING_TIMEOUT_S: Final = 5.0
-"""Longest that runs which have ended may wait for one request that shows others."""
 
 PAUSE_S: Final = 1.0
 """Longest between two deliveries when LangSmith takes nothing, or there is a disk to look at."""
@@ -174,7 +170,7 @@ class Worker:
             clear = self._sent(inbox, deadline_s, self._interrupt)
             wanted = [run for run in shown if run.presence and not run.presence.over]
             if wanted:
-                lane.announce(wanted, lane.clock.now_s() + OPENING_TIMEOUT_S, AT_ONCE)
+                lane.show(wanted)
             if until_s > now_s and not clear:
                 clear = lane.drain(until_s, self._interrupt)
         except Exception as error:  # noqa: BLE001 - the lane goes on with the next runs

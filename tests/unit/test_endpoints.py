@@ -167,9 +167,9 @@ def test_langsmiths_sdk_reads_the_same(said: Any, caplog: pytest.LogCaptureFixtu
     told = {
         (
             there["api_url"],
-            there["auth"]["api_key"],
+            (there.get("auth") or there)["api_key"],
             there["project_name"],
-            there["auth"].get("tenant_id", "").lower() or None,
+            (there.get("auth") or there).get("tenant_id", "").lower() or None,
         )
         for there in theirs
     }
