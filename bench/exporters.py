@@ -39,6 +39,9 @@ MOST_SPANS: Final = 2_048
 
 API_KEY: Final = "lsv2_bench"
 
+_PATIENCE_S: Final = 120
+"""For one export: ten are too few under valgrind, on a machine that others use as well."""
+
 
 class LostSpansError(RuntimeError):
     """A contender did not deliver all it was given, so its time means nothing."""
@@ -53,7 +56,11 @@ def prepared(contender: Contender, workload: Workload, spans: int) -> Work:
 def ours(url: str, compression: Literal["none", "gzip", "zstd"] = "none") -> Iterator[Contender]:
     """`LangSmithSpanExporter.export`, and proof that all was delivered."""
     exporter = LangSmithSpanExporter(
-        endpoint=url, api_key=API_KEY, compression=compression, max_trace_runs=10_000_000
+        endpoint=url,
+        api_key=API_KEY,
+        compression=compression,
+        max_trace_runs=10_000_000,
+        timeout=_PATIENCE_S,
     )
 
     def deliver(spans: Spans) -> None:
@@ -68,7 +75,9 @@ def ours(url: str, compression: Literal["none", "gzip", "zstd"] = "none") -> Ite
 @contextmanager
 def otlp(url: str, compression: OTLPCompression | None = None) -> Iterator[Contender]:
     """`opentelemetry-exporter-otlp-proto-http`."""
-    exporter: SpanExporter = OTLPSpanExporter(f"{url}/v1/traces", compression=compression)
+    exporter: SpanExporter = OTLPSpanExporter(
+        f"{url}/v1/traces", timeout=_PATIENCE_S, compression=compression
+    )
     yield lambda spans: partial(_export, exporter, spans)
     exporter.shutdown()
 
