@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import threading
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 from opentelemetry.propagators.composite import CompositePropagator
@@ -173,7 +174,8 @@ def _provider() -> TracerProvider:
 
 def _is_settled(propagator: TextMapPropagator) -> bool:
     """Whether it writes LangSmith's header already, or was told to write none at all."""
-    return TRACE in propagator.fields or not propagator.fields
+    fields: object = propagator.fields  # a set by its type, and yet None in some of other making
+    return isinstance(fields, Collection) and (TRACE in fields or not fields)
 
 
 def _propagate() -> Any:
