@@ -63,15 +63,20 @@ class Outcome:
 
 
 class Fate(NamedTuple):
-    """What LangSmith said of one run; ``settled``: it need not be sent again."""
+    """What LangSmith said of one run; ``settled``: it need not be sent again.
+
+    ``of_run``: a 404 would be about it, and not about the endpoint.
+    """
 
     settled: bool
     reply: Reply
+    of_run: bool = False
 
     @property
     def refused(self) -> bool:
         """Whether the run will never be taken."""
-        return not self.settled and self.reply.status in _OF_THE_RUN
+        missing = self.of_run and self.reply.status == _NOT_FOUND
+        return not self.settled and (missing or self.reply.status in _OF_THE_RUN)
 
     @property
     def orphaned(self) -> bool:
@@ -120,13 +125,15 @@ class Courier:
         if self._failure is not None:
             return [Fate(settled=False, reply=self._failure)] * len(records)
         reply = self._transport.send(self._request(records), self._settings.timeout)
-        verdict = judge(reply, datetime.now(timezone.utc), Sent(runs=len(records)))
+        size, of_run = sum(record.size for record in records), _is_asked_for(records[0])
+        sent = Sent(runs=len(records), size=size, of_run=of_run)
+        verdict = judge(reply, datetime.now(timezone.utc), sent)
         if isinstance(verdict, Split) and len(records) > 1:
             middle = len(records) // 2
             return [*self._sent(records[:middle]), *self._sent(records[middle:])]
         if reply.status == _CONFLICT and records[0].doubtful:
             return self._sent([_as_patch(records[0])])
-        fate = Fate(isinstance(verdict, Accepted), reply)
+        fate = Fate(isinstance(verdict, Accepted), reply, of_run)
         if fate.orphaned and records[0].alone and records[0].place:
             return self._sent([replace(records[0], place={})])
         if not (fate.settled or fate.refused):
@@ -258,6 +265,11 @@ def _place(record: Record) -> JsonObject:
     """What a run sent as plain REST says of its place; an update says the parent alone."""
     parent = record.place.get("parent_run_id")
     return {"parent_run_id": parent} if parent and record.verb == "patch" else record.place
+
+
+def _is_asked_for(record: Record) -> bool:
+    """Whether the run, or its parent, must be there already for the request to be answered."""
+    return record.alone and (record.verb == "patch" or {*record.place} == {"parent_run_id"})
 
 
 def _as_patch(record: Record) -> Record:

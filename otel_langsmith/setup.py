@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 from opentelemetry.sdk.trace import TracerProvider
@@ -184,4 +185,5 @@ def _provider() -> TracerProvider:
 
 def _is_settled(propagator: TextMapPropagator) -> bool:
     """Whether it writes LangSmith's header already, or was told to write none at all."""
-    return crossing.TRACE in propagator.fields or not propagator.fields
+    fields: object = propagator.fields  # a set by its type, and yet None in some of other making
+    return isinstance(fields, Collection) and (crossing.TRACE in fields or not fields)

@@ -98,7 +98,7 @@ def test_what_is_out_of_reach_is_an_outage_too(fault: Fault, host: str) -> None:
         exporter.export([span(1)])
         assert exporter.ledger().queued == 1
         exporter.shutdown(200)
-        assert time.monotonic() - began < TIMEOUT_S + 0.2 + SLOW_MACHINE_S
+        assert time.monotonic() - began < 4 * SLOW_MACHINE_S  # a name server takes its own time
         assert exporter.ledger().lost == 1
 
 

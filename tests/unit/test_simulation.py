@@ -265,6 +265,7 @@ def test_whatever_happens_each_run_is_there_once_and_as_it_ended(
     noted = not any(step == "disk" and fails for step, fails in steps) or len(processes) == 1
     assert all(run.end_time for run in network.store.runs()) or not noted
     check(network.store, processes, gone)
+    network.store.close()
 
 
 @pytest.mark.parametrize("mode", ["multipart", "basic"])
@@ -281,6 +282,7 @@ def test_a_run_that_is_shown_and_whose_end_is_refused_for_good_is_closed(
     assert (run.error, bool(run.end_time)) == (END_REFUSED, True)
     assert process.processor.ledger().dropped == {"http_422": 1}
     heal(network, process)
+    network.store.close()
 
 
 def test_a_parent_that_the_server_forgot_costs_no_child() -> None:
@@ -288,12 +290,14 @@ def test_a_parent_that_the_server_forgot_costs_no_child() -> None:
     network = Network(ManualClock())
     process = Process(network, "processor", {"mode": "basic"})
     lived_by(process, [("start", 0), ("work", ([], []))])
+    network.store.close()
     network.store = Store()
     lived_by(process, [("start", 1), ("end", 1), ("work", ([], []))])
     (child,) = network.store.runs()
     assert child.parent_run_id == str(run_id(process.open[0]))
     assert not process.processor.ledger().missing
     heal(network, process)
+    network.store.close()
 
 
 def heal(network: Network, process: Process) -> None:

@@ -55,7 +55,7 @@ def test_a_span_weighs_about_what_it_takes(
         span.end()
         return span
 
-    assert traced(ended) == pytest.approx(memory_of(ended(1)), rel=0.34)
+    assert 0.6 < traced(ended) / memory_of(ended(1)) < 1.6  # objects differ from Python to Python
 
 
 def noise(number: int) -> EncodedRun:
