@@ -109,8 +109,14 @@ def test_a_slowdown_of_more_than_a_tenth_is_seen(count: int, seen: int) -> None:
     assert len(instructions.slower({"case": count}, {"case": 1_000})) == seen
 
 
+def test_a_difference_of_two_counts_has_the_noise_of_both() -> None:
+    before = {"start and end, no processor": 200_000, "start and end": 1_000}
+    assert instructions.slower({**before, "start and end": 1_300}, before) == []
+    assert len(instructions.slower({**before, "start and end": 1_301}, before)) == 1
+
+
 @needs_valgrind
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_span_costs_no_more_instructions_than_in_the_baseline() -> None:
     kept = instructions.kept()
     if kept.environment != instructions.counted_with():

@@ -11,7 +11,6 @@ import pytest
 from support.processes import environ, needs, run
 from support.rude_server import rude_server
 
-from otel_langsmith.delivery.patience import LAST_S
 from otel_langsmith.exits import FLUSH_S
 from otel_langsmith.receiver import Receiver
 
@@ -106,11 +105,12 @@ def test_sigterm_is_put_off_no_longer_than_it_may() -> None:
         assert time.monotonic() - began < FLUSH_S + 8
 
 
+# Small batches: a second of work between two, as on a busy machine, would be taken for a schedule.
 WIRINGS = (
-    "LangSmithSpanProcessor(timeout=TIMEOUT)",
-    "LangSmithSpanProcessor(timeout=TIMEOUT, spool_dir=SPOOL)",
-    "BatchSpanProcessor(LangSmithSpanExporter(timeout=TIMEOUT))",
-    "BatchSpanProcessor(LangSmithSpanExporter(timeout=TIMEOUT, spool_dir=SPOOL))",
+    "LangSmithSpanProcessor(timeout=TIMEOUT, max_batch_runs=BATCH)",
+    "LangSmithSpanProcessor(timeout=TIMEOUT, max_batch_runs=BATCH, spool_dir=SPOOL)",
+    "BatchSpanProcessor(LangSmithSpanExporter(timeout=TIMEOUT), **SMALL)",
+    "BatchSpanProcessor(LangSmithSpanExporter(timeout=TIMEOUT, spool_dir=SPOOL), **SMALL)",
 )
 
 
@@ -121,31 +121,37 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otel_langsmith import LangSmithSpanExporter, LangSmithSpanProcessor
 
+BATCH = 20
+SMALL = {"max_export_batch_size": BATCH}
 TIMEOUT, SPOOL, *wirings = float(sys.argv[1]), *sys.argv[2:]
+
+def say(pid):
+    os.write(1, f"{pid} {time.time()}\\n".encode())  # at once, for all write to one pipe
+
 ends = [(wiring, last) for wiring in wirings for last in ("", "provider.shutdown()")]
 for wiring, last in ends:
     if os.fork() == 0:
         provider = TracerProvider()
         provider.add_span_processor(eval(wiring))
         tracer = provider.get_tracer("program")
-        for _ in range(2_000):
+        for _ in range(4 * BATCH):
             tracer.start_span("span").end()
-        print(os.getpid(), time.time(), flush=True)
+        say(os.getpid())
         exec(last)
         sys.exit()
 for _ in ends:
     pid, status = os.wait()
     assert status == 0
-    print(pid, time.time(), flush=True)
+    say(pid)
 """
-"""A process for each wiring and end. All print when they begin to end, and their parent when they
+"""A process for each wiring and end. All say when they begin to end, and their parent when they
 have ended."""
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_drain_into_a_black_hole_takes_the_timeout_once(tmp_path: Path) -> None:
     """Four batches wait in OpenTelemetry's queue, each would take the timeout anew."""
-    timeout_s = 3.0
+    timeout_s = 6.0
     command = [sys.executable, "-c", DRAINS, str(timeout_s), os.fspath(tmp_path), *WIRINGS]
     with rude_server([], hangs_up=False) as black_hole:
         done = run(command, environ(black_hole.url))
@@ -155,4 +161,4 @@ def test_a_drain_into_a_black_hole_takes_the_timeout_once(tmp_path: Path) -> Non
         times.setdefault(pid, []).append(float(at))
     took = [ended - began for began, ended in times.values()]
     assert len(took) == 2 * len(WIRINGS)
-    assert max(took) < timeout_s + LAST_S + 4
+    assert max(took) < 3 * timeout_s  # a busy machine may double it; four times would be the bug

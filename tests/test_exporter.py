@@ -80,6 +80,9 @@ def test_ten_thousand_spans_through_the_batch_processor(receiver: Receiver) -> N
         for leaf in range(99):
             tracer.start_span(f"leaf {leaf}").end()
         tracer.start_span("last").end()
+    assert provider.force_flush(
+        100_000
+    )  # a shutdown gives up after 30 s, too few on a busy machine
     provider.shutdown()
     ledger = exporter.ledger()
     assert (ledger.received, ledger.delivered) == (10_100, 10_100)
