@@ -30,6 +30,7 @@ ORDER = (
     "live",
     "conventions.readers",
     "conventions.blocks",
+    "conventions.results",
     "conventions.messages",
     "conventions.tools",
     "conventions.payloads",

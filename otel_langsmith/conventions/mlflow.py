@@ -49,6 +49,13 @@ def request_parameters(value: Any) -> Any:
     return parameters(found) if is_request else UNREADABLE
 
 
+def response_usage(value: Any) -> Any:
+    """The usage in a response of a model's API, if it is one."""
+    found = as_object(value)
+    counted = found.get("usage") if found is not UNREADABLE and "model" in found else None
+    return payloads.usage(counted) if isinstance(counted, dict) else UNREADABLE
+
+
 _ASKED: Final = ("messages", "input", "prompt", "contents")
 _IS: Final = ("mlflow.spanType",)
 _GIVEN: Final = When(given=_IS)
@@ -85,6 +92,13 @@ MLFLOW: Final = Convention(
         attr("params.tools", "mlflow.chat.tools", via=tool_definitions),
         attr("params.response_format", "response_format", via=decoded, when=_GIVEN),
         spread("mlflow.chat.tokenUsage", via=tokens.usage("mlflow.chat.tokenUsage")),
+        # Of embeddings it counts none, but the response does.
+        spread(
+            _OUTPUTS,
+            via=response_usage,
+            keep=True,
+            when=When(given=_IS, unless=("mlflow.chat.tokenUsage",)),
+        ),
         spread(
             "mlflow.llm.cost",
             via=picked(

@@ -54,7 +54,9 @@ FRAMEWORKS: Final = frozenset(
 """Written as the provider by those who do not know whose model they call."""
 
 
-_MAKERS: Final = re.compile(r"(?:\w+/)?(?:(gpt-|o\d|chatgpt)|(claude)|(gemini))", re.IGNORECASE)
+_MAKERS: Final = re.compile(
+    r"(?:\w+/)?(?:(gpt-|o\d|chatgpt|text-embedding-(?:3|ada)-)|(claude)|(gemini))", re.IGNORECASE
+)
 _OF_MAKERS: Final = (None, "openai", "anthropic", "google_genai")
 
 _REASONS: Final = {

@@ -18,7 +18,17 @@ UNREADABLE = ("limits_", "haystack__agent")
 
 MACHINERY = {
     *("__init__", "readers", "fields", "rows", "plan", "flattened", "table", "compose"),
-    *("blocks", "messages", "payloads", "tools", "retrieval", "models", "media", "tokens"),
+    *(
+        "blocks",
+        "results",
+        "messages",
+        "payloads",
+        "tools",
+        "retrieval",
+        "models",
+        "media",
+        "tokens",
+    ),
 }
 """The modules of the package that are no dialect."""
 
