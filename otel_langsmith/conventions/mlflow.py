@@ -23,6 +23,7 @@ from otel_langsmith.conventions.readers import (
 )
 from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, prefix, spread
 from otel_langsmith.conventions.tools import tool_definitions
+from otel_langsmith.credentials import without_secret_members
 
 KINDS: Final = {
     "llm": {"run_type": "llm"},
@@ -47,6 +48,11 @@ def request_parameters(value: Any) -> Any:
     found = as_object(value)
     is_request = found is not UNREADABLE and "model" in found and any(map(found.get, _ASKED))
     return parameters(found) if is_request else UNREADABLE
+
+
+def shown(value: Any) -> Any:
+    """Whatever an argument is; of headers and the like, not the credentials."""
+    return without_secret_members(decoded(value))
 
 
 def response_usage(value: Any) -> Any:
@@ -125,6 +131,6 @@ MLFLOW: Final = Convention(
         ),
         attr("outputs", _OUTPUTS, via=in_json(payloads.conversation), when=LATE),
         # Whatever else is on its spans is JSON, too.
-        prefix("metadata", "", via=decoded, when=When(given=_IS, turn="late")),
+        prefix("metadata", "", via=shown, when=When(given=_IS, turn="late")),
     ),
 )

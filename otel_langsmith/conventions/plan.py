@@ -222,7 +222,7 @@ def _steps_of(row: Row, found: list[str]) -> Iterator[Step]:
     if not found:
         return
     if row.is_grown:
-        home, name = home_of(row.field or "")
+        home, name = home_of(row.field) if row.field else (SEVERAL, "")
         tree = _tree(row, found)
         keys = tuple(found)
         yield Step(tree, row.via, home, name, row.keep, again=False, keys=keys, content=row.content)
