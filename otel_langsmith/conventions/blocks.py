@@ -82,7 +82,14 @@ def _text(part: Part) -> Block | None:
         return None
     if part.get("thought") is True:
         return {"type": "reasoning", "text": json_text(text)}
-    return {"type": "text", "text": text if type(text) is str else json_text(text)}
+    found: Block = {"type": "text", "text": text if type(text) is str else json_text(text)}
+    if len(part) > 2:  # noqa: PLR2004 - beside its type and its words
+        found.update((name, part[name]) for name in _OF_TEXT if part.get(name))
+    return found
+
+
+_OF_TEXT: Final = ("annotations", "citations", "cache_control")
+"""What OpenAI and Anthropic say of a text: where it was found, and that it may be kept."""
 
 
 def _refusal(part: Part) -> Block:

@@ -21,6 +21,8 @@ from otel_langsmith.conventions.readers import (
     as_cost,
     as_count,
     as_float,
+    as_id,
+    as_object,
     as_seconds,
     as_text,
     as_texts,
@@ -89,6 +91,13 @@ def _only_text(message: Mapping[str, Any]) -> Any:
     return content[0].get("text") if len(content) == 1 else None
 
 
+def handed_in(value: Any) -> Any:
+    """What a workflow was started with: an object, which stands as JSON in a user's only text."""
+    made = input_messages(value)
+    only = _only_text(made[0]) if isinstance(made, list) and len(made) == 1 else None
+    return as_object(only)
+
+
 def conversation(value: Any) -> Any:
     """The id of a conversation; that of the last response changes with each (genai.md §2.3)."""
     return UNREADABLE if str(value).startswith("resp_") else as_text(value)
@@ -97,14 +106,15 @@ def conversation(value: Any) -> Any:
 def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
     """What a model was told, in events that are named after who said it.
 
-    The instrumentation of botocore tells a tool's result twice: by itself, and as the user's.
+    The instrumentation of botocore tells a tool's result twice: by itself, and as the user's. Two
+    results that are the same, of calls that nobody names, are two.
     """
     items = [{"role": name.split(".")[1], **_opened(held, "content")} for name, held in told]
     found = messages(items, "user")
     once = [
         message
         for index, message in enumerate(found)
-        if message["role"] != "tool" or message not in found[:index][-1:]
+        if not message.get("tool_call_id") or message not in found[:index][-1:]
     ]
     return once or Thin([])
 
@@ -187,7 +197,7 @@ GEN_AI: Final = Convention(
             "llm.user",
             via=as_text,
         ),
-        attr("metadata.tool_call_id", "gen_ai.tool.call.id", via=as_text),
+        attr("metadata.tool_call_id", "gen_ai.tool.call.id", via=as_id),
         attr(
             "first_token_s",
             "gen_ai.response.time_to_first_chunk",
@@ -298,6 +308,14 @@ GEN_AI: Final = Convention(
             "gen_ai.input.messages",
             via=embedded,
             when=When(runs=("embedding",)),
+        ),
+        attr(
+            "inputs",
+            "gen_ai.input.messages",
+            via=handed_in,
+            when=When(
+                given=("gen_ai.workflow.name",), unless=("gen_ai.agent.name",), runs=("chain",)
+            ),
         ),
         attr("inputs.messages", "gen_ai.input.messages", via=input_messages),
         attr("inputs.query", "gen_ai.retrieval.query.text", "gen_ai.memory.query.text"),

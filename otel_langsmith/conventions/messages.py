@@ -9,10 +9,9 @@ Spec: https://docs.langchain.com/langsmith/log-llm-trace
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from otel_langsmith.conventions.blocks import (
-    RESULT_MEMBERS,
     RESULTS,
     Block,
     Part,
@@ -23,9 +22,7 @@ from otel_langsmith.conventions.blocks import (
     tool_call,
 )
 from otel_langsmith.conventions.readers import Thin, as_raw, first_of, from_json, json_text
-from otel_langsmith.run import Json
-
-Message: TypeAlias = dict[str, Json]
+from otel_langsmith.conventions.results import Message, answered, brought, result, tool_message
 
 _ROLES: Final = {
     "ai": "assistant",
@@ -44,7 +41,10 @@ _CONSTRUCTORS: Final = {
     "ToolMessage": "tool",
     "FunctionMessage": "tool",
 }
-_LANGCHAIN: Final = frozenset(("ai", "human", "system", "tool", "function", "chat"))
+_LANGCHAIN: Final = {
+    **{word: word for word in ("ai", "human", "system", "tool", "function", "chat")},
+    **_CONSTRUCTORS,
+}
 _ITEMS: Final = frozenset(
     (
         "reasoning",
@@ -103,7 +103,7 @@ def messages(items: Iterable[Any], role: str) -> list[Message]:
             found += messages(item, role) if any(map(_is_mapping, item)) else _said(item, role)
         else:
             found += _said(item, role)
-    return _joined(found) if len(found) > 1 else found
+    return answered(_joined(found)) if len(found) > 1 else found
 
 
 def is_message(item: Any) -> bool:
@@ -176,7 +176,7 @@ def _content(parts: Sequence[Any], found: list[Message]) -> list[Block]:
         if kind == "text":  # as most parts are
             if part != _WITHHELD:
                 content.append(block(part))
-        elif (answer := _result(part)) is not None:
+        elif (answer := result(part)) is not None:
             found.append(answer)
         else:
             content.append(block(part))
@@ -191,11 +191,11 @@ def _parts_of(item: Part) -> Any:
     return _told_by_tool(parts) if told_by_tool else parts
 
 
-def _told_by_tool(result: Any) -> Any:
+def _told_by_tool(found: Any) -> Any:
     """A tool's result: parts, or else a text, which is JSON of what was none."""
-    items = result if isinstance(result, (list, tuple)) else (result,)
-    known = all(is_known(item) or _brought(item) is not None for item in items)
-    return result if known or result is None else json_text(result)
+    items = found if isinstance(found, (list, tuple)) else (found,)
+    known = all(is_known(item) or brought(item) is not None for item in items)
+    return found if known or found is None else json_text(found)
 
 
 def _add_item(found: list[Message], item: Part, kind: str, role: str) -> bool:
@@ -224,7 +224,7 @@ def _of_langchain(item: Part) -> Part | None:
         word = name[-1] if isinstance(name, (list, tuple)) and name else None
         role = _CONSTRUCTORS.get(str(word))
     elif isinstance(kind, str) and kind in _LANGCHAIN:
-        role = kind
+        role = _LANGCHAIN[kind]
         inner = inner if isinstance(inner, dict) else item
     else:
         return None
@@ -253,14 +253,28 @@ def _message(item: Part, content: list[Block], role: str) -> Message:
         message["response_metadata"] = {"finish_reason": item["finish_reason"]}
     elif beside:
         _add_members(message, content, item)
-    if len(content) > 1 and content[-1]["type"] == "reasoning" and said == "assistant":
-        message["content"] = _thought_first(content)
+    if len(content) > 1 and said == "assistant":
+        message["content"] = _told_once(_thought_first(content))
     return message
 
 
 def _thought_first(content: list[Block]) -> list[Block]:
     """What was thought stands before what was said, though Traceloop puts it last."""
+    if content[-1]["type"] != "reasoning":
+        return content
     return sorted(content, key=lambda found: found["type"] != "reasoning")
+
+
+def _told_once(content: list[Block]) -> list[Block]:
+    """Without the texts that are the JSON of a call beside them: Anthropic's by LangChain's."""
+    called = [found["id"] for found in content if found["type"] == "tool_call"]
+    return [found for found in content if not _repeats(found, called)] if called else content
+
+
+def _repeats(found: Block, called: Sequence[Any]) -> bool:
+    text = found.get("text") if found["type"] == "text" else None
+    call = from_json(text) if isinstance(text, str) and text[:1] == "{" else None
+    return isinstance(call, dict) and call.get("type") == "tool_use" and call.get("id") in called
 
 
 def _add_members(message: Message, content: list[Block], item: Part) -> None:
@@ -326,41 +340,3 @@ def _belongs(before: Message, message: Message) -> bool:
 def _is_all(kind: str, content: list[Block]) -> bool:
     """By the first and last block: reasoning stands before the text of an item, calls after it."""
     return bool(content) and content[-1]["type"] == content[0]["type"] == kind
-
-
-def _result(part: Any) -> Message | None:
-    brought = _brought(part)
-    return None if brought is None else tool_message(brought)
-
-
-def _brought(part: Any) -> Part | None:
-    """A tool's result, if the part is one."""
-    if not isinstance(part, dict):
-        return None
-    kind = part.get("type")
-    if kind is None:
-        inner = first_of(part, *RESULT_MEMBERS)
-        return inner if isinstance(inner, dict) else None
-    return part if isinstance(kind, str) and kind in RESULTS else None
-
-
-def tool_message(part: Part) -> Message:
-    """A tool's result: ``response`` in OpenTelemetry's schema, ``result`` in its examples."""
-    result = first_of(part, "response", "result", "content", "output")
-    failed = part.get("is_error") is True or part.get("status") == "error"
-    if isinstance(result, dict) and result.keys() == {"type", "value"}:  # as Vercel has it
-        failed = str(result["type"]).startswith("error")
-        result = result["value"]
-    is_blocks = isinstance(result, (list, tuple)) and all(map(is_known, result))
-    message: Message = {
-        "role": "tool",
-        "tool_call_id": first_of(
-            part, "call_id", "id", "tool_use_id", "tool_call_id", "toolUseId", "toolCallId"
-        ),
-        "content": blocks(result if is_blocks or result is None else json_text(result)),
-    }
-    if name := first_of(part, "name", "toolName"):
-        message["name"] = name
-    if failed:
-        message["status"] = "error"
-    return message

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_text, as_texts
 from otel_langsmith.conventions.tools import tool_definitions
+from otel_langsmith.credentials import without_secret_members
 
 PROVIDERS: Final = {
     "openai": "openai",
@@ -54,7 +55,9 @@ FRAMEWORKS: Final = frozenset(
 """Written as the provider by those who do not know whose model they call."""
 
 
-_MAKERS: Final = re.compile(r"(?:\w+/)?(?:(gpt-|o\d|chatgpt)|(claude)|(gemini))", re.IGNORECASE)
+_MAKERS: Final = re.compile(
+    r"(?:\w+/)?(?:(gpt-|o\d|chatgpt|text-embedding-(?:3|ada)-)|(claude)|(gemini))", re.IGNORECASE
+)
 _OF_MAKERS: Final = (None, "openai", "anthropic", "google_genai")
 
 _REASONS: Final = {
@@ -128,14 +131,16 @@ def _plain(reason: str) -> str:
 
 
 def parameters(value: Any) -> Any:
-    """What the model was called with, under the names it has there; messages are not of it."""
+    """What the model was called with, under the names it has there; messages are not of it.
+
+    Nor are the keys and headers that a client is made with.
+    """
     found = as_object(value)
     if found is UNREADABLE:
         return found
+    given = {name: part for name, part in found.items() if name not in _ELSEWHERE and _is_set(part)}
     fields: dict[str, Any] = {
-        f"params.{name}": part
-        for name, part in found.items()
-        if name not in _ELSEWHERE and _is_set(part)
+        f"params.{name}": part for name, part in without_secret_members(given).items()
     }
     if "tools" in found:
         fields["params.tools"] = tool_definitions(found["tools"])

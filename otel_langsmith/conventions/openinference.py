@@ -61,7 +61,13 @@ def flat_outputs(found: Any) -> Any:
 def _flat(found: list[Any], role: str) -> Any:
     items = [_message(item) for item in found]
     made = messages(items, role)
-    return made if any(message["content"] for message in made) else Thin(made)
+    if any(message["content"] for message in made):
+        return made
+    return Thin(made) if any(message.keys() - _BARE for message in made) else UNREADABLE
+
+
+_BARE: Final = frozenset(("role", "content"))
+"""All that there is of an answer that never came."""
 
 
 def stray_calls(found: list[Any]) -> Any:
@@ -182,6 +188,7 @@ def schema(value: Any) -> Any:
 
 
 _LLM: Final = ("llm",)
+_LATE_LLM: Final = When(runs=_LLM, turn="late")
 _EMBEDDING: Final = ("embedding",)
 _RETRIEVER: Final = ("retriever",)
 
@@ -258,6 +265,7 @@ OPENINFERENCE: Final = Convention(
             via=arguments,
             when=When(runs=("llm", "chain", "tool", "retriever", "embedding", "parser")),
         ),
+        attr("inputs.messages", "input.value", via=payloads.asked, when=_LATE_LLM),
         attr("inputs", "input.value", via=payloads.conversation, when=LATE),
         attr(
             "inputs", "tool.parameters", "llm.prompt_template.variables", via=arguments, when=LATE
@@ -280,6 +288,7 @@ OPENINFERENCE: Final = Convention(
         indexed("outputs.documents", "retrieval.documents.", via=flat_documents),
         indexed("outputs.documents", "reranker.output_documents.", via=flat_documents),
         attr("outputs", "output.value", via=retrieval.embedded, when=When(runs=_EMBEDDING)),
+        attr("outputs.messages", "output.value", via=payloads.answered, when=_LATE_LLM),
         attr("outputs", "output.value", via=payloads.conversation, when=LATE),
         # Google's automatic calls come without the prefix of their message (genai.md §2.2).
         indexed("outputs.messages", "message.tool_calls.", via=stray_calls, when=LATE),

@@ -7,8 +7,9 @@ is told by its members; one that cannot be told is unreadable here, and shown as
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from otel_langsmith.conventions.messages import Message, instructions, is_message, messages
+from otel_langsmith.conventions.messages import instructions, is_message, messages
 from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, as_count, first_of, from_json
+from otel_langsmith.conventions.results import Message
 from otel_langsmith.conventions.tools import tool_definitions
 
 REDACTED: Final = "__REDACTED__"
@@ -35,8 +36,10 @@ def answer(value: Any) -> Any:
     found = from_json(value)
     if isinstance(found, (list, tuple)):
         return _choices(found)
-    if not isinstance(found, dict):
-        return UNREADABLE
+    return _answer(found) if isinstance(found, dict) else UNREADABLE
+
+
+def _answer(found: Mapping[str, Any]) -> Any:
     for key, choices in _CHOICES.items():
         inner = found.get(key)
         if isinstance(inner, (list, tuple)) and inner:
@@ -51,9 +54,14 @@ def answer(value: Any) -> Any:
 
 
 def _choices(found: Sequence[Any]) -> Any:
-    """Those of OpenAI without what was around them, or messages as they are."""
+    """Those of OpenAI without what was around them, or messages as they are.
+
+    Or responses, of which OpenAI's agents list the one.
+    """
     if found and all(map(_is_choice, found)):
         return messages(map(_chat_choice, found), "assistant")
+    if len(found) == 1 and _is_response(found[0]):
+        return _answer(found[0])
     return messages(found, "assistant") if any(map(_tells, found)) else UNREADABLE
 
 
@@ -143,7 +151,7 @@ def is_tool(item: Any) -> bool:
 
 def conversation(value: Any) -> Any:
     """What any step took or gave: an object as it is, but with messages as LangSmith has them."""
-    found = from_json(value)
+    found = updated(from_json(value))
     if found == REDACTED:
         return Thin(found)
     if isinstance(found, (list, tuple)):
@@ -157,6 +165,15 @@ def conversation(value: Any) -> Any:
     if isinstance(said, (list, tuple)) and said and all(map(_tells, said)):
         return {**found, "messages": messages(said, "user")}
     return found
+
+
+def updated(found: Any) -> Any:
+    """What a node of LangGraph's changed, if that is all that its one command says."""
+    if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], dict):
+        return found
+    update = found[0].get("update")
+    is_all = "graph" in found[0] and list(filter(None, found[0].values())) == [update]
+    return update if is_all and isinstance(update, dict) else found
 
 
 def usage(found: Mapping[str, Any]) -> dict[str, int]:
@@ -251,6 +268,10 @@ def _google(found: Any) -> Any:
         return found
     reason = first_of(found, "finish_reason", "finishReason")
     return {**found["content"], "finish_reason": reason}
+
+
+def _is_response(item: Any) -> bool:
+    return isinstance(item, dict) and not is_message(item) and not item.keys().isdisjoint(_CHOICES)
 
 
 def _is_choice(item: Any) -> bool:

@@ -88,6 +88,11 @@ def as_text(value: Any) -> Any:
     return value if isinstance(value, str) and value not in _NOTHING else UNREADABLE
 
 
+def as_id(value: Any) -> Any:
+    """A text that says something; one that says there is none is nothing to keep."""
+    return BLANK if isinstance(value, str) and value in _NOTHING else as_text(value)
+
+
 def as_uuid(value: Any) -> Any:
     """A UUID as text."""
     return uuid_text(value) or UNREADABLE

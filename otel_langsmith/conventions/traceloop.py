@@ -151,21 +151,12 @@ _ENDS: Final = frozenset(("output", "outputs"))
 
 def _shown(inner: Any) -> Any:
     """Content with what LangChain serialised as what it holds; messages are read as such."""
-    inner = _updated(inner)
+    inner = payloads.updated(inner)
     if isinstance(inner, dict):
         inner = _held(inner)
         if not is_message(inner):
             inner = {name: _held_all(part) for name, part in inner.items()}
     return payloads.conversation(_held_all(inner))
-
-
-def _updated(inner: Any) -> Any:
-    """What a node of LangGraph's changed, if that is all that its one command says."""
-    if not isinstance(inner, list) or len(inner) != 1 or not isinstance(inner[0], dict):
-        return inner
-    update = inner[0].get("update")
-    is_all = "graph" in inner[0] and list(filter(None, inner[0].values())) == [update]
-    return update if is_all and isinstance(update, dict) else inner
 
 
 def _held_all(part: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.captures import CAPTURES, lineages, load
+from support.captures import lineages, load, named
 
 from otel_langsmith.identity import STAMP_LENGTH
 from otel_langsmith.run import Run
@@ -319,7 +319,7 @@ def test_calls_of_two_owners_are_two_calls(name: str) -> None:
     }.items(),
 )
 def test_captured_calls_count_once(capture: str, winners: list[str]) -> None:
-    spans = load(CAPTURES / f"{capture}.json")
+    spans = load(named(capture))
     runs = [translate(span, line) for span, line in zip(spans, lineages(spans), strict=True)]
     found = [one for _, one in Twice().once((None, one) for one in runs)]
     assert [one.name for one in found if one.run_type in ("llm", "embedding")] == winners
