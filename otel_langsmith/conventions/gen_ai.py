@@ -187,7 +187,13 @@ GEN_AI: Final = Convention(
             "llm.user",
             via=as_text,
         ),
-        attr("metadata.tool_call_id", "gen_ai.tool.call.id", via=as_text),
+        # Not of the call of a model: OpenLIT lists there which tools it called.
+        attr(
+            "metadata.tool_call_id",
+            "gen_ai.tool.call.id",
+            via=as_text,
+            when=When(unless=("gen_ai.request.model",)),
+        ),
         attr(
             "first_token_s",
             "gen_ai.response.time_to_first_chunk",
