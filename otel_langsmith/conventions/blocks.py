@@ -11,7 +11,13 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from otel_langsmith.conventions.readers import first_of, from_json, json_text, nested_json
+from otel_langsmith.conventions.readers import (
+    bytes_of_repr,
+    first_of,
+    from_json,
+    json_text,
+    nested_json,
+)
 from otel_langsmith.run import Json
 
 Block: TypeAlias = dict[str, Json]
@@ -163,6 +169,8 @@ def _data(part: Part, data: Any, modality: str | None = None) -> Block | None:
     """Media by their bytes, in base64 or not; or by the link that stands in their place."""
     if isinstance(data, dict):
         data = _buffer(data)
+    if isinstance(data, str) and data.startswith(("b'", 'b"')):
+        data = bytes_of_repr(data)
     if isinstance(data, bytes):
         data = base64.b64encode(data).decode()
     if not isinstance(data, str):

@@ -32,6 +32,9 @@ _ROLES: Final = {
     "model": "assistant",
     "human": "user",
     "function": "tool",
+    # smolagents tells its memory so.
+    "tool-call": "assistant",
+    "tool-response": "tool",
     # OpenAI renamed `system` for its reasoning models; LangSmith knows only the old word.
     "developer": "system",
 }
@@ -59,7 +62,7 @@ _ITEMS: Final = frozenset(
 )
 """What OpenAI's Responses API puts beside messages, each a part of the assistant's next one."""
 
-_SAYING: Final = ("content", "parts", "tool_calls", "function_call")
+_SAYING: Final = ("content", "parts", "contents", "tool_calls", "function_call")
 """Members of which a message has one; a thing with a type and none of these is a part."""
 
 _WITHHELD: Final = {"type": "text"}
@@ -109,7 +112,11 @@ def is_message(item: Any) -> bool:
 
 def size(made: Sequence[Any]) -> int:
     """How many messages there were before those of one answer were joined, as near as it shows."""
-    return sum(len(item.get("content") or "1") for item in made if isinstance(item, dict))
+    return sum(
+        len(item.get("content") or "1") if item.get("role") == "assistant" else 1
+        for item in made
+        if isinstance(item, dict)
+    )
 
 
 def _read(value: Any, role: str) -> Any:
@@ -179,6 +186,8 @@ def _parts_of(item: Part) -> Any:
     parts = item.get("parts")
     if parts is None:
         parts = item.get("content")
+    if parts is None:
+        parts = item.get("contents")
     told_by_tool = item.get("role") == "tool" and not isinstance(parts, str)
     return _told_by_tool(parts) if told_by_tool else parts
 

@@ -20,8 +20,10 @@ PROVIDERS: Final = {
     "amazon-bedrock": "amazon_bedrock",
     "aws": "amazon_bedrock",
     "aws.bedrock": "amazon_bedrock",
+    "bedrock": "amazon_bedrock",
     "az.ai.inference": "azure",
     "az.ai.openai": "azure",
+    "azure": "azure",
     "azure-openai": "azure",
     "azure.ai.inference": "azure",
     "azure.ai.openai": "azure",
@@ -35,6 +37,22 @@ PROVIDERS: Final = {
     "vertex": "google_vertexai",
     "vertex_ai": "google_vertexai",
     "x_ai": "xai",
+    "xai": "xai",
+    "cerebras": "cerebras",
+    "fireworks": "fireworks",
+    "fireworks_ai": "fireworks",
+    "hugging_face": "huggingface",
+    "huggingface": "huggingface",
+    "ibm.watsonx.ai": "ibm",
+    "moonshot_ai": "moonshot",
+    "nvidia": "nvidia",
+    "ollama": "ollama",
+    "openrouter": "openrouter",
+    "together": "together",
+    "together_ai": "together",
+    "togetherai": "together",
+    "vllm": "vllm",
+    "watsonx": "ibm",
 }
 """To the words of LangChain's integrations, which LangSmith's price table goes by."""
 
@@ -54,7 +72,9 @@ FRAMEWORKS: Final = frozenset(
 """Written as the provider by those who do not know whose model they call."""
 
 
-_MAKERS: Final = re.compile(r"(?:\w+/)?(?:(gpt-|o\d|chatgpt)|(claude)|(gemini))", re.IGNORECASE)
+_MAKERS: Final = re.compile(
+    r"(?:\w+/)?(?:(gpt-|o\d|chatgpt|text-embedding-)|(claude)|(gemini))", re.IGNORECASE
+)
 _OF_MAKERS: Final = (None, "openai", "anthropic", "google_genai")
 
 _REASONS: Final = {
@@ -100,7 +120,10 @@ def error_type(value: Any) -> Any:
 
 
 def maker(model: str) -> str | None:
-    """Whose model this is, by its name alone."""
+    """Whose model this is, by its name alone, which may lead with the provider as LiteLLM's do."""
+    head, slash, _ = model.partition("/")
+    if slash and (named := PROVIDERS.get(head.lower())):
+        return named
     found = _MAKERS.match(model)
     return _OF_MAKERS[found.lastindex or 0] if found else None
 
@@ -133,7 +156,7 @@ def parameters(value: Any) -> Any:
     if found is UNREADABLE:
         return found
     fields: dict[str, Any] = {
-        f"params.{name}": part
+        f"params.{_SPELT.get(name, name)}": part
         for name, part in found.items()
         if name not in _ELSEWHERE and _is_set(part)
     }
@@ -150,9 +173,21 @@ def _is_set(part: Any) -> bool:
     return part is not None and part not in ([], "", "Infinity", "None")
 
 
+_SPELT: Final = {
+    "maxTokens": "max_tokens",
+    "maxOutputTokens": "max_tokens",
+    "maxTokenCount": "max_tokens",
+    "topP": "top_p",
+    "topK": "top_k",
+    "stopSequences": "stop",
+    "frequencyPenalty": "frequency_penalty",
+    "presencePenalty": "presence_penalty",
+}
+"""Parameters in camel case (Bedrock, Google, Vercel) as all others spell them."""
+
 _ELSEWHERE: Final = frozenset(
     (
-        *("contents", "input", "instructions", "messages", "prompt", "system"),
+        *("contents", "input", "inputText", "instructions", "messages", "prompt", "system"),
         "system_instruction",
         *("model", "model_name", "tools", "_type"),
     )

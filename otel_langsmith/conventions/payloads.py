@@ -123,6 +123,8 @@ def _told_by(found: Any, value: Any, role: str) -> Any:
 
 def offered(value: Any) -> Any:
     """The tools in a request, or those that Langfuse puts among its messages."""
+    if isinstance(value, str) and not any(word in value for word in _OFFERED):
+        return UNREADABLE
     found = from_json(value)
     if isinstance(found, dict):
         config = found.get("config")
@@ -133,6 +135,10 @@ def offered(value: Any) -> Any:
     if not isinstance(found, (list, tuple)):
         return UNREADABLE
     return tool_definitions([item["content"] for item in found if is_tool(item)]) or UNREADABLE
+
+
+_OFFERED: Final = ('"tools"', '"functions"', '"function"', '"input_schema"')
+"""Without any of these words a request, which may be long, offers no tools."""
 
 
 def is_tool(item: Any) -> bool:
@@ -218,7 +224,7 @@ def _told(found: Mapping[str, Any]) -> list[Message] | None:
     asked = found.get("input")
     if isinstance(asked, str) or (isinstance(asked, (list, tuple)) and any(map(_tells, asked))):
         return messages((asked,) if isinstance(asked, str) else asked, "user")
-    prompt = first_of(found, "prompt", "prompts")
+    prompt = first_of(found, "prompt", "prompts", "inputText")
     if prompt is not None:
         return messages(prompt if isinstance(prompt, (list, tuple)) else (prompt,), "user")
     return None
