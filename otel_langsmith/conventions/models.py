@@ -82,6 +82,7 @@ _REASONS: Final = {
     "tool_call": "tool_calls",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
+    "complete": "stop",
     "end_turn": "stop",
     "stop_sequence": "stop",
     "stop": "stop",
