@@ -59,6 +59,8 @@ ORDER = (
     "conventions.langfuse",
     "conventions.mlflow",
     "conventions.braintrust",
+    "conventions.langwatch",
+    "conventions.agentops",
     "conventions.crewai",
     "conventions.autogen",
     "conventions.plain",

@@ -8,6 +8,7 @@ decided in `table`.
 
 from typing import Final
 
+from otel_langsmith.conventions.agentops import AGENTOPS
 from otel_langsmith.conventions.anthropic import ANTHROPIC
 from otel_langsmith.conventions.autogen import AUTOGEN
 from otel_langsmith.conventions.braintrust import BRAINTRUST
@@ -17,6 +18,7 @@ from otel_langsmith.conventions.google_adk import GOOGLE_ADK
 from otel_langsmith.conventions.haystack import HAYSTACK
 from otel_langsmith.conventions.langfuse import LANGFUSE
 from otel_langsmith.conventions.langsmith import LANGSMITH
+from otel_langsmith.conventions.langwatch import LANGWATCH
 from otel_langsmith.conventions.litellm import LITELLM
 from otel_langsmith.conventions.logfire import LOGFIRE
 from otel_langsmith.conventions.mcp import MCP
@@ -66,6 +68,8 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGFUSE,
     MLFLOW,
     BRAINTRUST,
+    LANGWATCH,
+    AGENTOPS,
     CREWAI,
     AUTOGEN,
     PLAIN,

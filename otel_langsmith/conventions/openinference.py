@@ -179,19 +179,6 @@ def metadata(value: Any) -> Any:
     return fields
 
 
-def called(value: Any) -> Any:
-    """The arguments of a function that got none but named ones, as smolagents writes its tools'."""
-    found = as_object(value)
-    if found is UNREADABLE or not {"args", "kwargs"} <= found.keys() <= _PYTHON:
-        return UNREADABLE
-    return (
-        found["kwargs"] if not found["args"] and isinstance(found["kwargs"], dict) else UNREADABLE
-    )
-
-
-_PYTHON: Final = frozenset(("args", "kwargs", "sanitize_inputs_outputs"))
-
-
 def schema(value: Any) -> Any:
     """What ``tool.parameters`` is by the spec; many write the arguments of the call instead."""
     found = as_object(value)
@@ -290,7 +277,7 @@ OPENINFERENCE: Final = Convention(
             via=arguments,
             when=When(runs=("llm", "chain", "tool", "retriever", "embedding", "parser")),
         ),
-        attr("inputs", "input.value", via=called, when=When(runs=("tool",), turn="late")),
+        attr("inputs", "input.value", via=payloads.called, when=When(runs=("tool",), turn="late")),
         attr("inputs.messages", "input.value", via=payloads.asked, when=_LATE_LLM),
         attr("inputs", "input.value", via=payloads.conversation, when=LATE),
         # Some have the whole request here, and it nowhere else.

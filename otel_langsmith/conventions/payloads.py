@@ -165,6 +165,20 @@ def conversation(value: Any) -> Any:
     return found
 
 
+def called(value: Any) -> Any:
+    """What a function of Python's was called with: if all of it has names, these.
+
+    Of those that smolagents calls, one tells how, and nothing of the call.
+    """
+    found = from_json(value)
+    if isinstance(found, dict) and {"args", "kwargs"} <= found.keys() <= _PYTHON:
+        return found if found["args"] else found["kwargs"]
+    return conversation(found)
+
+
+_PYTHON: Final = frozenset(("args", "kwargs", "sanitize_inputs_outputs"))
+
+
 def usage(found: Mapping[str, Any]) -> dict[str, int]:
     """The tokens of OpenAI's usage object, old or new, as fields."""
     fields: dict[str, int] = {}

@@ -112,12 +112,10 @@ def given(value: Any) -> Any:
     found = as_object(value)
     if found is UNREADABLE:
         return payloads.conversation(unquoted(value))
-    if found.keys() == {"args", "kwargs"}:
-        return found if found["args"] else found["kwargs"]
     if found.keys() == {"tool_name", "arguments"}:
         return found["arguments"]
     inner = told_callback(value)
-    return payloads.conversation(found) if inner is UNREADABLE else inner
+    return payloads.called(found) if inner is UNREADABLE else inner
 
 
 def gave(value: Any) -> Any:
