@@ -59,6 +59,8 @@ ORDER = (
     "conventions.langfuse",
     "conventions.mlflow",
     "conventions.braintrust",
+    "conventions.genkit",
+    "conventions.laminar",
     "conventions.langwatch",
     "conventions.agentops",
     "conventions.crewai",

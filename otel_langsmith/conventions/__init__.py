@@ -14,8 +14,10 @@ from otel_langsmith.conventions.autogen import AUTOGEN
 from otel_langsmith.conventions.braintrust import BRAINTRUST
 from otel_langsmith.conventions.crewai import CREWAI
 from otel_langsmith.conventions.gen_ai import GEN_AI
+from otel_langsmith.conventions.genkit import GENKIT
 from otel_langsmith.conventions.google_adk import GOOGLE_ADK
 from otel_langsmith.conventions.haystack import HAYSTACK
+from otel_langsmith.conventions.laminar import LAMINAR
 from otel_langsmith.conventions.langfuse import LANGFUSE
 from otel_langsmith.conventions.langsmith import LANGSMITH
 from otel_langsmith.conventions.langwatch import LANGWATCH
@@ -68,6 +70,8 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGFUSE,
     MLFLOW,
     BRAINTRUST,
+    GENKIT,
+    LAMINAR,
     LANGWATCH,
     AGENTOPS,
     CREWAI,

@@ -24,7 +24,7 @@ Block: TypeAlias = dict[str, Json]
 Part: TypeAlias = Mapping[str, Any]
 
 _MEDIA: Final = frozenset(("image", "audio", "video"))
-_MIME: Final = ("mime_type", "media_type", "mimeType", "mediaType")
+_MIME: Final = ("mime_type", "media_type", "mimeType", "mediaType", "contentType")
 _BESIDE: Final = ("transcript", "filename")
 
 RESULTS: Final = frozenset(
@@ -38,7 +38,7 @@ RESULTS: Final = frozenset(
 )
 """Types of parts that are tool messages of their own."""
 
-RESULT_MEMBERS: Final = ("functionResponse", "function_response", "toolResult")
+RESULT_MEMBERS: Final = ("functionResponse", "function_response", "toolResult", "toolResponse")
 """Members that make a part such a one."""
 
 
@@ -132,14 +132,14 @@ def tool_call(part: Part) -> Block:
         given = {}
     return {
         "type": "tool_call",
-        "id": first_of(part, "call_id", "id", "tool_call_id", "toolCallId", "toolUseId"),
+        "id": first_of(part, "call_id", "id", "tool_call_id", "toolCallId", "toolUseId", "ref"),
         "name": first_of(called, "name", "tool_name", "toolName"),
         "args": given if isinstance(given, dict) else {"__raw": given},
     }
 
 
 def _inner_call(part: Part) -> Block | None:
-    inner = first_of(part, "functionCall", "function_call", "toolUse")
+    inner = first_of(part, "functionCall", "function_call", "toolUse", "toolRequest")
     return tool_call(inner) if isinstance(inner, dict) else None
 
 
@@ -271,7 +271,7 @@ def _inline(part: Part) -> Block | None:
 
 
 def _linked(part: Part) -> Block | None:
-    inner = first_of(part, "fileData", "file_data")
+    inner = first_of(part, "fileData", "file_data", "media")
     return _uri(inner) if isinstance(inner, dict) else None
 
 
@@ -340,9 +340,11 @@ _BY_MEMBER: Final[dict[str, Callable[[Part], Block | None]]] = {
     "functionCall": _inner_call,
     "function_call": _inner_call,
     "toolUse": _inner_call,
+    "toolRequest": _inner_call,
     "reasoningContent": _reasoning_content,
     "inlineData": _inline,
     "inline_data": _inline,
+    "media": _linked,
     "fileData": _linked,
     "file_data": _linked,
     "image": _bedrock("image"),

@@ -155,6 +155,7 @@ def _said(item: Any, role: str) -> list[Message]:
 
 def _add(found: list[Message], item: Part, role: str) -> None:
     """A message as it came, after a tool message for each result that it brought."""
+    item = item if "role" in item else _inside(item)
     kind = item.get("type")
     if isinstance(kind, str) and "role" not in item:
         if _add_item(found, item, kind, role):
@@ -180,6 +181,14 @@ def _add(found: list[Message], item: Part, role: str) -> None:
     else:
         content = blocks(parts)
     found.append(_message(item, content, role))
+
+
+def _inside(item: Part) -> Part:
+    """The message in a choice of OpenAI's, or in a candidate of Google's, with why it ended."""
+    inner = item.get("message", item.get("content"))
+    if not isinstance(inner, dict) or inner.keys().isdisjoint(("role", "parts")):
+        return item
+    return {**inner, "finish_reason": first_of(item, "finish_reason", "finishReason")}
 
 
 def _parts_of(item: Part) -> Any:
@@ -347,7 +356,7 @@ def tool_message(part: Part) -> Message:
     message: Message = {
         "role": "tool",
         "tool_call_id": first_of(
-            part, "call_id", "id", "tool_use_id", "tool_call_id", "toolUseId", "toolCallId"
+            part, "call_id", "id", "tool_use_id", "tool_call_id", "toolUseId", "toolCallId", "ref"
         ),
         "content": blocks(result if is_blocks or result is None else json_text(result)),
     }
