@@ -21,6 +21,7 @@ from otel_langsmith.conventions.readers import (
     as_cost,
     as_count,
     as_float,
+    as_object,
     as_seconds,
     as_text,
     as_texts,
@@ -128,10 +129,17 @@ def chosen(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
 
 
 def _opened(held: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """An event's attributes, with the JSON of that one read; a scalar stays the text it is."""
+    """An event's attributes, with the JSON of that one read; a scalar stays the text it is.
+
+    Azure's SDKs have all of an event as the JSON of one attribute.
+    """
+    whole = as_object(held[_WHOLE]) if _WHOLE in held else UNREADABLE
+    if whole is not UNREADABLE:
+        held = {**held, **whole}
     return {**held, name: from_json(held[name])} if name in held else dict(held)
 
 
+_WHOLE: Final = "gen_ai.event.content"
 _SAID: Final = (
     "gen_ai.system.message",
     "gen_ai.user.message",
@@ -177,7 +185,13 @@ GEN_AI: Final = Convention(
         attr("model.response", "gen_ai.response.model", via=as_text),
         attr("metadata.response_id", "gen_ai.response.id", via=as_text),
         attr("metadata.finish_reasons", "gen_ai.response.finish_reasons", via=finish_reasons),
-        attr("metadata.thread_id", "session.id", "gen_ai.conversation.id", via=conversation),
+        attr(
+            "metadata.thread_id",
+            "session.id",
+            "gen_ai.conversation.id",
+            "gen_ai.thread.id",
+            via=conversation,
+        ),
         attr(
             "metadata.user_id",
             "user.id",
