@@ -62,6 +62,7 @@ ORDER = (
     "conventions.genkit",
     "conventions.laminar",
     "conventions.langwatch",
+    "conventions.llama_index",
     "conventions.agentops",
     "conventions.crewai",
     "conventions.autogen",

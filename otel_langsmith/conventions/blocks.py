@@ -24,7 +24,10 @@ Block: TypeAlias = dict[str, Json]
 Part: TypeAlias = Mapping[str, Any]
 
 _MEDIA: Final = frozenset(("image", "audio", "video"))
-_MIME: Final = ("mime_type", "media_type", "mimeType", "mediaType", "contentType")
+_MIME: Final = ("mime_type", "media_type", "mimeType", "mediaType", "contentType", "image_mimetype")
+_KINDS: Final = ("kind", "block_type")
+"""How Pydantic AI, where it saves its parts, and LlamaIndex call the type of one."""
+
 _BESIDE: Final = ("transcript", "filename")
 
 RESULTS: Final = frozenset(
@@ -60,8 +63,7 @@ def block(part: Any) -> Block:
     if not isinstance(part, dict):
         return {"type": "text", "text": json_text(part)}
     kind = part.get("type")
-    if kind is None and isinstance(part.get("kind"), str):  # as Pydantic AI saves its parts
-        kind = part["kind"]
+    if kind is None and isinstance(kind := first_of(part, *_KINDS), str):
         part = {**part, "type": kind}
     convert = _BY_TYPE.get(kind) if isinstance(kind, str) else None
     if convert is None and (kind is None or kind == ""):
@@ -127,7 +129,7 @@ def tool_call(part: Part) -> Block:
     """A tool call, whoever's: the arguments are an object, or ``__raw`` where they are none."""
     function = part.get("function")
     called: Part = function if isinstance(function, dict) else part
-    given = nested_json(first_of(called, "arguments", "args", "input"))
+    given = nested_json(first_of(called, "arguments", "args", "input", "tool_kwargs"))
     if given is None or given == "":
         given = {}
     return {

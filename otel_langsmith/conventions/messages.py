@@ -98,6 +98,8 @@ def messages(items: Iterable[Any], role: str) -> list[Message]:
                 _add(found, item, role)
             else:
                 found.append(spoken)
+        elif is_pair(item):
+            found += _said(item[1], _ROLES.get(item[0], item[0]))
         elif isinstance(item, (list, tuple)):
             found += messages(item, role) if any(map(_is_mapping, item)) else _said(item, role)
         else:
@@ -108,6 +110,19 @@ def messages(items: Iterable[Any], role: str) -> list[Message]:
 def is_message(item: Any) -> bool:
     """Whether this looks like a message: it has a role, or is one of LangChain's."""
     return isinstance(item, dict) and ("role" in item or _of_langchain(item) is not None)
+
+
+def is_pair(item: Any) -> bool:
+    """Whether this is LangChain's short form of a message, such as ``("user", "Hi")``."""
+    return (
+        isinstance(item, (list, tuple))
+        and len(item) == 2  # noqa: PLR2004
+        and all(isinstance(part, str) for part in item)
+        and item[0] in _SHORT
+    )
+
+
+_SHORT: Final = frozenset(("ai", "assistant", "developer", "human", "system", "user"))
 
 
 def size(made: Sequence[Any]) -> int:
@@ -194,9 +209,7 @@ def _inside(item: Part) -> Part:
 def _parts_of(item: Part) -> Any:
     parts = item.get("parts")
     if parts is None:
-        parts = item.get("content")
-    if parts is None:
-        parts = item.get("contents")
+        parts = first_of(item, "content", "contents", "blocks")
     told_by_tool = item.get("role") == "tool" and not isinstance(parts, str)
     return _told_by_tool(parts) if told_by_tool else parts
 

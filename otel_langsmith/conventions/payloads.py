@@ -7,7 +7,7 @@ is told by its members; one that cannot be told is unreadable here, and shown as
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from otel_langsmith.conventions.messages import Message, instructions, is_message, messages
+from otel_langsmith.conventions.messages import Message, instructions, is_message, is_pair, messages
 from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, as_count, first_of, from_json
 from otel_langsmith.conventions.tools import tool_definitions
 
@@ -219,7 +219,7 @@ def _is_cut(text: str) -> bool:
 def _tells(item: Any) -> bool:
     """Whether an item of a list is a message, or a list of them as LangChain batches them."""
     if isinstance(item, (list, tuple)):
-        return bool(item) and all(map(_tells, item))
+        return is_pair(item) or (bool(item) and all(map(_tells, item)))
     return is_message(item) or (isinstance(item, dict) and item.get("type") in _RESPONSES)
 
 

@@ -87,6 +87,8 @@ def _message(item: Any) -> Any:
         return {**item, "role": "assistant", "content": [thought]}
     parts = from_json(content)
     is_parts = isinstance(parts, (list, tuple)) and all(map(_is_part, parts))
+    if content == '""':  # as 0.47 writes LangChain's answers without words
+        content = None
     return {**item, "content": parts if is_parts else content}
 
 
