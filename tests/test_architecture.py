@@ -63,6 +63,7 @@ ORDER = (
     "conventions.laminar",
     "conventions.langwatch",
     "conventions.llama_index",
+    "conventions.livekit",
     "conventions.agentops",
     "conventions.crewai",
     "conventions.autogen",

@@ -22,6 +22,7 @@ from otel_langsmith.conventions.langfuse import LANGFUSE
 from otel_langsmith.conventions.langsmith import LANGSMITH
 from otel_langsmith.conventions.langwatch import LANGWATCH
 from otel_langsmith.conventions.litellm import LITELLM
+from otel_langsmith.conventions.livekit import LIVEKIT
 from otel_langsmith.conventions.llama_index import LLAMA_INDEX
 from otel_langsmith.conventions.logfire import LOGFIRE
 from otel_langsmith.conventions.mcp import MCP
@@ -76,6 +77,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGWATCH,
     AGENTOPS,
     LLAMA_INDEX,
+    LIVEKIT,
     CREWAI,
     AUTOGEN,
     PLAIN,

@@ -39,7 +39,7 @@ from otel_langsmith.conventions.rows import (
     prefix,
     spread,
 )
-from otel_langsmith.conventions.tools import arguments, tool_definitions
+from otel_langsmith.conventions.tools import arguments, result, tool_definitions
 
 _CHAT: Final = {"run_type": "llm", "model.type": "chat"}
 _AGENT: Final = {"run_type": "chain", "name.from": "agent.name"}
@@ -168,6 +168,15 @@ GEN_AI: Final = Convention(
             keep=True,
             when=When(given=("gen_ai.request.model",), turn="late"),
         ),
+        # As servers of models tell of themselves (vLLM, SGLang), who know only what they have.
+        attr(
+            "run_type",
+            "gen_ai.usage.input_tokens",
+            "gen_ai.usage.prompt_tokens",
+            via=constant("llm"),
+            keep=True,
+            when=When(given=("gen_ai.response.model", "gen_ai.request.id"), turn="late"),
+        ),
         # After the operation: OpenLIT lists tool names on chat spans (genai.md §0.6).
         attr(
             "run_type",
@@ -183,7 +192,7 @@ GEN_AI: Final = Convention(
         attr("provider", "gen_ai.system", via=provider, when=LATE),
         attr("model.request", "gen_ai.request.model", via=as_text),
         attr("model.response", "gen_ai.response.model", via=as_text),
-        attr("metadata.response_id", "gen_ai.response.id", via=as_text),
+        attr("metadata.response_id", "gen_ai.response.id", "gen_ai.request.id", via=as_text),
         attr("metadata.finish_reasons", "gen_ai.response.finish_reasons", via=finish_reasons),
         attr(
             "metadata.thread_id",
@@ -212,6 +221,7 @@ GEN_AI: Final = Convention(
             "first_token_s",
             "gen_ai.response.time_to_first_chunk",
             "gen_ai.client.operation.time_to_first_chunk",
+            "gen_ai.latency.time_to_first_token",
             via=as_seconds,
         ),
         attr("first_token_s", "gen_ai.server.time_to_first_token", via=first_token_s),
@@ -225,7 +235,7 @@ GEN_AI: Final = Convention(
         attr("params.presence_penalty", "gen_ai.request.presence_penalty", via=as_float),
         attr("params.seed", "gen_ai.request.seed", "gen_ai.openai.request.seed", via=as_count),
         attr("params.stop", "gen_ai.request.stop_sequences", via=as_texts),
-        attr("params.n", "gen_ai.request.choice.count", via=as_count),
+        attr("params.n", "gen_ai.request.choice.count", "gen_ai.request.n", via=as_count),
         attr(
             "params.stream",
             "gen_ai.request.stream",
@@ -326,7 +336,7 @@ GEN_AI: Final = Convention(
         attr("outputs.messages", "gen_ai.output.messages", via=output_messages),
         attr("outputs.documents", "gen_ai.retrieval.documents", via=documents),
         attr("outputs.records", "gen_ai.memory.records", via=from_json),
-        attr("outputs", "gen_ai.tool.call.result", via=from_json),
+        attr("outputs", "gen_ai.tool.call.result", via=result),
         event("inputs.system", _DETAILS, "gen_ai.system_instructions", via=instructions),
         event("inputs.messages", _DETAILS, "gen_ai.input.messages", via=input_messages),
         event("outputs.messages", _DETAILS, "gen_ai.output.messages", via=output_messages),

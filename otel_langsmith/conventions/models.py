@@ -98,13 +98,41 @@ _REASONS: Final = {
 def provider(value: Any) -> Any:
     """LangSmith's word for a provider, so that it knows the price.
 
-    No framework, and no CamelCase: LangChain's retrievers name the class of the vector store.
+    No framework, no CamelCase (LangChain's retrievers name the class of the vector store), and no
+    host with a port.
     """
     word = as_text(value)
     if word is UNREADABLE or word in FRAMEWORKS:
         return UNREADABLE
     lower = word.lower()
-    return _known(lower) or (lower if lower == word else UNREADABLE)
+    known = _known(lower) or _hosted(lower)
+    return known or (lower if lower == word and ":" not in word else UNREADABLE)
+
+
+def _hosted(word: str) -> str | None:
+    """The provider whose host this is, with or without a port, as LiveKit names them."""
+    host = word.partition(":")[0]
+    return next((maker for end, maker in _HOSTS.items() if host.endswith(end)), None)
+
+
+_HOSTS: Final = {
+    "amazonaws.com": "amazon_bedrock",
+    "aiplatform.googleapis.com": "google_vertexai",
+    "api.anthropic.com": "anthropic",
+    "api.cerebras.ai": "cerebras",
+    "api.cohere.com": "cohere",
+    "api.deepseek.com": "deepseek",
+    "api.fireworks.ai": "fireworks",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral",
+    "api.openai.com": "openai",
+    "api.perplexity.ai": "perplexity",
+    "api.together.xyz": "together",
+    "api.x.ai": "xai",
+    "generativelanguage.googleapis.com": "google_genai",
+    "openai.azure.com": "azure",
+    "openrouter.ai": "openrouter",
+}
 
 
 def _known(word: str) -> str | None:

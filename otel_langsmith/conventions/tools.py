@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from otel_langsmith.conventions.readers import from_json, from_repr, nested_json
+from otel_langsmith.conventions.readers import from_json, from_repr, nested_json, unquoted
 from otel_langsmith.run import Json
 
 _REMEMBERED: Final = 16_384
@@ -28,6 +28,11 @@ def arguments(value: Any) -> Any:
         spelt = from_repr(found)
         return spelt if isinstance(spelt, dict) else found
     return found
+
+
+def result(value: Any) -> Any:
+    """What a tool gave back: an object or a list if there is one; a JSON string is its text."""
+    return from_json(unquoted(value))
 
 
 def tool_definitions(value: Any) -> Any:
