@@ -299,6 +299,8 @@ GEN_AI: Final = Convention(
             "usage.input_token_details.cache_read",
             "gen_ai.usage.cache_read.input_tokens",
             "gen_ai.usage.cache_read_input_tokens",
+            "gen_ai.usage.cached_input_tokens",
+            "gen_ai.usage.input_cached_tokens",
             via=as_count,
         ),
         attr(
