@@ -29,6 +29,9 @@ _ROLES: Final = {
     "model": "assistant",
     "human": "user",
     "function": "tool",
+    # smolagents tells its memory so.
+    "tool-call": "assistant",
+    "tool-response": "tool",
     # OpenAI renamed `system` for its reasoning models; LangSmith knows only the old word.
     "developer": "system",
 }
@@ -59,7 +62,7 @@ _ITEMS: Final = frozenset(
 )
 """What OpenAI's Responses API puts beside messages, each a part of the assistant's next one."""
 
-_SAYING: Final = ("content", "parts", "tool_calls", "function_call")
+_SAYING: Final = ("content", "parts", "contents", "tool_calls", "function_call")
 """Members of which a message has one; a thing with a type and none of these is a part."""
 
 _CONTENT: Final = frozenset(("role", "content", "parts"))
@@ -99,6 +102,8 @@ def messages(items: Iterable[Any], role: str) -> list[Message]:
                 _add(found, item, role)
             else:
                 found.append(spoken)
+        elif is_pair(item):
+            found += _said(item[1], _ROLES.get(item[0], item[0]))
         elif isinstance(item, (list, tuple)):
             found += messages(item, role) if any(map(_is_mapping, item)) else _said(item, role)
         else:
@@ -111,9 +116,26 @@ def is_message(item: Any) -> bool:
     return isinstance(item, dict) and ("role" in item or _of_langchain(item) is not None)
 
 
+def is_pair(item: Any) -> bool:
+    """Whether this is LangChain's short form of a message, such as ``("user", "Hi")``."""
+    return (
+        isinstance(item, (list, tuple))
+        and len(item) == 2  # noqa: PLR2004
+        and all(isinstance(part, str) for part in item)
+        and item[0] in _SHORT
+    )
+
+
+_SHORT: Final = frozenset(("ai", "assistant", "developer", "human", "system", "user"))
+
+
 def size(made: Sequence[Any]) -> int:
     """How many messages there were before those of one answer were joined, as near as it shows."""
-    return sum(len(item.get("content") or "1") for item in made if isinstance(item, dict))
+    return sum(
+        len(item.get("content") or "1") if item.get("role") == "assistant" else 1
+        for item in made
+        if isinstance(item, dict)
+    )
 
 
 def _read(value: Any, role: str) -> Any:
@@ -152,6 +174,7 @@ def _said(item: Any, role: str) -> list[Message]:
 
 def _add(found: list[Message], item: Part, role: str) -> None:
     """A message as it came, after a tool message for each result that it brought."""
+    item = item if "role" in item else _inside(item)
     kind = item.get("type")
     if isinstance(kind, str) and "role" not in item:
         if _add_item(found, item, kind, role):
@@ -183,10 +206,18 @@ def _content(parts: Sequence[Any], found: list[Message]) -> list[Block]:
     return content
 
 
+def _inside(item: Part) -> Part:
+    """The message in a choice of OpenAI's, or in a candidate of Google's, with why it ended."""
+    inner = item.get("message", item.get("content"))
+    if not isinstance(inner, dict) or inner.keys().isdisjoint(("role", "parts")):
+        return item
+    return {**inner, "finish_reason": first_of(item, "finish_reason", "finishReason")}
+
+
 def _parts_of(item: Part) -> Any:
     parts = item.get("parts")
     if parts is None:
-        parts = item.get("content")
+        parts = first_of(item, "content", "contents", "blocks")
     told_by_tool = item.get("role") == "tool" and not isinstance(parts, str)
     return _told_by_tool(parts) if told_by_tool else parts
 

@@ -145,10 +145,14 @@ def tools(found: list[Any]) -> Any:
     for item in found:
         inner = _inner(item, "tool")
         schema = as_object(inner.get("json_schema")) if isinstance(inner, dict) else UNREADABLE
-        if schema is not UNREADABLE and ("name" in schema or "function" in schema):
+        if schema is not UNREADABLE and not _NAMING.isdisjoint(schema):
             inner = schema
         defined.append(inner)
     return tool_definitions(defined)
+
+
+_NAMING: Final = frozenset(("name", "function", "toolSpec"))
+"""Members that make a schema the whole definition of a tool."""
 
 
 def flat_documents(found: list[Any]) -> Any:
@@ -191,6 +195,8 @@ _LLM: Final = ("llm",)
 _LATE_LLM: Final = When(runs=_LLM, turn="late")
 _EMBEDDING: Final = ("embedding",)
 _RETRIEVER: Final = ("retriever",)
+_STRANDS: Final = When(runs=_LLM, scope=("strands.",))
+_LATE_LLM: Final = When(runs=_LLM, turn="late")
 
 OPENINFERENCE: Final = Convention(
     name="openinference",
@@ -206,12 +212,19 @@ OPENINFERENCE: Final = Convention(
         attr("provider", "llm.provider", via=provider),
         attr("provider", "llm.system", via=provider, when=LATE),
         attr("model.request", "llm.request.model_name", via=as_text),
-        spread("llm.invocation_parameters", via=parameters),
+        spread("llm.invocation_parameters", via=parameters, keep=True),
         spread("embedding.invocation_parameters", via=parameters),
         attr("model.request", "embedding.model_name", "reranker.model_name", via=as_text),
         attr("model.response", "llm.response.model_name", "llm.model_name", via=as_text),
         attr("params.top_k", "reranker.top_k", via=as_count),
         indexed("params.tools", "llm.tools.", via=tools),
+        attr(
+            "params.tools",
+            "input.value",
+            via=payloads.offered,
+            keep=True,
+            when=When(given=("llm.model_name",), unless=("llm.tools.",), turn="late"),
+        ),
         attr("metadata.finish_reasons", "llm.finish_reason", via=finish_reasons),
         attr("metadata.tool_call_id", "tool.id", "tool.call_id", "tool_call.id", via=as_text),
         attr("metadata.tool_schema", "tool.parameters", via=schema),
@@ -254,6 +267,12 @@ OPENINFERENCE: Final = Convention(
             via=payloads.request,
             when=When(runs=_LLM, at_least="llm.input_messages."),
         ),
+        attr(
+            "inputs",
+            "input.value",
+            via=payloads.conversation,
+            when=When(runs=("tool",), given=("llm.input_messages.",), turn="early"),
+        ),
         indexed("inputs.messages", "llm.input_messages.", via=flat_inputs),
         indexed("inputs.messages", "llm.prompts.", via=prompted),
         indexed("inputs.input", "embedding.embeddings.", via=texts),
@@ -265,10 +284,26 @@ OPENINFERENCE: Final = Convention(
             via=arguments,
             when=When(runs=("llm", "chain", "tool", "retriever", "embedding", "parser")),
         ),
+        attr("inputs", "input.value", via=payloads.called, when=When(runs=("tool",), turn="late")),
         attr("inputs.messages", "input.value", via=payloads.asked, when=_LATE_LLM),
         attr("inputs", "input.value", via=payloads.conversation, when=LATE),
+        # Some have the whole request here, and it nowhere else.
+        attr(
+            "inputs.messages",
+            "llm.invocation_parameters",
+            via=payloads.request,
+            when=_LATE_LLM,
+        ),
         attr(
             "inputs", "tool.parameters", "llm.prompt_template.variables", via=arguments, when=LATE
+        ),
+        # Strands' processor makes up a response, without the tools that were called.
+        indexed("outputs.messages", "llm.output_messages.", via=flat_outputs, when=_STRANDS),
+        attr(
+            "outputs",
+            "output.value",
+            via=payloads.conversation,
+            when=When(runs=("tool",), given=("llm.output_messages.",), turn="early"),
         ),
         attr(
             "outputs.messages",

@@ -7,7 +7,7 @@ is told by its members; one that cannot be told is unreadable here, and shown as
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from otel_langsmith.conventions.messages import instructions, is_message, messages
+from otel_langsmith.conventions.messages import instructions, is_message, is_pair, messages
 from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, as_count, first_of, from_json
 from otel_langsmith.conventions.results import Message
 from otel_langsmith.conventions.tools import tool_definitions
@@ -131,6 +131,8 @@ def _told_by(found: Any, value: Any, role: str) -> Any:
 
 def offered(value: Any) -> Any:
     """The tools in a request, or those that Langfuse puts among its messages."""
+    if isinstance(value, str) and not any(word in value for word in _OFFERED):
+        return UNREADABLE
     found = from_json(value)
     if isinstance(found, dict):
         config = found.get("config")
@@ -141,6 +143,10 @@ def offered(value: Any) -> Any:
     if not isinstance(found, (list, tuple)):
         return UNREADABLE
     return tool_definitions([item["content"] for item in found if is_tool(item)]) or UNREADABLE
+
+
+_OFFERED: Final = ('"tools"', '"functions"', '"function"', '"input_schema"')
+"""Without any of these words a request, which may be long, offers no tools."""
 
 
 def is_tool(item: Any) -> bool:
@@ -174,6 +180,20 @@ def updated(found: Any) -> Any:
     update = found[0].get("update")
     is_all = "graph" in found[0] and list(filter(None, found[0].values())) == [update]
     return update if is_all and isinstance(update, dict) else found
+
+
+def called(value: Any) -> Any:
+    """What a function of Python's was called with: if all of it has names, these.
+
+    Of those that smolagents calls, one tells how, and nothing of the call.
+    """
+    found = from_json(value)
+    if isinstance(found, dict) and {"args", "kwargs"} <= found.keys() <= _PYTHON:
+        return found if found["args"] else found["kwargs"]
+    return conversation(found)
+
+
+_PYTHON: Final = frozenset(("args", "kwargs", "sanitize_inputs_outputs"))
 
 
 def usage(found: Mapping[str, Any]) -> dict[str, int]:
@@ -216,7 +236,7 @@ def _is_cut(text: str) -> bool:
 def _tells(item: Any) -> bool:
     """Whether an item of a list is a message, or a list of them as LangChain batches them."""
     if isinstance(item, (list, tuple)):
-        return bool(item) and all(map(_tells, item))
+        return is_pair(item) or (bool(item) and all(map(_tells, item)))
     return is_message(item) or (isinstance(item, dict) and item.get("type") in _RESPONSES)
 
 
@@ -235,7 +255,7 @@ def _told(found: Mapping[str, Any]) -> list[Message] | None:
     asked = found.get("input")
     if isinstance(asked, str) or (isinstance(asked, (list, tuple)) and any(map(_tells, asked))):
         return messages((asked,) if isinstance(asked, str) else asked, "user")
-    prompt = first_of(found, "prompt", "prompts")
+    prompt = first_of(found, "prompt", "prompts", "inputText")
     if prompt is not None:
         return messages(prompt if isinstance(prompt, (list, tuple)) else (prompt,), "user")
     return None

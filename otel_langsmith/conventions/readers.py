@@ -222,6 +222,15 @@ def from_repr(value: Any) -> Any:
         return found
 
 
+def bytes_of_repr(text: str) -> bytes | str:
+    """The bytes that Python's repr of them spells out, as ``json.dumps(default=str)`` leaves it."""
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+    return found if isinstance(found, bytes) else text
+
+
 def unquoted(value: Any) -> Any:
     """The text that a JSON string spells out; any other value as it is."""
     if not isinstance(value, str) or value[:1] != '"':

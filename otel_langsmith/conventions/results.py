@@ -44,7 +44,7 @@ def tool_message(part: Part) -> Message:
     message: Message = {
         "role": "tool",
         "tool_call_id": first_of(
-            part, "call_id", "id", "tool_use_id", "tool_call_id", "toolUseId", "toolCallId"
+            part, "call_id", "id", "tool_use_id", "tool_call_id", "toolUseId", "toolCallId", "ref"
         ),
         "content": blocks(result if is_blocks or result is None else json_text(result)),
     }

@@ -119,6 +119,13 @@ BESIDE = call(2, 9, start=1, end=9)
         (call(2, start=1, metadata=ANSWERED), call(1, metadata=ANSWERED), ["run 1"]),
         (call(2, start=1), call(1, 9, 8), ["run 2", "run 1"]),
         (call(2, start=1), call(1), ["run 2", "run 1"]),
+        # who counts a stream himself counts otherwise
+        (
+            call(2, start=1, tokens=(120, 31), metadata=ANSWERED),
+            call(1, metadata=ANSWERED),
+            ["run 1"],
+        ),
+        (call(2, start=1, tokens=(), metadata=ANSWERED), call(1, metadata=ANSWERED), ["run 1"]),
         # an answer is often of a dated version of the model
         (
             call(2, 9, start=1, metadata={"ls_model_name": "gpt-4o-mini"}),
