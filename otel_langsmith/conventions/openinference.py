@@ -236,6 +236,7 @@ OPENINFERENCE: Final = Convention(
             "usage.input_token_details.cache_read",
             "llm.token_count.prompt_details.cache_read",
             "llm.token_count.prompt_details.cache_input",
+            "metadata.usage.cached_prompt_tokens",  # BeeAI
             via=as_count,
         ),
         attr(
