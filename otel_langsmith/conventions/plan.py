@@ -138,7 +138,7 @@ class Plan:
     def ask(self, run_type: str, asked: dict[str, Sides]) -> Sides:
         """The sides of runs of a type, which are kept in ``asked``: one of the two above."""
         inputs, outputs = (
-            tuple(said for side in sides if (said := _of_run(side, run_type, asked is self.aloud)))
+            _busy([said for side in sides if (said := _of_run(side, run_type, asked is self.aloud))])
             for sides in self._sides
         )
         return asked.setdefault(run_type, (inputs, outputs))
@@ -248,6 +248,18 @@ def _of_run(side: Side, run_type: str, aloud: bool) -> Side | None:
     if not (side.parts or events):
         return None
     return side._replace(parts=parts, events=events, quick=_quick(parts))
+
+
+def _busy(sides: Iterable[Side]) -> tuple[Side, ...]:
+    """Without those that say nothing of such runs, if others know all of their attributes."""
+    sides = tuple(sides)
+    saying = [side for side in sides if side.parts or side.events]
+    known = frozenset[str]().union(*(side.sources for side in saying if not side.fallback))
+    return tuple(
+        side
+        for side in sides
+        if side.parts or side.events or side.fallback or not side.sources <= known
+    )
 
 
 def _quick(parts: tuple[Part, ...]) -> tuple[tuple[str, str, Reader], ...]:

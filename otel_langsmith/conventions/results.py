@@ -61,6 +61,8 @@ def answered(found: list[Message]) -> list[Message]:
     Google's results have the tool's name and no id, some have neither; and some calls have the id
     of OpenAI's item (``fc_0``), by which no result ever goes.
     """
+    if "tool" not in [message["role"] for message in found]:
+        return found
     waiting: list[Block] = []
     for message in found:
         if message["role"] == "tool":

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval
-from otel_langsmith.conventions.blocks import RESULTS, is_known
+from otel_langsmith.conventions.blocks import is_known
 from otel_langsmith.conventions.messages import is_message, messages
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
@@ -24,6 +24,7 @@ from otel_langsmith.conventions.readers import (
     one_of,
     unquoted,
 )
+from otel_langsmith.conventions.results import brought
 from otel_langsmith.conventions.rows import (
     EARLY,
     LATE,
@@ -93,7 +94,7 @@ def _message(item: Any) -> Any:
 
 
 def _is_part(part: Any) -> bool:
-    return is_known(part) or (isinstance(part, dict) and part.get("type") in RESULTS)
+    return is_known(part) or brought(part) is not None
 
 
 def embedded(found: list[Any]) -> Any:
