@@ -148,8 +148,8 @@ class Planner:
             for side in sides.values()
         )
         steps = _steps(scalars, claimed)
-        taken = {key for step in steps if not step.keep for key in step.keys}
-        kept = tuple(key for key in keys if key not in taken | claimed | cleaned)
+        taken = {key for step in steps if not step.keep for key in step.keys} | claimed | cleaned
+        kept = tuple(key for key in keys if key not in taken)
         return Plan(steps, (inputs, outputs), (_quiet(inputs), _quiet(outputs)), kept)
 
     def _meetings(self, keys: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
