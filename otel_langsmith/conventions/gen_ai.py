@@ -113,8 +113,8 @@ def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
     found = messages(items, "user")
     once = [
         message
-        for index, message in enumerate(found)
-        if not message.get("tool_call_id") or message not in found[:index][-1:]
+        for before, message in zip([None, *found], found, strict=False)
+        if not message.get("tool_call_id") or message != before
     ]
     return once or Thin([])
 

@@ -298,14 +298,16 @@ def _thought_first(content: list[Block]) -> list[Block]:
 
 def _told_once(content: list[Block]) -> list[Block]:
     """Without the texts that are the JSON of a call beside them: Anthropic's by LangChain's."""
-    called = [found["id"] for found in content if found["type"] == "tool_call"]
+    called = _called(content)
     return [found for found in content if not _repeats(found, called)] if called else content
 
 
-def _repeats(found: Block, called: Sequence[Any]) -> bool:
+def _repeats(found: Block, called: set[str]) -> bool:
     text = found.get("text") if found["type"] == "text" else None
     call = from_json(text) if isinstance(text, str) and text[:1] == "{" else None
-    return isinstance(call, dict) and call.get("type") == "tool_use" and call.get("id") in called
+    return (
+        isinstance(call, dict) and call.get("type") == "tool_use" and _is_in(called, call.get("id"))
+    )
 
 
 def _add_members(message: Message, content: list[Block], item: Part) -> None:
@@ -316,7 +318,9 @@ def _add_members(message: Message, content: list[Block], item: Part) -> None:
     if item.get("refusal"):
         refused = {"refusal": True}
         content.append({"type": "text", "text": json_text(item["refusal"]), "extras": refused})
-    content += [tool_call(call) for call in _calls(item) if not _has_call(content, call)]
+    if calls := _calls(item):
+        told = _called(content)
+        content += [tool_call(call) for call in calls if not _is_in(told, call.get("id"))]
     if named := item.get("name"):
         message["name"] = named
     if answered := first_of(item, "tool_call_id", "toolCallId"):
@@ -337,12 +341,14 @@ def _calls(item: Part) -> list[Part]:
     return [call for call in calls if isinstance(call, dict)]
 
 
-def _has_call(content: list[Block], call: Part) -> bool:
-    """Whether a call is among the blocks: Anthropic's stand in both places, by the same id."""
-    found = call.get("id")
-    return found is not None and any(
-        held["type"] == "tool_call" and held["id"] == found for held in content
-    )
+def _called(content: list[Block]) -> set[str]:
+    """The ids of the calls among the blocks: Anthropic's stand in both places, by the same id."""
+    called = (held["id"] for held in content if held["type"] == "tool_call")
+    return {found for found in called if isinstance(found, str)}
+
+
+def _is_in(called: set[str], found: Any) -> bool:
+    return isinstance(found, str) and found in called
 
 
 def _joined(found: list[Message]) -> list[Message]:

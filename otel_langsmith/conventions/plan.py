@@ -193,8 +193,8 @@ class Planner:
             for side in sides.values()
         )
         steps = _steps(scalars, claimed)
-        taken = {key for step in steps if not step.keep for key in step.keys}
-        kept = tuple(key for key in keys if key not in taken | claimed | cleaned)
+        taken = {key for step in steps if not step.keep for key in step.keys} | claimed | cleaned
+        kept = tuple(key for key in keys if key not in taken)
         simple = _simple(steps)
         done = {(one.home, one.name) for one in simple}
         others = tuple(step for step in steps if (step.home, step.name) not in done)
