@@ -93,7 +93,8 @@ def _message(item: Any) -> Any:
 
 
 def _is_part(part: Any) -> bool:
-    return is_known(part) or (isinstance(part, dict) and part.get("type") in RESULTS)
+    kind = part.get("type") if isinstance(part, dict) else None
+    return is_known(part) or (isinstance(kind, str) and kind in RESULTS)
 
 
 def embedded(found: list[Any]) -> Any:
