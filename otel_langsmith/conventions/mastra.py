@@ -43,6 +43,7 @@ def answered(value: Any) -> Any:
 _GIVEN: Final = ("mastra.span.type",)
 _OWN: Final = When(given=_GIVEN)
 _LATE: Final = When(given=_GIVEN, turn="late")
+_SCOPED: Final = When(scope=("@mastra/otel", "@mastra/otel-exporter"), turn="late")
 _LLM: Final = When(given=_GIVEN, runs=("llm",), turn="early")
 _TOOL: Final = When(given=_GIVEN, runs=("tool",), turn="early")
 
@@ -61,6 +62,7 @@ MASTRA: Final = Convention(
         attr("inputs", "input", via=payloads.conversation, when=_LATE),
         attr("outputs.messages", "output", via=answered, when=_LLM),
         attr("outputs", "output", via=from_json, when=_TOOL),
-        attr("outputs", "output", "body", via=payloads.conversation, when=_LATE),
+        attr("outputs", "output", via=payloads.conversation, when=_LATE),
+        attr("outputs", "body", via=payloads.conversation, when=_SCOPED),
     ),
 )

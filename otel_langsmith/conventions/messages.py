@@ -206,14 +206,6 @@ def _content(parts: Sequence[Any], found: list[Message]) -> list[Block]:
     return content
 
 
-def _inside(item: Part) -> Part:
-    """The message in a choice of OpenAI's, or in a candidate of Google's, with why it ended."""
-    inner = item.get("message", item.get("content"))
-    if not isinstance(inner, dict) or inner.keys().isdisjoint(("role", "parts")):
-        return item
-    return {**inner, "finish_reason": first_of(item, "finish_reason", "finishReason")}
-
-
 def _parts_of(item: Part) -> Any:
     parts = item.get("parts")
     if parts is None:
@@ -241,6 +233,14 @@ def _add_item(found: list[Message], item: Part, kind: str, role: str) -> bool:
         found.append({"role": role, "content": [block(item)]})
         return True
     return False
+
+
+def _inside(item: Part) -> Part:
+    """The message in a choice of OpenAI's, or in a candidate of Google's, with why it ended."""
+    inner = item.get("message", item.get("content"))
+    if not isinstance(inner, dict) or inner.keys().isdisjoint(("role", "parts")):
+        return item
+    return {**inner, "finish_reason": first_of(item, "finish_reason", "finishReason")}
 
 
 def _of_langchain(item: Part) -> Part | None:
