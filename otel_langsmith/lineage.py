@@ -64,6 +64,7 @@ RIDING: Final = {
     "langsmith.metadata.user_id": "user_id",
     "session.id": "thread_id",
     "gen_ai.conversation.id": "thread_id",
+    "conversation.id": "thread_id",
     "gcp.vertex.agent.session_id": "thread_id",
     "user.id": "user_id",
     "enduser.id": "user_id",

@@ -10,6 +10,7 @@ from otel_langsmith.conventions import payloads, retrieval
 from otel_langsmith.conventions.messages import messages
 from otel_langsmith.conventions.models import finish_reasons, parameters, provider
 from otel_langsmith.conventions.readers import (
+    BLANK,
     UNREADABLE,
     Thin,
     as_cost,
@@ -185,6 +186,18 @@ def metadata(value: Any) -> Any:
     return fields
 
 
+def told_again(value: Any) -> Any:
+    """The metadata of Strands' processor, which tells there what attributes tell already."""
+    found = as_object(value)
+    if found is UNREADABLE:
+        return found
+    own = {name: part for name, part in found.items() if not name.startswith(_ATTRIBUTES)}
+    return metadata(own) if own else BLANK
+
+
+_ATTRIBUTES: Final = ("gen_ai.", "tags")
+
+
 def schema(value: Any) -> Any:
     """What ``tool.parameters`` is by the spec; many write the arguments of the call instead."""
     found = as_object(value)
@@ -196,7 +209,7 @@ _LATE_LLM: Final = When(runs=_LLM, turn="late")
 _EMBEDDING: Final = ("embedding",)
 _RETRIEVER: Final = ("retriever",)
 _STRANDS: Final = When(runs=_LLM, scope=("strands.",))
-_LATE_LLM: Final = When(runs=_LLM, turn="late")
+_BEDROCK: Final = When(runs=_LLM, scope=("openinference.instrumentation.bedrock",), turn="late")
 
 OPENINFERENCE: Final = Convention(
     name="openinference",
@@ -212,7 +225,7 @@ OPENINFERENCE: Final = Convention(
         attr("provider", "llm.provider", via=provider),
         attr("provider", "llm.system", via=provider, when=LATE),
         attr("model.request", "llm.request.model_name", via=as_text),
-        spread("llm.invocation_parameters", via=parameters, keep=True),
+        spread("llm.invocation_parameters", via=parameters),
         spread("embedding.invocation_parameters", via=parameters),
         attr("model.request", "embedding.model_name", "reranker.model_name", via=as_text),
         attr("model.response", "llm.response.model_name", "llm.model_name", via=as_text),
@@ -288,13 +301,8 @@ OPENINFERENCE: Final = Convention(
         attr("inputs", "input.value", via=payloads.called, when=When(runs=("tool",), turn="late")),
         attr("inputs.messages", "input.value", via=payloads.asked, when=_LATE_LLM),
         attr("inputs", "input.value", via=payloads.conversation, when=LATE),
-        # Some have the whole request here, and it nowhere else.
-        attr(
-            "inputs.messages",
-            "llm.invocation_parameters",
-            via=payloads.request,
-            when=_LATE_LLM,
-        ),
+        # Of a model of Bedrock's that is invoked, the request is here and nowhere else.
+        attr("inputs.messages", "llm.invocation_parameters", via=payloads.request, when=_BEDROCK),
         attr(
             "inputs", "tool.parameters", "llm.prompt_template.variables", via=arguments, when=LATE
         ),
@@ -328,6 +336,7 @@ OPENINFERENCE: Final = Convention(
         attr("outputs", "output.value", via=payloads.conversation, when=LATE),
         # Google's automatic calls come without the prefix of their message (genai.md §2.2).
         indexed("outputs.messages", "message.tool_calls.", via=stray_calls, when=LATE),
+        spread("metadata", via=told_again, when=When(scope=("strands.",))),
         spread("metadata", via=metadata),
         prefix("metadata", "metadata."),
     ),

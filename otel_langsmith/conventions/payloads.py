@@ -139,10 +139,17 @@ def offered(value: Any) -> Any:
         tools = first_of(found, "tools", "functions")
         if tools is None and isinstance(config, dict):
             tools = config.get("tools")
-        return tool_definitions(tools) if tools else UNREADABLE
+        return _defined(tools) if tools else UNREADABLE
     if not isinstance(found, (list, tuple)):
         return UNREADABLE
     return tool_definitions([item["content"] for item in found if is_tool(item)]) or UNREADABLE
+
+
+def _defined(tools: Any) -> Any:
+    """The definitions, if any of them is more than the repr of a function."""
+    made = tool_definitions(tools)
+    is_told = not isinstance(made, list) or any(isinstance(tool, dict) for tool in made)
+    return made if is_told else UNREADABLE
 
 
 _OFFERED: Final = ('"tools"', '"functions"', '"function"', '"input_schema"')

@@ -138,7 +138,7 @@ class Plan:
     def ask(self, run_type: str, asked: dict[str, Sides]) -> Sides:
         """The sides of runs of a type, which are kept in ``asked``: one of the two above."""
         inputs, outputs = (
-            _busy([said for side in sides if (said := _of_run(side, run_type, asked is self.aloud))])
+            _busy(_of_run(side, run_type, asked is self.aloud) for side in sides)
             for sides in self._sides
         )
         return asked.setdefault(run_type, (inputs, outputs))
@@ -250,11 +250,13 @@ def _of_run(side: Side, run_type: str, aloud: bool) -> Side | None:
     return side._replace(parts=parts, events=events, quick=_quick(parts))
 
 
-def _busy(sides: Iterable[Side]) -> tuple[Side, ...]:
+def _busy(found: Iterable[Side | None]) -> tuple[Side, ...]:
     """Without those that say nothing of such runs, if others know all of their attributes."""
-    sides = tuple(sides)
-    saying = [side for side in sides if side.parts or side.events]
-    known = frozenset[str]().union(*(side.sources for side in saying if not side.fallback))
+    sides = [side for side in found if side]
+    known: set[str] = set()
+    for side in sides:
+        if not side.fallback and (side.parts or side.events):
+            known |= side.sources
     return tuple(
         side
         for side in sides

@@ -37,12 +37,19 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         *SILENT,
         *("*_embeddings", "*_embeddings_single", "oi_llama_index__r*"),
         *("logfire_openai*__stream",),  # the answer is in a span beside
+        "traceloop_cohere__rerank_embed",
         *("traceloop_openai_agents__chat_*", "traceloop*_openai_events__*"),
     ),
     "call without usage": (
         *("*_no_usage", "oi_dspy__*", "oi_llama_index__*", "oi_google_genai__embeddings"),
         *("logfire_openai*__stream", "*_langchain__async_parallel", "traceloop047_anthropic__*"),
         *("*_openai_agents__chat_*", "langfuse__manual", "braintrust_otel__span_processor"),
+        *("genkit__embed", "traceloop_cohere__rerank_embed", "traceloop_llamaindex__rag"),
+    ),
+    "unread attribute": (
+        "google_adk1__tools",  # output without the thoughts, which the response counts
+        "openlit_*__*",  # which tools were called, told again in the messages
+        "openlit133_*",  # empty texts and -1 for what nobody asked for
     ),
     "call without model": (
         *("braintrust_otel__span_processor", "haystack__error400", "mlflow_otlp__decorators"),
@@ -51,27 +58,42 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "call without messages": (
         *("limits_*__length120", "haystack__agent", "oi_openai__hidden"),
         "oi_llama_index__agent",  # Python reprs
+        "langwatch__trace",  # of a function that returned nothing
         "langsmith_otel__*",  # as LangSmith's own SDK sends them
     ),
     "messages of another form": ("langsmith_otel__*", "oi_autogen_*", "oi_llama_index__agent"),
     "empty message": (
         *("official_openai_v2_*", "pydantic_ai_nocontent__*", "traceloop047_openai__image"),
         *("oi_langchain__batch", "oi_langchain__error429"),
+        "traceloop_cohere__tools",  # that called tools, which only the call before it tells
     ),
     "tool without content": (
+        "langwatch__trace",  # called without arguments, and failed
         *("*mcp*", "autogen_native__agent", "google_adk__*", "pydantic_ai_nocontent__*"),
         *("official_genai_langchain_default__agent", "official_google_genai_*__auto_function"),
     ),
-    "call without id": ("litellm_otel__*", "limits_oi_openai__count20"),
+    "call without id": (
+        *("litellm_otel__*", "limits_oi_openai__count20"),
+        "google_adk1__tools",  # Gemini's have none
+    ),
+    "result of no call": (
+        "google_adk1__tools",
+        # the call is not told among what a model was told
+        *("oi_smolagents__error_tool", "openlit_langchain__tool_chain", "traceloop_cohere__tools"),
+    ),
     "result of another call": ("limits_oi_openai__count20",),
     "thread is torn": (
         # who the user is stands in JSON, or comes when the span beneath has ended
         *("litellm_otel__chat", "mlflow_otlp__langchain_autolog", "*pydantic_ai*__multi_turn"),
+        "langwatch__trace",
     ),
+    "tokens of no call": ("strands_attributes__tools",),  # the spans between were not captured
     "lost": (
-        "logfire_openai_v1__responses_tools",  # "See JSON for details"
+        *("logfire_openai_v1__responses_tools", "logfire_openai_agents__responses"),  # "See JSON"
         *("oi_google_genai__*", "oi_langchain__*"),  # headers of a response
-        "oi_llama_index__*",  # Python reprs of what is told better beside them
+        "google_adk1__tools",  # headers of a request
+        *("oi_llama_index__*", "oi_smolagents__error_tool"),  # Python reprs, told better beside
+        "openlit133_*",  # a line for each message, taken apart
     ),
 }
 """What is known, and not ours: by kind, in which captures."""
