@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Any, Final
 
-from otel_langsmith.conventions.readers import BLANK, UNREADABLE, as_object, as_text, as_texts
+from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_text, as_texts
 from otel_langsmith.conventions.tools import tool_definitions
 from otel_langsmith.credentials import without_secret_members
 
@@ -188,8 +188,8 @@ def parameters(value: Any) -> Any:
     Nor are the keys and headers that a client is made with.
     """
     found = as_object(value)
-    if found is UNREADABLE or not found:
-        return BLANK if found == {} else found
+    if found is UNREADABLE:
+        return found
     given = {name: part for name, part in found.items() if name not in _ELSEWHERE and _is_set(part)}
     fields: dict[str, Any] = {
         f"params.{_SPELT.get(name, name)}": part
