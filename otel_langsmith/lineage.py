@@ -187,23 +187,34 @@ def of_span(
     nearest_ns = writable_ns(start_ns)
     if nearest_ns != start_ns:
         notes = (*notes, TIME_UNWRITABLE)
-    if _TELLING.isdisjoint(attributes):
+    telling = _TELLING.intersection(attributes)
+    if not telling:
         lineage = _derived(run_id_of(span_id), nearest_ns, parent)
-    else:
-        lineage = _told(span_id, nearest_ns, parent, attributes)
+    else:  # one look at each of those few: every other goes through Python code of the SDK's
+        said = {key: attributes[key] for key in telling}
+        lineage = _told(span_id, nearest_ns, parent, said)
     return replace(lineage, notes=lineage.notes + notes) if notes else lineage
 
 
 def _told(
     span_id: int, start_ns: int, parent: Lineage | None, attributes: Mapping[str, object]
 ) -> Lineage:
-    own = uuid_text(attributes.get(SPAN_ID))
-    if own is None and not (parent and parent.dotted_order):
-        own = uuid_text(attributes.get(TRACE_ID))
-    lineage = _stated(attributes) or _derived(own or run_id_of(span_id), start_ns, parent)
-    lineage = _amended(lineage, parent, attributes)
-    riding = _riding(attributes)
-    return replace(lineage, metadata={**lineage.metadata, **riding}) if riding else lineage
+    if _AMENDING.isdisjoint(attributes):
+        lineage = _derived(run_id_of(span_id), start_ns, parent)
+    else:
+        own = uuid_text(attributes.get(SPAN_ID))
+        if own is None and not (parent and parent.dotted_order):
+            own = uuid_text(attributes.get(TRACE_ID))
+        lineage = _stated(attributes) or _derived(own or run_id_of(span_id), start_ns, parent)
+        lineage = _amended(lineage, parent, attributes)
+    return _bearing(lineage, _riding(attributes))
+
+
+def _bearing(lineage: Lineage, riding: Mapping[str, str]) -> Lineage:
+    """The lineage with what rides along from here; the very one if all of it did already."""
+    if riding.items() <= lineage.metadata.items():
+        return lineage
+    return replace(lineage, metadata={**lineage.metadata, **riding})
 
 
 def _riding(attributes: Mapping[str, object]) -> dict[str, str]:

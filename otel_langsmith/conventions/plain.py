@@ -76,21 +76,17 @@ _REMEMBERED: Final = 128
 def clean_statement(value: Any) -> Any:
     """A statement without the passwords that it sets or signs in with, and without keys."""
     text = as_text(value)
-    if text is UNREADABLE or not _may_sign_in(text.lower()):
+    if text is UNREADABLE:
         return text
-    return without_credentials(_PASSWORD.sub(rf"\1\2{MARK}", text))
-
-
-def _may_sign_in(lower: str) -> bool:
-    for word in _SIGNS_IN:  # noqa: SIM110 - a generator costs as much again
+    lower = text.lower()
+    for word in _SIGNS_IN:
         if word in lower:
-            return True
-    return False
+            return without_credentials(_PASSWORD.sub(rf"\1\2{MARK}", text))
+    return text
 
 
-_SIGNS_IN: Final = ("auth", "cred", "identified", "key", "pass", "pwd", "secret", "token", "://")
-"""To look for each of these costs a tenth of one pattern for all, and most statements hold none."""
-
+_SIGNS_IN: Final = ("://", "auth", "cred", "identified", "key", "pass", "pwd", "secret", "token")
+"""To look for them so costs a tenth of what one regular expression for all of them does."""
 _PASSWORD: Final = re.compile(
     r"(\bpassword\s{0,8}\(?\s{0,8}|\bidentified\s{1,8}(?:with\s{1,8}\S{1,64}\s{1,8})?(?:by|as)\s{1,8})"
     r"(?:'(?:[^']|'')*'?|\"[^\"]*\"?)"
