@@ -186,18 +186,13 @@ def metadata(value: Any) -> Any:
     return fields
 
 
-def invoked(value: Any) -> Any:
-    """How a model was called; an empty object tells nothing."""
-    return BLANK if as_object(value) == {} else parameters(value)
-
-
 def told_again(value: Any) -> Any:
     """The metadata of Strands' processor, which tells there what attributes tell already."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
     own = {name: part for name, part in found.items() if not str(name).startswith(_ATTRIBUTES)}
-    return metadata(own) if own else BLANK
+    return metadata(own) if own or not found else BLANK
 
 
 _ATTRIBUTES: Final = ("gen_ai.", "tags")
@@ -230,7 +225,7 @@ OPENINFERENCE: Final = Convention(
         attr("provider", "llm.provider", via=provider),
         attr("provider", "llm.system", via=provider, when=LATE),
         attr("model.request", "llm.request.model_name", via=as_text),
-        spread("llm.invocation_parameters", via=invoked),
+        spread("llm.invocation_parameters", via=parameters),
         spread("embedding.invocation_parameters", via=parameters),
         attr("model.request", "embedding.model_name", "reranker.model_name", via=as_text),
         attr("model.response", "llm.response.model_name", "llm.model_name", via=as_text),
