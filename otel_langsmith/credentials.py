@@ -6,9 +6,11 @@ for. Half of an ordinary text's cost is to find that none of the literals is in 
 """
 
 import re
-from collections.abc import Iterator
-from functools import cache
-from typing import Final
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Any, Final
+
+from otel_langsmith.run import Json
 
 MARK: Final = "[redacted]"
 """What stands in place of a secret."""
@@ -93,9 +95,32 @@ def _token(start: str) -> re.Pattern[str]:
     return re.compile(rf"{literal}(?<![\w-]{literal}){_LOOKS[start]}", re.ASCII)
 
 
+def without_secret_members(value: Json) -> Json:
+    """A JSON value, with `MARK` in place of the texts whose members are named like secrets."""
+    if isinstance(value, Mapping):
+        return {name: _shown(name, part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)) and not all(isinstance(part, str) for part in value):
+        return [without_secret_members(part) for part in value]
+    return value
+
+
+def _shown(name: Any, part: Json) -> Json:
+    is_text = isinstance(part, str) or (
+        isinstance(part, (list, tuple)) and all(isinstance(one, str) for one in part)
+    )
+    if is_text:
+        return MARK if part and isinstance(name, str) and is_secret(name) else part
+    return without_secret_members(part)
+
+
 def is_secret(name: str) -> bool:
     """Whether a member of this name holds a secret, whatever it looks like."""
-    return len(name) <= _LONGEST_NAME and _SECRET_NAME.fullmatch(name) is not None
+    return len(name) <= _LONGEST_NAME and _is_secret(name)
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
 def _without_keys(text: str) -> str:

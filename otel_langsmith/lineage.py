@@ -57,7 +57,25 @@ MAX_DEPTH: Final = 1_000
 """A dotted order grows with depth, so a chain's bytes grow with its square: 30 MB at this depth."""
 
 _DEEPEST_ORDER: Final = MAX_DEPTH * (SEGMENT_LENGTH + 1) - 1
+RIDING: Final = {
+    "langsmith.metadata.thread_id": "thread_id",
+    "langsmith.metadata.session_id": "session_id",
+    "langsmith.metadata.conversation_id": "conversation_id",
+    "langsmith.metadata.user_id": "user_id",
+    "session.id": "thread_id",
+    "gen_ai.conversation.id": "thread_id",
+    "conversation.id": "thread_id",
+    "gcp.vertex.agent.session_id": "thread_id",
+    "user.id": "user_id",
+    "enduser.id": "user_id",
+}
+"""Metadata that every run beneath has too, and who says it: LangSmith makes a thread of the runs
+that say so, and few instrumentations tell more than the agent's own span."""
+
 _AMENDING: Final = frozenset((SPAN_ID, TRACE_ID, PARENT_ID, DOTTED_ORDER, PROJECT, PROJECT_ID))
+_TELLING: Final = _AMENDING.union(RIDING)
+_LONGEST_ID: Final = 512
+"""Characters of an id that rides along; in hundreds of runs a longer one is a burden."""
 
 
 @dataclass(slots=True)
@@ -169,15 +187,49 @@ def of_span(
     nearest_ns = writable_ns(start_ns)
     if nearest_ns != start_ns:
         notes = (*notes, TIME_UNWRITABLE)
-    if attributes.keys().isdisjoint(_AMENDING):  # looks for six, however many there are
+    telling = attributes.keys() & _TELLING  # looks for those, however many there are
+    if not telling:
         lineage = _derived(run_id_of(span_id), nearest_ns, parent)
+    else:  # one look at each of those few: every other goes through Python code of the SDK's
+        said = {key: attributes[key] for key in telling}
+        lineage = _told(span_id, nearest_ns, parent, said)
+    return replace(lineage, notes=lineage.notes + notes) if notes else lineage
+
+
+def _told(
+    span_id: int, start_ns: int, parent: Lineage | None, attributes: Mapping[str, object]
+) -> Lineage:
+    if _AMENDING.isdisjoint(attributes):
+        lineage = _derived(run_id_of(span_id), start_ns, parent)
     else:
         own = uuid_text(attributes.get(SPAN_ID))
         if own is None and not (parent and parent.dotted_order):
             own = uuid_text(attributes.get(TRACE_ID))
-        lineage = _stated(attributes) or _derived(own or run_id_of(span_id), nearest_ns, parent)
+        lineage = _stated(attributes) or _derived(own or run_id_of(span_id), start_ns, parent)
         lineage = _amended(lineage, parent, attributes)
-    return replace(lineage, notes=lineage.notes + notes) if notes else lineage
+    return _bearing(lineage, _riding(attributes))
+
+
+def _bearing(lineage: Lineage, riding: Mapping[str, str]) -> Lineage:
+    """The lineage with what rides along from here; the very one if all of it did already."""
+    if riding.items() <= lineage.metadata.items():
+        return lineage
+    return replace(lineage, metadata={**lineage.metadata, **riding})
+
+
+def _riding(attributes: Mapping[str, object]) -> dict[str, str]:
+    """The ids that a span tells of; of several spellings of one the first counts."""
+    found: dict[str, str] = {}
+    for key, name in RIDING.items():
+        value = attributes.get(key)
+        if isinstance(value, str) and _is_id(value):
+            found.setdefault(name, value)
+    return found
+
+
+def _is_id(value: str) -> bool:
+    """Whether a text can be a thread's or a user's id; a response's is another for each call."""
+    return 0 < len(value) <= _LONGEST_ID and not value.isspace() and value[:5] != "resp_"
 
 
 def _derived(run_id: str, start_ns: int, parent: Lineage | None) -> Lineage:

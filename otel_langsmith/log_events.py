@@ -173,7 +173,7 @@ def event_of(name: str, record: LogRecord) -> tuple[Event, int]:
     body = record.body
     said = from_json(body) if isinstance(body, str) else body
     if not isinstance(said, Mapping):
-        said = {} if said is None else {"content": said}
+        said = {} if said is None or said == "" else {"content": said}
     attributes = {
         key: value
         for key, value in (record.attributes or {}).items()

@@ -62,7 +62,7 @@ class _Call:
     trace: str
     owners: tuple[Any, ...]
     models: tuple[Any, Any]
-    response: Any
+    response: str | None
     start_ns: int
     end_ns: int
     counts: _Counts | None
@@ -81,11 +81,11 @@ class Twice:
     """Finds the runs that tell of one call, and lets one of them count.
 
     Two runs are of one call if one hangs beneath the other with no tool in between, or if they are
-    of different instrumentations, one within the other's time, and agree on tokens and models: who
-    attaches no context, as OpenInference for LangChain, has the other beside it or in a trace of
-    its own. Of two traces only the same id of a response proves it, and no content passes between
-    them; nor do runs of two projects, threads or users pair. A call with several calls beneath it
-    only sums them up.
+    of different instrumentations, one within the other's time, and agree on models and on tokens or
+    the response: who attaches no context, as OpenInference for LangChain, has the other beside it
+    or in a trace of its own. Of two traces only the same id of a response proves it, and no content
+    passes between them; nor do runs of two projects, threads or users pair. A call with several
+    calls beneath it only sums them up.
 
     Nothing waits for another delivery: a run that was sent counts, and what comes later gives way.
     Among those that can still be told, `_better` decides. Safe from any thread; two deliveries at
@@ -97,6 +97,7 @@ class Twice:
         self._calls: dict[str, _Call] = {}
         self._beneath: dict[str, list[_Call]] = {}
         self._alike: dict[_Counts, list[_Call]] = {}
+        self._answered: dict[str, list[_Call]] = {}
         self._tools: dict[str, None] = {}
 
     def once(self, runs: Iterable[tuple[_T, Run]]) -> Generator[tuple[_T, Run], None, None]:
@@ -163,8 +164,13 @@ class Twice:
         return not any(above in self._tools for above in between)
 
     def _beside(self, call: _Call) -> None:
-        """Look for a run of the same call elsewhere."""
-        for other in [*self._alike.get(call.counts, ())] if call.counts else ():
+        """Look for a run of the same call elsewhere: of the same tokens, or the same response.
+
+        Who counts a stream himself may count otherwise, as Traceloop does Anthropic's.
+        """
+        alike = self._alike.get(call.counts, ()) if call.counts else ()
+        answered = self._answered.get(call.response, ()) if call.response else ()
+        for other in [*alike, *answered]:
             if other.paired or other.scope == call.scope:
                 continue
             inner, outer = (other, call) if call.holds(other) else (call, other)
@@ -179,6 +185,8 @@ class Twice:
             _add_to(self._beneath, run_id, call)
         if call.counts:
             _add_to(self._alike, call.counts, call)
+        if call.response:
+            _add_to(self._answered, call.response, call)
         if len(self._order) > REMEMBERED:
             self._forget(self._order.popleft())
 
@@ -188,6 +196,8 @@ class Twice:
             _take_from(self._beneath, run_id, call)
         if call.counts:
             _take_from(self._alike, call.counts, call)
+        if call.response:
+            _take_from(self._answered, call.response, call)
 
 
 def _call_of(run: Run) -> _Call:
@@ -201,13 +211,17 @@ def _call_of(run: Run) -> _Call:
         trace=run.trace_id,
         owners=(run.session_id or run.project, told("thread_id"), told("user_id")),
         models=(told("ls_model_name"), told("ls_response_model")),
-        response=told("response_id"),
+        response=_text(told("response_id")),
         start_ns=run.start_time_ns,
         end_ns=run.end_time_ns or run.start_time_ns,
         counts=_counts(run),
         kind=run.run_type,
         sides=bool(run.inputs) + bool(run.outputs),
     )
+
+
+def _text(told: object) -> str | None:
+    return told if isinstance(told, str) else None
 
 
 def _counts(run: Run) -> _Counts | None:

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import (
     SpanExportResult,
 )
 from opentelemetry.trace import Status, StatusCode
-from support.captures import load
+from support.captures import CAPTURES, load, name_of
 from support.rude_server import deaf_address, rude_server
 from support.spans import span
 
@@ -27,8 +27,6 @@ from otel_langsmith.conventions import Convention, attr
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.receiver import Receiver
 from otel_langsmith.redact import secrets
-
-CAPTURES = sorted((Path(__file__).parent / "captures").glob("*.json"))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +39,7 @@ def exporter_to(receiver: Receiver, **settings: Any) -> LangSmithSpanExporter:
     return LangSmithSpanExporter(endpoint=receiver.url, api_key="key", **settings)
 
 
-@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CAPTURES, ids=name_of)
 def test_every_capture_is_accepted_whole(path: Path, server: Receiver) -> None:
     """No exception here, no refusal there, and the tree is the one the spans had."""
     spans = load(path)

@@ -8,22 +8,31 @@ decided in `table`.
 
 from typing import Final
 
+from otel_langsmith.conventions.agentops import AGENTOPS
 from otel_langsmith.conventions.anthropic import ANTHROPIC
 from otel_langsmith.conventions.autogen import AUTOGEN
+from otel_langsmith.conventions.bare import BARE
 from otel_langsmith.conventions.braintrust import BRAINTRUST
 from otel_langsmith.conventions.crewai import CREWAI
 from otel_langsmith.conventions.gen_ai import GEN_AI
+from otel_langsmith.conventions.genkit import GENKIT
 from otel_langsmith.conventions.google_adk import GOOGLE_ADK
 from otel_langsmith.conventions.haystack import HAYSTACK
+from otel_langsmith.conventions.laminar import LAMINAR
 from otel_langsmith.conventions.langfuse import LANGFUSE
 from otel_langsmith.conventions.langsmith import LANGSMITH
+from otel_langsmith.conventions.langwatch import LANGWATCH
 from otel_langsmith.conventions.litellm import LITELLM
+from otel_langsmith.conventions.livekit import LIVEKIT
+from otel_langsmith.conventions.llama_index import LLAMA_INDEX
 from otel_langsmith.conventions.logfire import LOGFIRE
+from otel_langsmith.conventions.mastra import MASTRA
 from otel_langsmith.conventions.mcp import MCP
 from otel_langsmith.conventions.microsoft import MICROSOFT
 from otel_langsmith.conventions.mlflow import MLFLOW
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.openlit import OPENLIT
+from otel_langsmith.conventions.pipecat import PIPECAT
 from otel_langsmith.conventions.plain import PLAIN
 from otel_langsmith.conventions.pydantic_ai import PYDANTIC_AI
 from otel_langsmith.conventions.readers import BLANK, UNREADABLE, constant, from_json
@@ -66,8 +75,17 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGFUSE,
     MLFLOW,
     BRAINTRUST,
+    GENKIT,
+    LAMINAR,
+    LANGWATCH,
+    AGENTOPS,
+    MASTRA,
+    LLAMA_INDEX,
+    LIVEKIT,
+    PIPECAT,
     CREWAI,
     AUTOGEN,
+    BARE,
     PLAIN,
 )
 """In order of precedence, which is a decision and therefore written by hand."""

@@ -11,14 +11,23 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from otel_langsmith.conventions.readers import first_of, from_json, json_text, nested_json
+from otel_langsmith.conventions.readers import (
+    bytes_of_repr,
+    first_of,
+    from_json,
+    json_text,
+    nested_json,
+)
 from otel_langsmith.run import Json
 
 Block: TypeAlias = dict[str, Json]
 Part: TypeAlias = Mapping[str, Any]
 
 _MEDIA: Final = frozenset(("image", "audio", "video"))
-_MIME: Final = ("mime_type", "media_type", "mimeType", "mediaType")
+_MIME: Final = ("mime_type", "media_type", "mimeType", "mediaType", "contentType", "image_mimetype")
+_KINDS: Final = ("kind", "block_type")
+"""How Pydantic AI, where it saves its parts, and LlamaIndex call the type of one."""
+
 _BESIDE: Final = ("transcript", "filename")
 
 RESULTS: Final = frozenset(
@@ -32,7 +41,7 @@ RESULTS: Final = frozenset(
 )
 """Types of parts that are tool messages of their own."""
 
-RESULT_MEMBERS: Final = ("functionResponse", "function_response", "toolResult")
+RESULT_MEMBERS: Final = ("functionResponse", "function_response", "toolResult", "toolResponse")
 """Members that make a part such a one."""
 
 
@@ -54,8 +63,7 @@ def block(part: Any) -> Block:
     if not isinstance(part, dict):
         return {"type": "text", "text": json_text(part)}
     kind = part.get("type")
-    if kind is None and isinstance(part.get("kind"), str):  # as Pydantic AI saves its parts
-        kind = part["kind"]
+    if kind is None and isinstance(kind := first_of(part, *_KINDS), str):
         part = {**part, "type": kind}
     convert = _BY_TYPE.get(kind) if isinstance(kind, str) else None
     if convert is None and (kind is None or kind == ""):
@@ -82,7 +90,14 @@ def _text(part: Part) -> Block | None:
         return None
     if part.get("thought") is True:
         return {"type": "reasoning", "text": json_text(text)}
-    return {"type": "text", "text": text if type(text) is str else json_text(text)}
+    found: Block = {"type": "text", "text": text if type(text) is str else json_text(text)}
+    if len(part) > 2:  # noqa: PLR2004 - beside its type and its words
+        found.update((name, part[name]) for name in _OF_TEXT if part.get(name))
+    return found
+
+
+_OF_TEXT: Final = ("annotations", "citations", "cache_control")
+"""What OpenAI and Anthropic say of a text: where it was found, and that it may be kept."""
 
 
 def _refusal(part: Part) -> Block:
@@ -121,19 +136,19 @@ def tool_call(part: Part) -> Block:
     """A tool call, whoever's: the arguments are an object, or ``__raw`` where they are none."""
     function = part.get("function")
     called: Part = function if isinstance(function, dict) else part
-    given = nested_json(first_of(called, "arguments", "args", "input"))
+    given = nested_json(first_of(called, "arguments", "args", "input", "tool_kwargs"))
     if given is None or given == "":
         given = {}
     return {
         "type": "tool_call",
-        "id": first_of(part, "call_id", "id", "tool_call_id", "toolCallId", "toolUseId"),
+        "id": first_of(part, "call_id", "id", "tool_call_id", "toolCallId", "toolUseId", "ref"),
         "name": first_of(called, "name", "tool_name", "toolName"),
         "args": given if isinstance(given, dict) else {"__raw": given},
     }
 
 
 def _inner_call(part: Part) -> Block | None:
-    inner = first_of(part, "functionCall", "function_call", "toolUse")
+    inner = first_of(part, "functionCall", "function_call", "toolUse", "toolRequest")
     return tool_call(inner) if isinstance(inner, dict) else None
 
 
@@ -163,6 +178,8 @@ def _data(part: Part, data: Any, modality: str | None = None) -> Block | None:
     """Media by their bytes, in base64 or not; or by the link that stands in their place."""
     if isinstance(data, dict):
         data = _buffer(data)
+    if isinstance(data, str) and data.startswith(("b'", 'b"')):
+        data = bytes_of_repr(data)
     if isinstance(data, bytes):
         data = base64.b64encode(data).decode()
     if not isinstance(data, str):
@@ -263,7 +280,7 @@ def _inline(part: Part) -> Block | None:
 
 
 def _linked(part: Part) -> Block | None:
-    inner = first_of(part, "fileData", "file_data")
+    inner = first_of(part, "fileData", "file_data", "media")
     return _uri(inner) if isinstance(inner, dict) else None
 
 
@@ -332,9 +349,11 @@ _BY_MEMBER: Final[dict[str, Callable[[Part], Block | None]]] = {
     "functionCall": _inner_call,
     "function_call": _inner_call,
     "toolUse": _inner_call,
+    "toolRequest": _inner_call,
     "reasoningContent": _reasoning_content,
     "inlineData": _inline,
     "inline_data": _inline,
+    "media": _linked,
     "fileData": _linked,
     "file_data": _linked,
     "image": _bedrock("image"),

@@ -4,7 +4,7 @@ OpenInference's says it in ``crew_*`` and ``task_*``, Traceloop's in ``crewai.*`
 telemetry as the former; all of it text, much of it JSON.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.readers import as_text, from_json
@@ -17,6 +17,12 @@ SCOPES: Final = (
     "crewai.telemetry",
 )
 
+
+def tasks(value: Any) -> Any:
+    """What a crew was to do."""
+    return {"tasks": from_json(value)}
+
+
 CREWAI: Final = Convention(
     name="crewai",
     spec=(
@@ -25,11 +31,13 @@ CREWAI: Final = Convention(
     rows=(
         attr("agent.name", "crewai.agent.role", via=as_text, keep=True),
         attr("inputs", "crewai.task.description", via=payloads.conversation, when=LATE),
+        attr("inputs", "crewai.crew.tasks", via=tasks, when=LATE),
         attr(
             "outputs",
             "crewai.crew.result",
             "crewai.agent.result",
             "crewai.task.result",
+            "crewai.crew.tasks_output",
             via=payloads.conversation,
             when=LATE,
         ),

@@ -21,6 +21,8 @@ from otel_langsmith.conventions.readers import (
     as_cost,
     as_count,
     as_float,
+    as_id,
+    as_object,
     as_seconds,
     as_text,
     as_texts,
@@ -38,7 +40,7 @@ from otel_langsmith.conventions.rows import (
     prefix,
     spread,
 )
-from otel_langsmith.conventions.tools import arguments, tool_definitions
+from otel_langsmith.conventions.tools import arguments, result, tool_definitions
 
 _CHAT: Final = {"run_type": "llm", "model.type": "chat"}
 _AGENT: Final = {"run_type": "chain", "name.from": "agent.name"}
@@ -89,6 +91,13 @@ def _only_text(message: Mapping[str, Any]) -> Any:
     return content[0].get("text") if len(content) == 1 else None
 
 
+def handed_in(value: Any) -> Any:
+    """What a workflow was started with: an object, which stands as JSON in a user's only text."""
+    made = input_messages(value)
+    only = _only_text(made[0]) if isinstance(made, list) and len(made) == 1 else None
+    return as_object(only)
+
+
 def conversation(value: Any) -> Any:
     """The id of a conversation; that of the last response changes with each (genai.md §2.3)."""
     return UNREADABLE if str(value).startswith("resp_") else as_text(value)
@@ -97,14 +106,15 @@ def conversation(value: Any) -> Any:
 def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
     """What a model was told, in events that are named after who said it.
 
-    The instrumentation of botocore tells a tool's result twice: by itself, and as the user's.
+    The instrumentation of botocore tells a tool's result twice: by itself, and as the user's. Two
+    results that are the same, of calls that nobody names, are two.
     """
     items = [{"role": name.split(".")[1], **_opened(held, "content")} for name, held in told]
     found = messages(items, "user")
     once = [
         message
-        for index, message in enumerate(found)
-        if message["role"] != "tool" or message not in found[:index][-1:]
+        for before, message in zip([None, *found], found, strict=False)
+        if not message.get("tool_call_id") or message != before
     ]
     return once or Thin([])
 
@@ -128,10 +138,17 @@ def chosen(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
 
 
 def _opened(held: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """An event's attributes, with the JSON of that one read; a scalar stays the text it is."""
+    """An event's attributes, with the JSON of that one read; a scalar stays the text it is.
+
+    Azure's SDKs have all of an event as the JSON of one attribute.
+    """
+    whole = as_object(held[_WHOLE]) if _WHOLE in held else UNREADABLE
+    if whole is not UNREADABLE:
+        held = {**held, **whole}
     return {**held, name: from_json(held[name])} if name in held else dict(held)
 
 
+_WHOLE: Final = "gen_ai.event.content"
 _SAID: Final = (
     "gen_ai.system.message",
     "gen_ai.user.message",
@@ -160,6 +177,15 @@ GEN_AI: Final = Convention(
             keep=True,
             when=When(given=("gen_ai.request.model",), turn="late"),
         ),
+        # As servers of models tell of themselves (vLLM, SGLang), who know only what they have.
+        attr(
+            "run_type",
+            "gen_ai.usage.input_tokens",
+            "gen_ai.usage.prompt_tokens",
+            via=constant("llm"),
+            keep=True,
+            when=When(given=("gen_ai.response.model", "gen_ai.request.id"), turn="late"),
+        ),
         # After the operation: OpenLIT lists tool names on chat spans (genai.md §0.6).
         attr(
             "run_type",
@@ -175,9 +201,15 @@ GEN_AI: Final = Convention(
         attr("provider", "gen_ai.system", via=provider, when=LATE),
         attr("model.request", "gen_ai.request.model", via=as_text),
         attr("model.response", "gen_ai.response.model", via=as_text),
-        attr("metadata.response_id", "gen_ai.response.id", via=as_text),
+        attr("metadata.response_id", "gen_ai.response.id", "gen_ai.request.id", via=as_text),
         attr("metadata.finish_reasons", "gen_ai.response.finish_reasons", via=finish_reasons),
-        attr("metadata.thread_id", "session.id", "gen_ai.conversation.id", via=conversation),
+        attr(
+            "metadata.thread_id",
+            "session.id",
+            "gen_ai.conversation.id",
+            "gen_ai.thread.id",
+            via=conversation,
+        ),
         attr(
             "metadata.user_id",
             "user.id",
@@ -187,11 +219,18 @@ GEN_AI: Final = Convention(
             "llm.user",
             via=as_text,
         ),
-        attr("metadata.tool_call_id", "gen_ai.tool.call.id", via=as_text),
+        # Not of the call of a model: OpenLIT lists there which tools it called.
+        attr(
+            "metadata.tool_call_id",
+            "gen_ai.tool.call.id",
+            via=as_id,
+            when=When(unless=("gen_ai.request.model",)),
+        ),
         attr(
             "first_token_s",
             "gen_ai.response.time_to_first_chunk",
             "gen_ai.client.operation.time_to_first_chunk",
+            "gen_ai.latency.time_to_first_token",
             via=as_seconds,
         ),
         attr("first_token_s", "gen_ai.server.time_to_first_token", via=first_token_s),
@@ -205,7 +244,7 @@ GEN_AI: Final = Convention(
         attr("params.presence_penalty", "gen_ai.request.presence_penalty", via=as_float),
         attr("params.seed", "gen_ai.request.seed", "gen_ai.openai.request.seed", via=as_count),
         attr("params.stop", "gen_ai.request.stop_sequences", via=as_texts),
-        attr("params.n", "gen_ai.request.choice.count", via=as_count),
+        attr("params.n", "gen_ai.request.choice.count", "gen_ai.request.n", via=as_count),
         attr(
             "params.stream",
             "gen_ai.request.stream",
@@ -269,6 +308,8 @@ GEN_AI: Final = Convention(
             "usage.input_token_details.cache_read",
             "gen_ai.usage.cache_read.input_tokens",
             "gen_ai.usage.cache_read_input_tokens",
+            "gen_ai.usage.cached_input_tokens",
+            "gen_ai.usage.input_cached_tokens",
             via=as_count,
         ),
         attr(
@@ -299,6 +340,14 @@ GEN_AI: Final = Convention(
             via=embedded,
             when=When(runs=("embedding",)),
         ),
+        attr(
+            "inputs",
+            "gen_ai.input.messages",
+            via=handed_in,
+            when=When(
+                given=("gen_ai.workflow.name",), unless=("gen_ai.agent.name",), runs=("chain",)
+            ),
+        ),
         attr("inputs.messages", "gen_ai.input.messages", via=input_messages),
         attr("inputs.query", "gen_ai.retrieval.query.text", "gen_ai.memory.query.text"),
         prefix("inputs.variables", "gen_ai.prompt.variable."),
@@ -306,7 +355,7 @@ GEN_AI: Final = Convention(
         attr("outputs.messages", "gen_ai.output.messages", via=output_messages),
         attr("outputs.documents", "gen_ai.retrieval.documents", via=documents),
         attr("outputs.records", "gen_ai.memory.records", via=from_json),
-        attr("outputs", "gen_ai.tool.call.result", via=from_json),
+        attr("outputs", "gen_ai.tool.call.result", via=result),
         event("inputs.system", _DETAILS, "gen_ai.system_instructions", via=instructions),
         event("inputs.messages", _DETAILS, "gen_ai.input.messages", via=input_messages),
         event("outputs.messages", _DETAILS, "gen_ai.output.messages", via=output_messages),

@@ -47,11 +47,23 @@ def asked(value: Any) -> Any:
     return UNREADABLE if found is UNREADABLE else found.get("input", found.get("prompt", found))
 
 
+def failure(value: Any) -> Any:
+    """Why a step of OpenAI's agents failed: in general, and what had happened."""
+    found = as_object(value)
+    if found is UNREADABLE:
+        return found
+    data = found.get("data")
+    cause = data.get("error") if isinstance(data, dict) else None
+    return ": ".join(part for part in (found.get("message"), cause) if isinstance(part, str))
+
+
 _USAGE: Final = usage("gen_ai.usage.raw")
 _OWN: Final = When(scope=("logfire", "logfire."))
 _LLM: Final = When(scope=_OWN.scope, runs=("llm",))
 _LATE: Final = When(scope=_OWN.scope, turn="late")
 _AGENTS: Final = ("logfire.openai_agents",)
+_AGENT: Final = When(scope=_AGENTS)
+_AGENT_LLM: Final = When(scope=_AGENTS, runs=("llm",))
 
 LOGFIRE: Final = Convention(
     name="logfire",
@@ -65,31 +77,26 @@ LOGFIRE: Final = Convention(
             "logfire.msg", via=message, content=True, when=When(given=("logfire.msg_template",))
         ),
         spread("logfire.msg_template", via=one_of(TEMPLATES), keep=True, when=_LATE),
-        attr("metadata.thread_id", "group_id", via=as_text, when=When(scope=_AGENTS)),
+        attr("metadata.thread_id", "group_id", via=as_text, when=_AGENT),
+        attr("error.message", "error", via=failure, keep=True, when=_AGENT),
+        spread("model_settings", via=parameters, when=_AGENT),
+        spread("model_config", via=parameters, when=_AGENT),
+        attr("params.tools", "response", via=payloads.offered, keep=True, when=_AGENT),
         attr("tags", "logfire.tags", via=as_texts),
         spread("request_data", via=parameters, content=True, when=_OWN),
         spread("response_data", via=response_usage, content=True, when=_OWN),
         spread("gen_ai.usage.raw", via=_USAGE),
         spread("usage", via=_USAGE, when=_OWN),
+        # Of the agents' chats, that has the answer in it, too.
+        attr("inputs.messages", "input", via=payloads.request, when=_AGENT_LLM),
         attr("inputs.messages", "request_data", via=payloads.request, when=_LLM),
         attr("inputs.messages", "events", via=payloads.told, when=_OWN),
-        attr(
-            "inputs.messages",
-            "raw_input",
-            via=payloads.request,
-            when=When(scope=_AGENTS, runs=("llm",)),
-        ),
+        attr("inputs.messages", "raw_input", via=payloads.request, when=_AGENT_LLM),
         attr("inputs", "request_data", via=asked, when=_LATE),
         attr("inputs", "input", "inputs", via=arguments, when=_LATE),
         attr("outputs.messages", "response_data", via=payloads.answer, when=_LLM),
         attr("outputs.messages", "events", via=payloads.chosen, when=_OWN),
-        attr(
-            "outputs.messages",
-            "response",
-            "output",
-            via=payloads.answer,
-            when=When(scope=_AGENTS, runs=("llm",)),
-        ),
+        attr("outputs.messages", "response", "output", via=payloads.answer, when=_AGENT_LLM),
         attr("outputs", "response_data", via=from_json, when=_LATE),
         attr("outputs", "output", "return", via=from_json, when=_LATE),
     ),

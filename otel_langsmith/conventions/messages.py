@@ -9,10 +9,9 @@ Spec: https://docs.langchain.com/langsmith/log-llm-trace
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from otel_langsmith.conventions.blocks import (
-    RESULT_MEMBERS,
     RESULTS,
     Block,
     Part,
@@ -23,15 +22,16 @@ from otel_langsmith.conventions.blocks import (
     tool_call,
 )
 from otel_langsmith.conventions.readers import Thin, as_raw, first_of, from_json, json_text
-from otel_langsmith.run import Json
-
-Message: TypeAlias = dict[str, Json]
+from otel_langsmith.conventions.results import Message, answered, brought, result, tool_message
 
 _ROLES: Final = {
     "ai": "assistant",
     "model": "assistant",
     "human": "user",
     "function": "tool",
+    # smolagents tells its memory so.
+    "tool-call": "assistant",
+    "tool-response": "tool",
     # OpenAI renamed `system` for its reasoning models; LangSmith knows only the old word.
     "developer": "system",
 }
@@ -44,7 +44,10 @@ _CONSTRUCTORS: Final = {
     "ToolMessage": "tool",
     "FunctionMessage": "tool",
 }
-_LANGCHAIN: Final = frozenset(("ai", "human", "system", "tool", "function", "chat"))
+_LANGCHAIN: Final = {
+    **{word: word for word in ("ai", "human", "system", "tool", "function", "chat")},
+    **_CONSTRUCTORS,
+}
 _ITEMS: Final = frozenset(
     (
         "reasoning",
@@ -59,7 +62,7 @@ _ITEMS: Final = frozenset(
 )
 """What OpenAI's Responses API puts beside messages, each a part of the assistant's next one."""
 
-_SAYING: Final = ("content", "parts", "tool_calls", "function_call")
+_SAYING: Final = ("content", "parts", "contents", "tool_calls", "function_call")
 """Members of which a message has one; a thing with a type and none of these is a part."""
 
 _CONTENT: Final = frozenset(("role", "content", "parts"))
@@ -99,11 +102,13 @@ def messages(items: Iterable[Any], role: str) -> list[Message]:
                 _add(found, item, role)
             else:
                 found.append(spoken)
+        elif is_pair(item):
+            found += _said(item[1], _ROLES.get(item[0], item[0]))
         elif isinstance(item, (list, tuple)):
             found += messages(item, role) if any(map(_is_mapping, item)) else _said(item, role)
         else:
             found += _said(item, role)
-    return _joined(found) if len(found) > 1 else found
+    return answered(_joined(found)) if len(found) > 1 else found
 
 
 def is_message(item: Any) -> bool:
@@ -111,9 +116,26 @@ def is_message(item: Any) -> bool:
     return isinstance(item, dict) and ("role" in item or _of_langchain(item) is not None)
 
 
+def is_pair(item: Any) -> bool:
+    """Whether this is LangChain's short form of a message, such as ``("user", "Hi")``."""
+    return (
+        isinstance(item, (list, tuple))
+        and len(item) == 2  # noqa: PLR2004
+        and all(isinstance(part, str) for part in item)
+        and item[0] in _SHORT
+    )
+
+
+_SHORT: Final = frozenset(("ai", "assistant", "developer", "human", "system", "user"))
+
+
 def size(made: Sequence[Any]) -> int:
     """How many messages there were before those of one answer were joined, as near as it shows."""
-    return sum(len(item.get("content") or "1") for item in made if isinstance(item, dict))
+    return sum(
+        len(item.get("content") or "1") if item.get("role") == "assistant" else 1
+        for item in made
+        if isinstance(item, dict)
+    )
 
 
 def _read(value: Any, role: str) -> Any:
@@ -152,6 +174,7 @@ def _said(item: Any, role: str) -> list[Message]:
 
 def _add(found: list[Message], item: Part, role: str) -> None:
     """A message as it came, after a tool message for each result that it brought."""
+    item = item if "role" in item else _inside(item)
     kind = item.get("type")
     if isinstance(kind, str) and "role" not in item:
         if _add_item(found, item, kind, role):
@@ -176,7 +199,7 @@ def _content(parts: Sequence[Any], found: list[Message]) -> list[Block]:
         if kind == "text":  # as most parts are
             if part != _WITHHELD:
                 content.append(block(part))
-        elif (answer := _result(part)) is not None:
+        elif (answer := result(part)) is not None:
             found.append(answer)
         else:
             content.append(block(part))
@@ -186,16 +209,16 @@ def _content(parts: Sequence[Any], found: list[Message]) -> list[Block]:
 def _parts_of(item: Part) -> Any:
     parts = item.get("parts")
     if parts is None:
-        parts = item.get("content")
+        parts = first_of(item, "content", "contents", "blocks")
     told_by_tool = item.get("role") == "tool" and not isinstance(parts, str)
     return _told_by_tool(parts) if told_by_tool else parts
 
 
-def _told_by_tool(result: Any) -> Any:
+def _told_by_tool(found: Any) -> Any:
     """A tool's result: parts, or else a text, which is JSON of what was none."""
-    items = result if isinstance(result, (list, tuple)) else (result,)
-    known = all(is_known(item) or _brought(item) is not None for item in items)
-    return result if known or result is None else json_text(result)
+    items = found if isinstance(found, (list, tuple)) else (found,)
+    known = all(is_known(item) or brought(item) is not None for item in items)
+    return found if known or found is None else json_text(found)
 
 
 def _add_item(found: list[Message], item: Part, kind: str, role: str) -> bool:
@@ -212,6 +235,14 @@ def _add_item(found: list[Message], item: Part, kind: str, role: str) -> bool:
     return False
 
 
+def _inside(item: Part) -> Part:
+    """The message in a choice of OpenAI's, or in a candidate of Google's, with why it ended."""
+    inner = item.get("message", item.get("content"))
+    if not isinstance(inner, dict) or inner.keys().isdisjoint(("role", "parts")):
+        return item
+    return {**inner, "finish_reason": first_of(item, "finish_reason", "finishReason")}
+
+
 def _of_langchain(item: Part) -> Part | None:
     """LangChain's messages, as its serialisers write them: ``lc`` constructors, or type and data.
 
@@ -224,7 +255,7 @@ def _of_langchain(item: Part) -> Part | None:
         word = name[-1] if isinstance(name, (list, tuple)) and name else None
         role = _CONSTRUCTORS.get(str(word))
     elif isinstance(kind, str) and kind in _LANGCHAIN:
-        role = kind
+        role = _LANGCHAIN[kind]
         inner = inner if isinstance(inner, dict) else item
     else:
         return None
@@ -253,14 +284,30 @@ def _message(item: Part, content: list[Block], role: str) -> Message:
         message["response_metadata"] = {"finish_reason": item["finish_reason"]}
     elif beside:
         _add_members(message, content, item)
-    if len(content) > 1 and content[-1]["type"] == "reasoning" and said == "assistant":
-        message["content"] = _thought_first(content)
+    if len(content) > 1 and said == "assistant":
+        message["content"] = _told_once(_thought_first(content))
     return message
 
 
 def _thought_first(content: list[Block]) -> list[Block]:
     """What was thought stands before what was said, though Traceloop puts it last."""
+    if content[-1]["type"] != "reasoning":
+        return content
     return sorted(content, key=lambda found: found["type"] != "reasoning")
+
+
+def _told_once(content: list[Block]) -> list[Block]:
+    """Without the texts that are the JSON of a call beside them: Anthropic's by LangChain's."""
+    called = _called(content)
+    return [found for found in content if not _repeats(found, called)] if called else content
+
+
+def _repeats(found: Block, called: set[str]) -> bool:
+    text = found.get("text") if found["type"] == "text" else None
+    call = from_json(text) if isinstance(text, str) and text[:1] == "{" else None
+    return (
+        isinstance(call, dict) and call.get("type") == "tool_use" and _is_in(called, call.get("id"))
+    )
 
 
 def _add_members(message: Message, content: list[Block], item: Part) -> None:
@@ -271,7 +318,9 @@ def _add_members(message: Message, content: list[Block], item: Part) -> None:
     if item.get("refusal"):
         refused = {"refusal": True}
         content.append({"type": "text", "text": json_text(item["refusal"]), "extras": refused})
-    content += [tool_call(call) for call in _calls(item) if not _has_call(content, call)]
+    if calls := _calls(item):
+        told = _called(content)
+        content += [tool_call(call) for call in calls if not _is_in(told, call.get("id"))]
     if named := item.get("name"):
         message["name"] = named
     if answered := first_of(item, "tool_call_id", "toolCallId"):
@@ -292,12 +341,14 @@ def _calls(item: Part) -> list[Part]:
     return [call for call in calls if isinstance(call, dict)]
 
 
-def _has_call(content: list[Block], call: Part) -> bool:
-    """Whether a call is among the blocks: Anthropic's stand in both places, by the same id."""
-    found = call.get("id")
-    return found is not None and any(
-        held["type"] == "tool_call" and held["id"] == found for held in content
-    )
+def _called(content: list[Block]) -> set[str]:
+    """The ids of the calls among the blocks: Anthropic's stand in both places, by the same id."""
+    called = (held["id"] for held in content if held["type"] == "tool_call")
+    return {found for found in called if isinstance(found, str)}
+
+
+def _is_in(called: set[str], found: Any) -> bool:
+    return isinstance(found, str) and found in called
 
 
 def _joined(found: list[Message]) -> list[Message]:
@@ -326,41 +377,3 @@ def _belongs(before: Message, message: Message) -> bool:
 def _is_all(kind: str, content: list[Block]) -> bool:
     """By the first and last block: reasoning stands before the text of an item, calls after it."""
     return bool(content) and content[-1]["type"] == content[0]["type"] == kind
-
-
-def _result(part: Any) -> Message | None:
-    brought = _brought(part)
-    return None if brought is None else tool_message(brought)
-
-
-def _brought(part: Any) -> Part | None:
-    """A tool's result, if the part is one."""
-    if not isinstance(part, dict):
-        return None
-    kind = part.get("type")
-    if kind is None:
-        inner = first_of(part, *RESULT_MEMBERS)
-        return inner if isinstance(inner, dict) else None
-    return part if isinstance(kind, str) and kind in RESULTS else None
-
-
-def tool_message(part: Part) -> Message:
-    """A tool's result: ``response`` in OpenTelemetry's schema, ``result`` in its examples."""
-    result = first_of(part, "response", "result", "content", "output")
-    failed = part.get("is_error") is True or part.get("status") == "error"
-    if isinstance(result, dict) and result.keys() == {"type", "value"}:  # as Vercel has it
-        failed = str(result["type"]).startswith("error")
-        result = result["value"]
-    is_blocks = isinstance(result, (list, tuple)) and all(map(is_known, result))
-    message: Message = {
-        "role": "tool",
-        "tool_call_id": first_of(
-            part, "call_id", "id", "tool_use_id", "tool_call_id", "toolUseId", "toolCallId"
-        ),
-        "content": blocks(result if is_blocks or result is None else json_text(result)),
-    }
-    if name := first_of(part, "name", "toolName"):
-        message["name"] = name
-    if failed:
-        message["status"] = "error"
-    return message

@@ -23,6 +23,7 @@ from otel_langsmith.conventions.readers import (
 )
 from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, prefix, spread
 from otel_langsmith.conventions.tools import tool_definitions
+from otel_langsmith.credentials import without_secret_members
 
 KINDS: Final = {
     "llm": {"run_type": "llm"},
@@ -47,6 +48,18 @@ def request_parameters(value: Any) -> Any:
     found = as_object(value)
     is_request = found is not UNREADABLE and "model" in found and any(map(found.get, _ASKED))
     return parameters(found) if is_request else UNREADABLE
+
+
+def shown(value: Any) -> Any:
+    """Whatever an argument is; of headers and the like, not the credentials."""
+    return without_secret_members(decoded(value))
+
+
+def response_usage(value: Any) -> Any:
+    """The usage in a response of a model's API, if it is one."""
+    found = as_object(value)
+    counted = found.get("usage") if found is not UNREADABLE and "model" in found else None
+    return payloads.usage(counted) if isinstance(counted, dict) else UNREADABLE
 
 
 _ASKED: Final = ("messages", "input", "prompt", "contents")
@@ -85,6 +98,13 @@ MLFLOW: Final = Convention(
         attr("params.tools", "mlflow.chat.tools", via=tool_definitions),
         attr("params.response_format", "response_format", via=decoded, when=_GIVEN),
         spread("mlflow.chat.tokenUsage", via=tokens.usage("mlflow.chat.tokenUsage")),
+        # Of embeddings it counts none, but the response does.
+        spread(
+            _OUTPUTS,
+            via=response_usage,
+            keep=True,
+            when=When(given=_IS, unless=("mlflow.chat.tokenUsage",)),
+        ),
         spread(
             "mlflow.llm.cost",
             via=picked(
@@ -111,6 +131,6 @@ MLFLOW: Final = Convention(
         ),
         attr("outputs", _OUTPUTS, via=in_json(payloads.conversation), when=LATE),
         # Whatever else is on its spans is JSON, too.
-        prefix("metadata", "", via=decoded, when=When(given=_IS, turn="late")),
+        prefix("metadata", "", via=shown, when=When(given=_IS, turn="late")),
     ),
 )

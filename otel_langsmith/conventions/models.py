@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_text, as_texts
 from otel_langsmith.conventions.tools import tool_definitions
+from otel_langsmith.credentials import without_secret_members
 
 PROVIDERS: Final = {
     "openai": "openai",
@@ -20,8 +21,10 @@ PROVIDERS: Final = {
     "amazon-bedrock": "amazon_bedrock",
     "aws": "amazon_bedrock",
     "aws.bedrock": "amazon_bedrock",
+    "bedrock": "amazon_bedrock",
     "az.ai.inference": "azure",
     "az.ai.openai": "azure",
+    "azure": "azure",
     "azure-openai": "azure",
     "azure.ai.inference": "azure",
     "azure.ai.openai": "azure",
@@ -29,12 +32,30 @@ PROVIDERS: Final = {
     "gcp.gen_ai": "google_genai",
     "gemini": "google_genai",
     "google": "google_genai",
+    "googleai": "google_genai",
     "google.generative-ai": "google_genai",
     "gcp.vertex_ai": "google_vertexai",
     "google.vertex": "google_vertexai",
     "vertex": "google_vertexai",
     "vertex_ai": "google_vertexai",
+    "vertexai": "google_vertexai",
     "x_ai": "xai",
+    "xai": "xai",
+    "cerebras": "cerebras",
+    "fireworks": "fireworks",
+    "fireworks_ai": "fireworks",
+    "hugging_face": "huggingface",
+    "huggingface": "huggingface",
+    "ibm.watsonx.ai": "ibm",
+    "moonshot_ai": "moonshot",
+    "nvidia": "nvidia",
+    "ollama": "ollama",
+    "openrouter": "openrouter",
+    "together": "together",
+    "together_ai": "together",
+    "togetherai": "together",
+    "vllm": "vllm",
+    "watsonx": "ibm",
 }
 """To the words of LangChain's integrations, which LangSmith's price table goes by."""
 
@@ -54,7 +75,9 @@ FRAMEWORKS: Final = frozenset(
 """Written as the provider by those who do not know whose model they call."""
 
 
-_MAKERS: Final = re.compile(r"(?:\w+/)?(?:(gpt-|o\d|chatgpt)|(claude)|(gemini))", re.IGNORECASE)
+_MAKERS: Final = re.compile(
+    r"(?:\w+/)?(?:(gpt-|o\d|chatgpt|text-embedding-(?:3|ada)-)|(claude)|(gemini))", re.IGNORECASE
+)
 _OF_MAKERS: Final = (None, "openai", "anthropic", "google_genai")
 
 _REASONS: Final = {
@@ -62,6 +85,7 @@ _REASONS: Final = {
     "tool_call": "tool_calls",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
+    "complete": "stop",
     "end_turn": "stop",
     "stop_sequence": "stop",
     "stop": "stop",
@@ -75,13 +99,41 @@ _REASONS: Final = {
 def provider(value: Any) -> Any:
     """LangSmith's word for a provider, so that it knows the price.
 
-    No framework, and no CamelCase: LangChain's retrievers name the class of the vector store.
+    No framework, no CamelCase (LangChain's retrievers name the class of the vector store), and no
+    host with a port.
     """
     word = as_text(value)
     if word is UNREADABLE or word in FRAMEWORKS:
         return UNREADABLE
     lower = word.lower()
-    return _known(lower) or (lower if lower == word else UNREADABLE)
+    known = _known(lower) or _hosted(lower)
+    return known or (lower if lower == word and ":" not in word else UNREADABLE)
+
+
+def _hosted(word: str) -> str | None:
+    """The provider whose host this is, with or without a port, as LiveKit names them."""
+    host = word.partition(":")[0]
+    return next((maker for end, maker in _HOSTS.items() if host.endswith(end)), None)
+
+
+_HOSTS: Final = {
+    "amazonaws.com": "amazon_bedrock",
+    "aiplatform.googleapis.com": "google_vertexai",
+    "api.anthropic.com": "anthropic",
+    "api.cerebras.ai": "cerebras",
+    "api.cohere.com": "cohere",
+    "api.deepseek.com": "deepseek",
+    "api.fireworks.ai": "fireworks",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral",
+    "api.openai.com": "openai",
+    "api.perplexity.ai": "perplexity",
+    "api.together.xyz": "together",
+    "api.x.ai": "xai",
+    "generativelanguage.googleapis.com": "google_genai",
+    "openai.azure.com": "azure",
+    "openrouter.ai": "openrouter",
+}
 
 
 def _known(word: str) -> str | None:
@@ -100,7 +152,10 @@ def error_type(value: Any) -> Any:
 
 
 def maker(model: str) -> str | None:
-    """Whose model this is, by its name alone."""
+    """Whose model this is, by its name alone, which may lead with the provider as LiteLLM's do."""
+    head, slash, _ = model.partition("/")
+    if slash and (named := PROVIDERS.get(head.lower())):
+        return named
     found = _MAKERS.match(model)
     return _OF_MAKERS[found.lastindex or 0] if found else None
 
@@ -128,14 +183,17 @@ def _plain(reason: str) -> str:
 
 
 def parameters(value: Any) -> Any:
-    """What the model was called with, under the names it has there; messages are not of it."""
+    """What the model was called with, under the names it has there; messages are not of it.
+
+    Nor are the keys and headers that a client is made with.
+    """
     found = as_object(value)
     if found is UNREADABLE:
         return found
+    given = {name: part for name, part in found.items() if name not in _ELSEWHERE and _is_set(part)}
     fields: dict[str, Any] = {
-        f"params.{name}": part
-        for name, part in found.items()
-        if name not in _ELSEWHERE and _is_set(part)
+        f"params.{_SPELT.get(name, name)}": part
+        for name, part in without_secret_members(given).items()
     }
     if "tools" in found:
         fields["params.tools"] = tool_definitions(found["tools"])
@@ -150,9 +208,21 @@ def _is_set(part: Any) -> bool:
     return part is not None and part not in ([], "", "Infinity", "None")
 
 
+_SPELT: Final = {
+    "maxTokens": "max_tokens",
+    "maxOutputTokens": "max_tokens",
+    "maxTokenCount": "max_tokens",
+    "topP": "top_p",
+    "topK": "top_k",
+    "stopSequences": "stop",
+    "frequencyPenalty": "frequency_penalty",
+    "presencePenalty": "presence_penalty",
+}
+"""Parameters in camel case (Bedrock, Google, Vercel) as all others spell them."""
+
 _ELSEWHERE: Final = frozenset(
     (
-        *("contents", "input", "instructions", "messages", "prompt", "system"),
+        *("contents", "input", "inputText", "instructions", "messages", "prompt", "system"),
         "system_instruction",
         *("model", "model_name", "tools", "_type"),
     )

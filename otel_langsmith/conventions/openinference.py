@@ -10,6 +10,7 @@ from otel_langsmith.conventions import payloads, retrieval
 from otel_langsmith.conventions.messages import messages
 from otel_langsmith.conventions.models import finish_reasons, parameters, provider
 from otel_langsmith.conventions.readers import (
+    BLANK,
     UNREADABLE,
     Thin,
     as_cost,
@@ -61,7 +62,13 @@ def flat_outputs(found: Any) -> Any:
 def _flat(found: list[Any], role: str) -> Any:
     items = [_message(item) for item in found]
     made = messages(items, role)
-    return made if any(message["content"] for message in made) else Thin(made)
+    if any(message["content"] for message in made):
+        return made
+    return Thin(made) if any(message.keys() - _BARE for message in made) else UNREADABLE
+
+
+_BARE: Final = frozenset(("role", "content"))
+"""All that there is of an answer that never came."""
 
 
 def stray_calls(found: list[Any]) -> Any:
@@ -139,10 +146,14 @@ def tools(found: list[Any]) -> Any:
     for item in found:
         inner = _inner(item, "tool")
         schema = as_object(inner.get("json_schema")) if isinstance(inner, dict) else UNREADABLE
-        if schema is not UNREADABLE and ("name" in schema or "function" in schema):
+        if schema is not UNREADABLE and not _NAMING.isdisjoint(schema):
             inner = schema
         defined.append(inner)
     return tool_definitions(defined)
+
+
+_NAMING: Final = frozenset(("name", "function", "toolSpec"))
+"""Members that make a schema the whole definition of a tool."""
 
 
 def flat_documents(found: list[Any]) -> Any:
@@ -175,6 +186,18 @@ def metadata(value: Any) -> Any:
     return fields
 
 
+def told_again(value: Any) -> Any:
+    """The metadata of Strands' processor, which tells there what attributes tell already."""
+    found = as_object(value)
+    if found is UNREADABLE:
+        return found
+    own = {name: part for name, part in found.items() if not str(name).startswith(_ATTRIBUTES)}
+    return metadata(own) if own or not found else BLANK
+
+
+_ATTRIBUTES: Final = ("gen_ai.", "tags")
+
+
 def schema(value: Any) -> Any:
     """What ``tool.parameters`` is by the spec; many write the arguments of the call instead."""
     found = as_object(value)
@@ -182,8 +205,11 @@ def schema(value: Any) -> Any:
 
 
 _LLM: Final = ("llm",)
+_LATE_LLM: Final = When(runs=_LLM, turn="late")
 _EMBEDDING: Final = ("embedding",)
 _RETRIEVER: Final = ("retriever",)
+_STRANDS: Final = When(runs=_LLM, scope=("strands.",))
+_BEDROCK: Final = When(runs=_LLM, scope=("openinference.instrumentation.bedrock",), turn="late")
 
 OPENINFERENCE: Final = Convention(
     name="openinference",
@@ -205,6 +231,13 @@ OPENINFERENCE: Final = Convention(
         attr("model.response", "llm.response.model_name", "llm.model_name", via=as_text),
         attr("params.top_k", "reranker.top_k", via=as_count),
         indexed("params.tools", "llm.tools.", via=tools),
+        attr(
+            "params.tools",
+            "input.value",
+            via=payloads.offered,
+            keep=True,
+            when=When(given=("llm.model_name",), unless=("llm.tools.",), turn="late"),
+        ),
         attr("metadata.finish_reasons", "llm.finish_reason", via=finish_reasons),
         attr("metadata.tool_call_id", "tool.id", "tool.call_id", "tool_call.id", via=as_text),
         attr("metadata.tool_schema", "tool.parameters", via=schema),
@@ -216,6 +249,7 @@ OPENINFERENCE: Final = Convention(
             "usage.input_token_details.cache_read",
             "llm.token_count.prompt_details.cache_read",
             "llm.token_count.prompt_details.cache_input",
+            "metadata.usage.cached_prompt_tokens",  # BeeAI
             via=as_count,
         ),
         attr(
@@ -247,6 +281,12 @@ OPENINFERENCE: Final = Convention(
             via=payloads.request,
             when=When(runs=_LLM, at_least="llm.input_messages."),
         ),
+        attr(
+            "inputs",
+            "input.value",
+            via=payloads.conversation,
+            when=When(runs=("tool",), given=("llm.input_messages.",), turn="early"),
+        ),
         indexed("inputs.messages", "llm.input_messages.", via=flat_inputs),
         indexed("inputs.messages", "llm.prompts.", via=prompted),
         indexed("inputs.input", "embedding.embeddings.", via=texts),
@@ -258,9 +298,21 @@ OPENINFERENCE: Final = Convention(
             via=arguments,
             when=When(runs=("llm", "chain", "tool", "retriever", "embedding", "parser")),
         ),
+        attr("inputs", "input.value", via=payloads.called, when=When(runs=("tool",), turn="late")),
+        attr("inputs.messages", "input.value", via=payloads.asked, when=_LATE_LLM),
         attr("inputs", "input.value", via=payloads.conversation, when=LATE),
+        # Of a model of Bedrock's that is invoked, the request is here and nowhere else.
+        attr("inputs.messages", "llm.invocation_parameters", via=payloads.request, when=_BEDROCK),
         attr(
             "inputs", "tool.parameters", "llm.prompt_template.variables", via=arguments, when=LATE
+        ),
+        # Strands' processor makes up a response, without the tools that were called.
+        indexed("outputs.messages", "llm.output_messages.", via=flat_outputs, when=_STRANDS),
+        attr(
+            "outputs",
+            "output.value",
+            via=payloads.conversation,
+            when=When(runs=("tool",), given=("llm.output_messages.",), turn="early"),
         ),
         attr(
             "outputs.messages",
@@ -280,9 +332,11 @@ OPENINFERENCE: Final = Convention(
         indexed("outputs.documents", "retrieval.documents.", via=flat_documents),
         indexed("outputs.documents", "reranker.output_documents.", via=flat_documents),
         attr("outputs", "output.value", via=retrieval.embedded, when=When(runs=_EMBEDDING)),
+        attr("outputs.messages", "output.value", via=payloads.answered, when=_LATE_LLM),
         attr("outputs", "output.value", via=payloads.conversation, when=LATE),
         # Google's automatic calls come without the prefix of their message (genai.md §2.2).
         indexed("outputs.messages", "message.tool_calls.", via=stray_calls, when=LATE),
+        spread("metadata", via=told_again, when=When(scope=("strands.",))),
         spread("metadata", via=metadata),
         prefix("metadata", "metadata."),
     ),

@@ -1,16 +1,46 @@
 """OpenLIT: OpenTelemetry's dialect, with content of its own beside it.
 
 It writes the tools that a model called on the span of that call, joined by commas; the messages
-have them, too, and apart.
+have them, too, and apart. Until 1.34 a prompt was one text in an event, a line for each message.
 """
 
-from typing import Final
+import re
+from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.readers import as_bool, as_count, as_text, from_json
-from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr
+from otel_langsmith.conventions.messages import messages
+from otel_langsmith.conventions.readers import (
+    UNREADABLE,
+    as_bool,
+    as_count,
+    as_text,
+    from_json,
+    from_repr,
+)
+from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, event
 from otel_langsmith.conventions.tools import arguments
 
+
+def lines(value: Any) -> Any:
+    """The messages of a prompt, each of which begins a line with its role."""
+    text = as_text(value)
+    if text is UNREADABLE or not _SPOKEN.match(text):
+        return payloads.asked(value)
+    _, *found = _SPOKEN.split(text)
+    said = zip(found[::2], found[1::2], strict=True)
+    return messages([{"role": role, "content": words.rstrip("\n")} for role, words in said], "user")
+
+
+def calls(value: Any) -> Any:
+    """The tools that a model called, in Python's words."""
+    found = from_repr(value)
+    if not isinstance(found, list) or not found:
+        return UNREADABLE
+    return messages([{"role": "assistant", "content": None, "tool_calls": found}], "assistant")
+
+
+_SPOKEN: Final = re.compile(r"^(system|developer|user|assistant|tool): ", re.MULTILINE)
+_OLD: Final = When(runs=("llm",), scope=("openlit.",))
 _LLM: Final = When(runs=("llm",), turn="late")
 _TOOL: Final = When(runs=("tool",), turn="late")
 
@@ -18,6 +48,15 @@ OPENLIT: Final = Convention(
     name="openlit",
     spec="openlit/semcov of https://github.com/openlit/openlit, 1.45, November 2026",
     rows=(
+        event("inputs.messages", "gen_ai.content.prompt", "gen_ai.prompt", via=lines, when=_OLD),
+        attr("outputs.messages", "gen_ai.response.tool_calls", via=calls, when=_OLD),
+        event(
+            "outputs.messages",
+            "gen_ai.content.completion",
+            "gen_ai.completion",
+            via=payloads.answered,
+            when=_OLD,
+        ),
         attr("params.stream", "gen_ai.request.is_stream", via=as_bool),
         attr("metadata.service_tier", "gen_ai.response.service_tier", via=as_text),
         attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint", via=as_text),

@@ -7,8 +7,9 @@ is told by its members; one that cannot be told is unreadable here, and shown as
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from otel_langsmith.conventions.messages import Message, instructions, is_message, messages
+from otel_langsmith.conventions.messages import instructions, is_message, is_pair, messages
 from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, as_count, first_of, from_json
+from otel_langsmith.conventions.results import Message
 from otel_langsmith.conventions.tools import tool_definitions
 
 REDACTED: Final = "__REDACTED__"
@@ -35,8 +36,10 @@ def answer(value: Any) -> Any:
     found = from_json(value)
     if isinstance(found, (list, tuple)):
         return _choices(found)
-    if not isinstance(found, dict):
-        return UNREADABLE
+    return _answer(found) if isinstance(found, dict) else UNREADABLE
+
+
+def _answer(found: Mapping[str, Any]) -> Any:
     for key, choices in _CHOICES.items():
         inner = found.get(key)
         if isinstance(inner, (list, tuple)) and inner:
@@ -51,9 +54,14 @@ def answer(value: Any) -> Any:
 
 
 def _choices(found: Sequence[Any]) -> Any:
-    """Those of OpenAI without what was around them, or messages as they are."""
+    """Those of OpenAI without what was around them, or messages as they are.
+
+    Or responses, of which OpenAI's agents list the one.
+    """
     if found and all(map(_is_choice, found)):
         return messages(map(_chat_choice, found), "assistant")
+    if len(found) == 1 and _is_response(found[0]):
+        return _answer(found[0])
     return messages(found, "assistant") if any(map(_tells, found)) else UNREADABLE
 
 
@@ -123,16 +131,29 @@ def _told_by(found: Any, value: Any, role: str) -> Any:
 
 def offered(value: Any) -> Any:
     """The tools in a request, or those that Langfuse puts among its messages."""
+    if isinstance(value, str) and not any(word in value for word in _OFFERED):
+        return UNREADABLE
     found = from_json(value)
     if isinstance(found, dict):
         config = found.get("config")
         tools = first_of(found, "tools", "functions")
         if tools is None and isinstance(config, dict):
             tools = config.get("tools")
-        return tool_definitions(tools) if tools else UNREADABLE
+        return _defined(tools) if tools else UNREADABLE
     if not isinstance(found, (list, tuple)):
         return UNREADABLE
     return tool_definitions([item["content"] for item in found if is_tool(item)]) or UNREADABLE
+
+
+def _defined(tools: Any) -> Any:
+    """The definitions, if any of them is more than the repr of a function."""
+    made = tool_definitions(tools)
+    is_told = not isinstance(made, list) or any(isinstance(tool, dict) for tool in made)
+    return made if is_told else UNREADABLE
+
+
+_OFFERED: Final = ('"tools"', '"functions"', '"function"', '"input_schema"')
+"""Without any of these words a request, which may be long, offers no tools."""
 
 
 def is_tool(item: Any) -> bool:
@@ -143,7 +164,7 @@ def is_tool(item: Any) -> bool:
 
 def conversation(value: Any) -> Any:
     """What any step took or gave: an object as it is, but with messages as LangSmith has them."""
-    found = from_json(value)
+    found = updated(from_json(value))
     if found == REDACTED:
         return Thin(found)
     if isinstance(found, (list, tuple)):
@@ -157,6 +178,29 @@ def conversation(value: Any) -> Any:
     if isinstance(said, (list, tuple)) and said and all(map(_tells, said)):
         return {**found, "messages": messages(said, "user")}
     return found
+
+
+def updated(found: Any) -> Any:
+    """What a node of LangGraph's changed, if that is all that its one command says."""
+    if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], dict):
+        return found
+    update = found[0].get("update")
+    is_all = "graph" in found[0] and list(filter(None, found[0].values())) == [update]
+    return update if is_all and isinstance(update, dict) else found
+
+
+def called(value: Any) -> Any:
+    """What a function of Python's was called with: if all of it has names, these.
+
+    Of those that smolagents calls, one tells how, and nothing of the call.
+    """
+    found = from_json(value)
+    if isinstance(found, dict) and {"args", "kwargs"} <= found.keys() <= _PYTHON:
+        return found if found["args"] else found["kwargs"]
+    return conversation(found)
+
+
+_PYTHON: Final = frozenset(("args", "kwargs", "sanitize_inputs_outputs"))
 
 
 def usage(found: Mapping[str, Any]) -> dict[str, int]:
@@ -199,7 +243,7 @@ def _is_cut(text: str) -> bool:
 def _tells(item: Any) -> bool:
     """Whether an item of a list is a message, or a list of them as LangChain batches them."""
     if isinstance(item, (list, tuple)):
-        return bool(item) and all(map(_tells, item))
+        return is_pair(item) or (bool(item) and all(map(_tells, item)))
     return is_message(item) or (isinstance(item, dict) and item.get("type") in _RESPONSES)
 
 
@@ -218,7 +262,7 @@ def _told(found: Mapping[str, Any]) -> list[Message] | None:
     asked = found.get("input")
     if isinstance(asked, str) or (isinstance(asked, (list, tuple)) and any(map(_tells, asked))):
         return messages((asked,) if isinstance(asked, str) else asked, "user")
-    prompt = first_of(found, "prompt", "prompts")
+    prompt = first_of(found, "prompt", "prompts", "inputText")
     if prompt is not None:
         return messages(prompt if isinstance(prompt, (list, tuple)) else (prompt,), "user")
     return None
@@ -251,6 +295,10 @@ def _google(found: Any) -> Any:
         return found
     reason = first_of(found, "finish_reason", "finishReason")
     return {**found["content"], "finish_reason": reason}
+
+
+def _is_response(item: Any) -> bool:
+    return isinstance(item, dict) and not is_message(item) and not item.keys().isdisjoint(_CHOICES)
 
 
 def _is_choice(item: Any) -> bool:

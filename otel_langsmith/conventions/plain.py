@@ -4,12 +4,14 @@ A fallback: what it says is shown as inputs and outputs only where no dialect kn
 """
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
 from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text
-from otel_langsmith.conventions.rows import Convention, attr, prefix
+from otel_langsmith.conventions.rows import Convention, attr, named, prefix, spread
+from otel_langsmith.credentials import MARK, is_secret, without_credentials
 
 REDACTED: Final = "REDACTED"
 """The word OpenTelemetry prescribes in place of credentials in a URL."""
@@ -57,10 +59,91 @@ def _clean_parameter(parameter: str) -> str:
     return f"{name}={REDACTED}" if equals and _is_secret(name) else parameter
 
 
-@lru_cache(maxsize=1024)
 def _is_secret(name: str) -> bool:
     """Whether a parameter is named like a secret; to search costs 10,000 instructions."""
+    return _known(name) if len(name) <= _REMEMBERED else _says_secret(name)
+
+
+def _says_secret(name: str) -> bool:
     return _SECRET.search(unquote(name)) is not None
+
+
+_known: Final = lru_cache(maxsize=1024)(_says_secret)
+_REMEMBERED: Final = 128
+"""Characters of a name worth keeping in memory; an attacker chooses those of a query."""
+
+
+def clean_statement(value: Any) -> Any:
+    """A statement without the passwords that it sets or signs in with, and without keys."""
+    text = as_text(value)
+    if text is UNREADABLE:
+        return text
+    lower = text.lower()
+    for word in _SIGNS_IN:
+        if word in lower:
+            return without_credentials(_PASSWORD.sub(rf"\1\2{MARK}", text))
+    return text
+
+
+_SIGNS_IN: Final = ("://", "auth", "cred", "identified", "key", "pass", "pwd", "secret", "token")
+"""To look for them so costs a tenth of what one regular expression for all of them does."""
+_PASSWORD: Final = re.compile(
+    r"(\bpassword\s{0,8}\(?\s{0,8}|\bidentified\s{1,8}(?:with\s{1,8}\S{1,64}\s{1,8})?(?:by|as)\s{1,8})"
+    r"(?:'(?:[^']|'')*'?|\"[^\"]*\"?)"
+    r"|(\A\s{0,8}auth\s{1,8}).+",  # Redis
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def clean_connection(key: str) -> Callable[[Any], Any]:
+    """A reader of the address of a server, under its own name, without the password in it."""
+
+    def read(value: Any) -> Any:
+        text = as_text(value)
+        return text if text is UNREADABLE else {f"metadata.{key}": without_credentials(text)}
+
+    return read
+
+
+def headers(start: str) -> Callable[[Any], Any]:
+    """A reader of captured headers, under their own names, without the credentials in them."""
+    return lambda found: {
+        f"metadata.{start}{name}": MARK if _is_credential(name) else _clean(value)
+        for name, value in _named(found)
+    }
+
+
+HEADERS: Final = (
+    "http.request.header.",
+    "http.response.header.",
+    "ai.request.headers.",
+    "ai.response.headers.",
+    "rpc.grpc.request.metadata.",
+    "rpc.grpc.response.metadata.",
+    "rpc.request.metadata.",
+    "rpc.response.metadata.",
+)
+"""How the names begin under which headers are captured, if somebody wants them to be."""
+
+
+def _named(found: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, Any]]:
+    """The values with their whole names, where a dot made two of one."""
+    for name, value in found.items():
+        whole = f"{start}.{name}" if start and name else start or name
+        if isinstance(value, dict):
+            yield from _named(value, whole)
+        else:
+            yield whole, value
+
+
+def _is_credential(name: str) -> bool:
+    return is_secret(name) or _is_secret(name)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_clean(part) for part in value]
+    return without_credentials(value) if isinstance(value, str) else value
 
 
 def host_of(value: Any) -> Any:
@@ -68,6 +151,8 @@ def host_of(value: Any) -> Any:
     found = _HOST.match(value) if isinstance(value, str) else None
     return found[1] if found else UNREADABLE
 
+
+CONNECTIONS: Final = ("db.connection_string", "messaging.url")
 
 PLAIN: Final = Convention(
     name="plain",
@@ -77,6 +162,8 @@ PLAIN: Final = Convention(
     ),
     fallback=True,
     rows=(
+        *(named(None, start, via=headers(start)) for start in HEADERS),
+        *(spread(key, via=clean_connection(key)) for key in CONNECTIONS),
         # A client's span is called by its method alone (semconv http); a run wants to say whom.
         attr("name.method", "http.request.method", "http.method", via=as_text, keep=True),
         attr(
@@ -90,7 +177,7 @@ PLAIN: Final = Convention(
         attr("inputs.path", "url.path", "http.target", via=clean_url),
         attr("inputs.query", "url.query", via=clean_query),
         attr("inputs.service", "rpc.service", via=as_text),
-        attr("inputs.statement", "db.query.text", "db.statement", via=as_text),
+        attr("inputs.statement", "db.query.text", "db.statement", via=clean_statement),
         attr(
             "inputs.operation",
             "db.operation.name",

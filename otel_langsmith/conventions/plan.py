@@ -138,7 +138,7 @@ class Plan:
     def ask(self, run_type: str, asked: dict[str, Sides]) -> Sides:
         """The sides of runs of a type, which are kept in ``asked``: one of the two above."""
         inputs, outputs = (
-            tuple(said for side in sides if (said := _of_run(side, run_type, asked is self.aloud)))
+            _busy(_of_run(side, run_type, asked is self.aloud) for side in sides)
             for sides in self._sides
         )
         return asked.setdefault(run_type, (inputs, outputs))
@@ -193,8 +193,8 @@ class Planner:
             for side in sides.values()
         )
         steps = _steps(scalars, claimed)
-        taken = {key for step in steps if not step.keep for key in step.keys}
-        kept = tuple(key for key in keys if key not in taken | claimed | cleaned)
+        taken = {key for step in steps if not step.keep for key in step.keys} | claimed | cleaned
+        kept = tuple(key for key in keys if key not in taken)
         simple = _simple(steps)
         done = {(one.home, one.name) for one in simple}
         others = tuple(step for step in steps if (step.home, step.name) not in done)
@@ -248,6 +248,20 @@ def _of_run(side: Side, run_type: str, aloud: bool) -> Side | None:
     if not (side.parts or events):
         return None
     return side._replace(parts=parts, events=events, quick=_quick(parts))
+
+
+def _busy(found: Iterable[Side | None]) -> tuple[Side, ...]:
+    """Without those that say nothing of such runs, if others know all of their attributes."""
+    sides = [side for side in found if side]
+    known: set[str] = set()
+    for side in sides:
+        if not side.fallback and (side.parts or side.events):
+            known |= side.sources
+    return tuple(
+        side
+        for side in sides
+        if side.parts or side.events or side.fallback or not side.sources <= known
+    )
 
 
 def _quick(parts: tuple[Part, ...]) -> tuple[tuple[str, str, Reader], ...]:

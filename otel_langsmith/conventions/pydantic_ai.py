@@ -7,7 +7,7 @@ holds the whole conversation, which is told apart here into what it was asked an
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.messages import Message, instructions, messages
+from otel_langsmith.conventions.messages import instructions, messages
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
     Thin,
@@ -17,6 +17,7 @@ from otel_langsmith.conventions.readers import (
     constant,
     from_json,
 )
+from otel_langsmith.conventions.results import Message
 from otel_langsmith.conventions.rows import Convention, When, attr, spread
 from otel_langsmith.conventions.tools import arguments, tool_definitions
 

@@ -88,6 +88,11 @@ def as_text(value: Any) -> Any:
     return value if isinstance(value, str) and value not in _NOTHING else UNREADABLE
 
 
+def as_id(value: Any) -> Any:
+    """A text that says something; one that says there is none is nothing to keep."""
+    return BLANK if isinstance(value, str) and value in _NOTHING else as_text(value)
+
+
 def as_uuid(value: Any) -> Any:
     """A UUID as text."""
     return uuid_text(value) or UNREADABLE
@@ -215,6 +220,15 @@ def from_repr(value: Any) -> Any:
         return ast.literal_eval(found)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return found
+
+
+def bytes_of_repr(text: str) -> bytes | str:
+    """The bytes that Python's repr of them spells out, as ``json.dumps(default=str)`` leaves it."""
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+    return found if isinstance(found, bytes) else text
 
 
 def unquoted(value: Any) -> Any:

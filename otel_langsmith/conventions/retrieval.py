@@ -63,7 +63,7 @@ def embedded_texts(value: Any) -> Any:
     """The texts that a request, a list or a text wants embedded."""
     found = from_json(value)
     if isinstance(found, dict):
-        found = found.get("input")
+        found = first_of(found, "input", "texts", "text", "query")
     if isinstance(found, str):
         found = [found]
     return found if isinstance(found, (list, tuple)) and found else UNREADABLE

@@ -170,10 +170,10 @@ def indexed(field: Field, start: str, *, via: Reader, when: When = ALWAYS) -> Ro
     )
 
 
-def named(field: Field, start: str, *, via: Reader, when: When = ALWAYS) -> Row:
+def named(field: Field | None, start: str, *, via: Reader, when: When = ALWAYS) -> Row:
     """A row for what was flattened into ``start`` + ``messages``, ``model``, ``usage.input`` ….
 
-    ``via`` gets it grown back into one dict.
+    ``via`` gets it grown back into one dict; without a field it returns several, as for `spread`.
     """
     return Row(
         kind="named",

@@ -65,6 +65,8 @@ STRANDS: Final = Convention(
         attr("metadata.tool_schema", "gen_ai.tool.json_schema", via=as_object),
         # Early, since it goes with whatever else the model was told.
         attr("inputs.system", "system_prompt", via=instructions, when=EARLY),
+        attr("inputs", "gen_ai.input.messages", via=given, when=_EARLY_TOOL),
+        attr("outputs", "gen_ai.output.messages", via=gave, when=_EARLY_TOOL),
         event("inputs", _DETAILS, "gen_ai.input.messages", via=given, when=_EARLY_TOOL),
         event("outputs", _DETAILS, "gen_ai.output.messages", via=gave, when=_EARLY_TOOL),
         event("inputs", "gen_ai.tool.message", "content", via=arguments, when=_TOOL),

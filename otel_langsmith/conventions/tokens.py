@@ -42,6 +42,7 @@ _PATHS: Final[Mapping[str, tuple[str, ...]]] = {
         "cacheReadInputTokens",
         "cached_content_token_count",
         "cachedContentTokenCount",
+        "cachedContentTokens",
     ),
     "usage.input_token_details.cache_creation": (
         "cache_creation_input_tokens",
@@ -80,6 +81,7 @@ _PATHS: Final[Mapping[str, tuple[str, ...]]] = {
         "reasoning_tokens",
         "thoughts_token_count",
         "thoughtsTokenCount",
+        "thoughtsTokens",
     ),
     "usage.output_token_details.image": ("completion_image_tokens",),
 }

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from otel_langsmith.conventions.readers import from_json, nested_json
+from otel_langsmith.conventions.readers import from_json, from_repr, nested_json, unquoted
 from otel_langsmith.run import Json
 
 _REMEMBERED: Final = 16_384
@@ -22,8 +22,17 @@ _SCHEMAS: Final = (
 
 
 def arguments(value: Any) -> Any:
-    """A tool's arguments: an object where there is one, else what was there."""
-    return nested_json(value)
+    """A tool's arguments: an object if there is one, be it Python's repr, else what was there."""
+    found = nested_json(value)
+    if isinstance(found, str) and found.startswith(("{'", '{"')):
+        spelt = from_repr(found)
+        return spelt if isinstance(spelt, dict) else found
+    return found
+
+
+def result(value: Any) -> Any:
+    """What a tool gave back: an object or a list if there is one; a JSON string is its text."""
+    return from_json(unquoted(value))
 
 
 def tool_definitions(value: Any) -> Any:

@@ -4,10 +4,11 @@ Today's speak OpenTelemetry's dialect, with ``traceloop.*`` beside it. Those bef
 out as ``gen_ai.prompt.0.role``, a manner that LiteLLM and others took over.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval
-from otel_langsmith.conventions.blocks import RESULTS, is_known
+from otel_langsmith.conventions.blocks import is_known
 from otel_langsmith.conventions.messages import is_message, messages
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
@@ -23,12 +24,14 @@ from otel_langsmith.conventions.readers import (
     one_of,
     unquoted,
 )
+from otel_langsmith.conventions.results import brought
 from otel_langsmith.conventions.rows import (
     EARLY,
     LATE,
     Convention,
     When,
     attr,
+    events,
     indexed,
     prefix,
     spread,
@@ -84,18 +87,27 @@ def _message(item: Any) -> Any:
         thought = {"type": "reasoning", "content": content}
         return {**item, "role": "assistant", "content": [thought]}
     parts = from_json(content)
-    is_parts = isinstance(parts, (list, tuple)) and parts and all(map(_is_part, parts))
+    is_parts = isinstance(parts, (list, tuple)) and all(map(_is_part, parts))
+    if content == '""':  # as 0.47 writes LangChain's answers without words
+        content = None
     return {**item, "content": parts if is_parts else content}
 
 
 def _is_part(part: Any) -> bool:
-    return is_known(part) or (isinstance(part, dict) and part.get("type") in RESULTS)
+    return is_known(part) or brought(part) is not None
 
 
 def embedded(found: list[Any]) -> Any:
     """The texts that were embedded."""
     said = [item.get("content") if isinstance(item, dict) else item for item in found]
-    return [text for text in said if text] or UNREADABLE
+    return [text for item in said if item for text in _texts(item)] or UNREADABLE
+
+
+def _texts(said: Any) -> list[Any]:
+    """A text, or those of the parts that Cohere's are told as."""
+    parts = from_json(said)
+    is_parts = isinstance(parts, (list, tuple)) and all(map(_is_part, parts))
+    return [part.get("text", part) for part in parts] if is_parts else [said]
 
 
 def given(value: Any) -> Any:
@@ -103,12 +115,10 @@ def given(value: Any) -> Any:
     found = as_object(value)
     if found is UNREADABLE:
         return payloads.conversation(unquoted(value))
-    if found.keys() == {"args", "kwargs"}:
-        return found if found["args"] else found["kwargs"]
     if found.keys() == {"tool_name", "arguments"}:
         return found["arguments"]
     inner = told_callback(value)
-    return payloads.conversation(found) if inner is UNREADABLE else inner
+    return payloads.called(found) if inner is UNREADABLE else inner
 
 
 def gave(value: Any) -> Any:
@@ -151,21 +161,12 @@ _ENDS: Final = frozenset(("output", "outputs"))
 
 def _shown(inner: Any) -> Any:
     """Content with what LangChain serialised as what it holds; messages are read as such."""
-    inner = _updated(inner)
+    inner = payloads.updated(inner)
     if isinstance(inner, dict):
         inner = _held(inner)
         if not is_message(inner):
             inner = {name: _held_all(part) for name, part in inner.items()}
     return payloads.conversation(_held_all(inner))
-
-
-def _updated(inner: Any) -> Any:
-    """What a node of LangGraph's changed, if that is all that its one command says."""
-    if not isinstance(inner, list) or len(inner) != 1 or not isinstance(inner[0], dict):
-        return inner
-    update = inner[0].get("update")
-    is_all = "graph" in inner[0] and list(filter(None, inner[0].values())) == [update]
-    return update if is_all and isinstance(update, dict) else inner
 
 
 def _held_all(part: Any) -> Any:
@@ -180,8 +181,28 @@ def _held(part: Any) -> Any:
     return inner if isinstance(inner, dict) else part
 
 
+def retrieved(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
+    """What a vector database found, an event each; the vectors stay behind."""
+    found = [
+        {
+            word: value
+            for key, value in held.items()
+            if (word := key.rpartition(".")[2]) != "vector" and value is not None
+        }
+        for _, held in told
+    ]
+    return retrieval.documents([{"content": item.pop("document", ""), **item} for item in found])
+
+
+def sought(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
+    """How many vectors were looked for, and how long they are."""
+    held = [from_json(value) for _, attributes in told for value in attributes.values()]
+    return retrieval.vectors(held) or Thin(None)
+
+
 _CONTENT: Final = "traceloop.entity.input", "gen_ai.task.input"
 _ANSWER: Final = "traceloop.entity.output", "gen_ai.task.output"
+_LATE_EMBEDDING: Final = When(runs=("embedding",), turn="late")
 _PROPERTY: Final = "traceloop.association.properties."
 
 TRACELOOP: Final = Convention(
@@ -199,6 +220,15 @@ TRACELOOP: Final = Convention(
             "gen_ai.prompt.",
             via=constant("llm"),
             when=When(given=("gen_ai.request.model",)),
+        ),
+        attr(
+            "run_type",
+            "db.vector.query.top_k",
+            "db.chroma.query.n_results",
+            "db.milvus.query.limit",
+            "db.milvus.search.data_count",
+            via=constant("retriever"),
+            keep=True,
         ),
         attr(
             "name", "traceloop.entity.name", via=as_text, when=When(given=("traceloop.span.kind",))
@@ -232,6 +262,9 @@ TRACELOOP: Final = Convention(
         indexed("inputs.messages", "gen_ai.prompt.", via=prompts),
         indexed("outputs.messages", "gen_ai.completion.", via=completions),
         prefix("inputs.variables", "traceloop.prompt.template_variables."),
+        events("inputs.query", "db.query.embeddings", "db.search.embeddings", via=sought),
+        events("outputs.documents", "db.query.result", "db.search.result", via=retrieved),
+        attr("inputs.input", *_CONTENT, via=retrieval.embedded_texts, when=_LATE_EMBEDDING),
         attr("inputs", *_CONTENT, via=given, when=LATE),
         attr(
             "outputs.documents",
@@ -239,6 +272,7 @@ TRACELOOP: Final = Convention(
             via=retrieval.documents_of,
             when=When(runs=("retriever",), turn="late"),
         ),
+        attr("outputs", *_ANSWER, via=retrieval.embedded, when=_LATE_EMBEDDING),
         attr("outputs", *_ANSWER, via=gave, when=LATE),
     ),
 )

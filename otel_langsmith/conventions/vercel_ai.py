@@ -190,6 +190,11 @@ VERCEL_AI: Final = Convention(
             "ai.usage.reasoningTokens",
             via=as_count,
         ),
+        attr(
+            "usage.output_token_details.text",
+            "ai.usage.outputTokenDetails.textTokens",
+            via=as_count,
+        ),
         attr("inputs.messages", "ai.prompt.messages", via=input_messages),
         attr("inputs.messages", "ai.prompt", via=payloads.request),
         attr("inputs.input", "ai.values", "ai.value", via=values),

@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link
 from opentelemetry.trace.status import Status, StatusCode
-from support.captures import CAPTURES, lineages, load
+from support.captures import CAPTURES, lineages, load, name_of, named
 
 from otel_langsmith.conventions import CONVENTIONS, table_of
 from otel_langsmith.lineage import PROJECT
@@ -85,7 +85,7 @@ def anything(key: str, _: str) -> bool:
 
 
 HIDDEN = Guard(Hiding(inputs=True, outputs=True))
-EVERY = pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.json")), ids=lambda path: path.stem)
+EVERY = pytest.mark.parametrize("path", CAPTURES, ids=name_of)
 
 
 @EVERY
@@ -120,6 +120,6 @@ def refuse(_: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("guard", [Guard(), Guard(redact=secrets)])
 def test_the_marker_would_be_found(guard: Guard) -> None:
-    capture = load(CAPTURES / "oi_openai__multi_turn.json")
+    capture = load(named("oi_openai__multi_turn"))
     spans = [marked_span(span, TABLE.is_content) for span in capture]
     assert wire(spans, guard).count(CANARY.encode()) > 5

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from conventions.test_canary import CANARY, marked
-from support.captures import CAPTURES, lineages, load, log_records
+from support.captures import CAPTURES, lineages, load, log_records, logs_of, name_of, named
 
 from otel_langsmith.log_events import Bounds, LogEvents
 from otel_langsmith.redact import Hiding, hide
@@ -13,7 +13,7 @@ from otel_langsmith.run import Run
 from otel_langsmith.translate import translate
 from otel_langsmith.wire.parts import parts_of
 
-LOGS = sorted((CAPTURES / "logs").glob("*.json"))
+LOGGED = [path for path in CAPTURES if logs_of(path).exists()]
 QUESTION, ANSWER = "Capital of France?", "Paris is the capital of France."
 
 
@@ -39,10 +39,6 @@ def marked_content(attributes: Any) -> dict[str, Any]:
         key: marked(value) if "messages" in key or "variable" in key or "tool" in key else value
         for key, value in attributes.items()
     }
-
-
-def captured(name: str) -> Path:
-    return CAPTURES / f"{name}.json"
 
 
 def words(side: Any) -> list[tuple[str, Any]]:
@@ -107,7 +103,7 @@ def words(side: Any) -> list[tuple[str, Any]]:
     ],
 )
 def test_what_was_logged_is_in_the_run(name: str, inputs: Any, outputs: Any) -> None:
-    run = next(run for run in runs_of(captured(name)) if run.run_type == "llm")
+    run = next(run for run in runs_of(named(name)) if run.run_type == "llm")
     assert inputs is None or words(run.inputs) == inputs
     assert words(run.outputs) == outputs
 
@@ -115,7 +111,7 @@ def test_what_was_logged_is_in_the_run(name: str, inputs: Any, outputs: Any) -> 
 def test_a_tool_result_that_was_logged_twice_is_said_once() -> None:
     *_, last = [
         run
-        for run in runs_of(captured("official_botocore_bedrock__tool_round"))
+        for run in runs_of(named("official_botocore_bedrock__tool_round"))
         if run.run_type == "llm"
     ]
     assert words(last.inputs) == [
@@ -126,10 +122,10 @@ def test_a_tool_result_that_was_logged_twice_is_said_once() -> None:
 
 
 def test_a_record_of_a_whole_call_fills_more_than_messages() -> None:
-    chain = runs_of(captured("official_genai_langchain_event_only__chain"))
+    chain = runs_of(named("official_genai_langchain_event_only__chain"))
     run = next(run for run in chain if run.run_type == "llm")
     assert run.inputs["variables"] == {"topic": "geo", "q": QUESTION}
-    tools = runs_of(captured("official_genai_openai_event_only__parallel_tools"))[0]
+    tools = runs_of(named("official_genai_openai_event_only__parallel_tools"))[0]
     assert [tool["function"]["name"] for tool in tools.invocation_params["tools"]] == [
         "get_weather",
         "get_time",
@@ -137,27 +133,24 @@ def test_a_record_of_a_whole_call_fills_more_than_messages() -> None:
 
 
 def test_content_that_was_not_to_be_captured_is_not_made_up() -> None:
-    for run in runs_of(captured("official_openai_v2_default__chat")):
+    for run in runs_of(named("official_openai_v2_default__chat")):
         assert run.inputs == {}
 
 
-@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LOGGED, ids=name_of)
 def test_every_captured_record_finds_its_span_and_leaves_nothing_behind(path: Path) -> None:
-    for run in runs_of(CAPTURES / path.name):
+    for run in runs_of(path):
         assert [event["name"] for event in run.events if event["name"].startswith("gen_ai.")] == []
         assert not run.notes
 
 
-@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LOGGED, ids=name_of)
 def test_what_was_logged_is_hidden_as_well(path: Path) -> None:
-    hidden = [
-        hide(run, Hiding(inputs=True, outputs=True))
-        for run in runs_of(CAPTURES / path.name, canary=True)
-    ]
+    hidden = [hide(run, Hiding(inputs=True, outputs=True)) for run in runs_of(path, canary=True)]
     sent = b" ".join(part.body for run in hidden for part in parts_of(run))
     assert CANARY.encode() not in sent
 
 
 def test_the_marker_would_be_found() -> None:
-    runs = runs_of(captured("official_openai_v2_legacy_content__multi_turn"), canary=True)
+    runs = runs_of(named("official_openai_v2_legacy_content__multi_turn"), canary=True)
     assert CANARY.encode() in b" ".join(part.body for run in runs for part in parts_of(run))

@@ -6,30 +6,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.captures import CAPTURES, lineages, load
+from support.captures import CAPTURES, name_of, runs_of
 
 from otel_langsmith import conventions
 from otel_langsmith.conventions import CONVENTIONS, table_of
 from otel_langsmith.conventions.table import UNREAD
 from otel_langsmith.run import RUN_TYPES, Run
-from otel_langsmith.translate import translate
-
-HERE = Path(__file__).parent
-GOLDENS = sorted(HERE.glob("*/*.span.json"))
 
 UNREADABLE = ("limits_", "haystack__agent")
 """Captures with JSON that a limit cut, and with Python reprs in place of JSON."""
 
 MACHINERY = {
     *("__init__", "readers", "fields", "rows", "plan", "flattened", "table", "compose"),
-    *("blocks", "messages", "payloads", "tools", "retrieval", "models", "media", "tokens"),
+    *(
+        "blocks",
+        "results",
+        "messages",
+        "payloads",
+        "tools",
+        "retrieval",
+        "models",
+        "media",
+        "tokens",
+    ),
 }
 """The modules of the package that are no dialect."""
-
-
-def runs_of(path: Path) -> list[Run]:
-    spans = load(path)
-    return [translate(span, line) for span, line in zip(spans, lineages(spans), strict=True)]
 
 
 def shown(run: Run) -> dict[str, Any]:
@@ -39,9 +40,9 @@ def shown(run: Run) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.name.removesuffix(".span.json"))
+@pytest.mark.parametrize("path", CAPTURES, ids=name_of)
 def test_captured_spans_become_these_runs(path: Path, request: pytest.FixtureRequest) -> None:
-    golden = path.with_name(path.name.replace(".span.json", ".run.json"))
+    golden = path.with_name(f"{name_of(path)}.run.json")
     runs = [shown(run) for run in runs_of(path)]
     stale = not golden.exists() or runs != json.loads(golden.read_text())
     if stale and request.config.getoption("--regen"):
@@ -49,11 +50,11 @@ def test_captured_spans_become_these_runs(path: Path, request: pytest.FixtureReq
     assert runs == json.loads(golden.read_text())
 
 
-@pytest.mark.parametrize("path", sorted(CAPTURES.glob("*.json")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CAPTURES, ids=name_of)
 def test_every_captured_span_becomes_a_run(path: Path) -> None:
     for run in runs_of(path):
         assert run.run_type in RUN_TYPES
-        assert not run.notes or (path.stem.startswith(UNREADABLE) and run.notes == (UNREAD,))
+        assert not run.notes or (name_of(path).startswith(UNREADABLE) and run.notes == (UNREAD,))
         assert not any(
             table_of(CONVENTIONS).is_content(key) and _model(key) for key in run.metadata
         )
@@ -69,7 +70,7 @@ def test_every_dialect_has_a_table_a_place_in_the_tuple_and_captures() -> None:
     package = Path(conventions.__file__).parent
     files = {path.stem for path in package.glob("*.py")} - MACHINERY
     named = {convention.name for convention in CONVENTIONS}
-    folders = {path.parent.name for path in GOLDENS}
+    folders = {path.parent.name for path in CAPTURES}
     missing = {
         "without a file of its name": (named | folders) - files,
         "without a line in CONVENTIONS": (files | folders) - named,

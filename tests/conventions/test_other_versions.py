@@ -235,6 +235,34 @@ CASES = {
         inputs={"city": "Rome"},
         outputs={"output": "21C"},
     ),
+    "vLLM, which serves a model": Case(
+        scope="vllm.llm_engine",
+        attributes={
+            "gen_ai.response.model": "Qwen/Qwen3-8B",
+            "gen_ai.request.id": "chatcmpl-1",
+            "gen_ai.request.n": 1,
+            "gen_ai.usage.prompt_tokens": 7,
+            "gen_ai.usage.completion_tokens": 3,
+            "gen_ai.latency.time_to_first_token": 0.2,
+        },
+        run_type="llm",
+        inputs={},
+        outputs={},
+        usage={"input_tokens": 7, "output_tokens": 3, "total_tokens": 10},
+    ),
+    "LiveKit, before it marked what is private": Case(
+        scope="livekit-agents",
+        attributes={
+            "lk.instructions": "Be terse",
+            "lk.chat_ctx": json.dumps(
+                {"items": [{"type": "message", "role": "user", "content": ["Capital?"]}]}
+            ),
+            "lk.response.text": "Paris.",
+        },
+        run_type="chain",
+        inputs={"messages": [text("system", "Be terse"), text("user", "Capital?")]},
+        outputs={"messages": [text("assistant", "Paris.")]},
+    ),
     "Pydantic AI, a request that failed": Case(
         scope="pydantic-ai",
         attributes={

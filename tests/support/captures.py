@@ -25,8 +25,29 @@ from opentelemetry.trace import (
 from opentelemetry.trace.status import Status, StatusCode
 
 from otel_langsmith.lineage import Lineage, of_span
+from otel_langsmith.log_events import Bounds, LogEvents
+from otel_langsmith.run import Run
+from otel_langsmith.translate import translate
 
-CAPTURES = Path(__file__).parent.parent / "captures"
+CAPTURES = sorted((Path(__file__).parent.parent / "conventions").glob("*/*.span.json"))
+"""All of them, each in the folder of its dialect."""
+
+_BY_NAME = {path.name.removesuffix(".span.json"): path for path in CAPTURES}
+
+
+def named(name: str) -> Path:
+    """The capture of this name, as ``oi_openai__chat``."""
+    return _BY_NAME[name]
+
+
+def name_of(path: Path) -> str:
+    """What a capture is called, by which tests tell them apart."""
+    return path.name.removesuffix(".span.json")
+
+
+def logs_of(path: Path) -> Path:
+    """Where the log records are that came with the spans of a capture, if any did."""
+    return path.with_name(f"{name_of(path)}.log.json")
 
 
 def load(path: Path) -> list[ReadableSpan]:
@@ -36,8 +57,8 @@ def load(path: Path) -> list[ReadableSpan]:
 
 def log_records(path: Path) -> list[LogRecord]:
     """The log records that came with the spans of one capture, if any did."""
-    logs = path.parent / "logs" / path.name
-    return [record_of(captured) for captured in json.loads(logs.read_text())]
+    logs = logs_of(path)
+    return list(map(record_of, json.loads(logs.read_text()))) if logs.exists() else []
 
 
 def record_of(captured: Mapping[str, Any]) -> LogRecord:
@@ -148,3 +169,14 @@ def lineages(spans: Iterable[ReadableSpan]) -> list[Lineage]:
         return of_span(span.context.span_id, span.start_time or 0, above, span.attributes or {})
 
     return [of(span) for span in spans]
+
+
+def runs_of(path: Path) -> list[Run]:
+    """The runs of one capture, with what was logged for them."""
+    spans, events = load(path), LogEvents(Bounds())
+    for record in log_records(path):
+        events.hear(record, 0.0)
+    return [
+        translate(span, line, joined=events.joined_to(span))
+        for span, line in zip(spans, lineages(spans), strict=True)
+    ]

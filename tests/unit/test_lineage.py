@@ -211,3 +211,17 @@ def test_a_claim_is_only_laid_to_a_remote_parent_of_which_nothing_is_known() -> 
     ridden = claimed(served, riding)
     assert ridden is not None
     assert (ridden.project, ridden.claimed) == ("p", True)
+
+
+def test_threads_and_users_ride_along_to_every_run_beneath() -> None:
+    told = {"session.id": "t", "gen_ai.conversation.id": "other", "user.id": "u", "enduser.id": 3}
+    above = of_span(1, START, None, told)
+    below = of_span(2, START, of_span(3, START, above, {}), {})
+    assert below.metadata == above.metadata == {"thread_id": "t", "user_id": "u"}
+    own = of_span(4, START, below, {"langsmith.metadata.thread_id": "mine"})
+    assert own.metadata == {"thread_id": "mine", "user_id": "u"}
+
+
+@pytest.mark.parametrize("value", ["", " ", "resp_1", "x" * 513, 7, None, ["t"], {"a": "t"}])
+def test_what_is_no_id_of_a_thread_does_not_ride(value: Any) -> None:
+    assert of_span(1, START, None, {"gen_ai.conversation.id": value}).metadata == {}

@@ -33,7 +33,7 @@ from otel_langsmith.conventions import (
 from otel_langsmith.conventions import messages as conversation
 from otel_langsmith.conventions.compose import content, usage
 from otel_langsmith.conventions.media import detached
-from otel_langsmith.conventions.plain import clean_url
+from otel_langsmith.conventions.plain import clean_statement, clean_url
 from otel_langsmith.conventions.plan import home_of
 from otel_langsmith.conventions.rows import EARLY, LATE
 from otel_langsmith.conventions.table import PLANS, UNREAD, Reading
@@ -529,6 +529,58 @@ def test_attachments_are_bytes_and_lead_to_no_file() -> None:
 )
 def test_urls_lose_their_secrets(url: str, clean: str) -> None:
     assert clean_url(url) == clean
+
+
+@pytest.mark.parametrize(
+    ("statement", "clean"),
+    [
+        ("SELECT password FROM users", "SELECT password FROM users"),
+        ("WHERE password = $1 AND key = 2", "WHERE password = $1 AND key = 2"),
+        (
+            "ALTER ROLE a WITH PASSWORD 's3''cret' LOGIN",
+            "ALTER ROLE a WITH PASSWORD [redacted] LOGIN",
+        ),
+        ("CREATE USER a IDENTIFIED BY 's3cret'", "CREATE USER a IDENTIFIED BY [redacted]"),
+        ('create user a identified with x as "s3', "create user a identified with x as [redacted]"),
+        ("SET x = PASSWORD('s3cret')", "SET x = PASSWORD([redacted])"),
+        ("AUTH me s3cret", "AUTH [redacted]"),
+        ("ATTACH 'postgres://u:s3cret@h/d'", "ATTACH 'postgres://[redacted]@h/d'"),
+        ("COPY t FROM 's3' CREDENTIALS 'x=y;secret_key=s3cret'", None),
+    ],
+)
+def test_statements_lose_their_passwords(statement: str, clean: str | None) -> None:
+    found = clean_statement(statement)
+    assert "s3cret" not in found
+    assert clean is None or found == clean
+
+
+def test_captured_headers_lose_their_credentials() -> None:
+    secret = ("s3cret",)
+    attributes = {
+        "http.request.header.authorization": ("Bearer s3cret",),
+        "http.request.header.x_api_key": secret,
+        "http.request.header.x-request-id": ("7", "https://u:s3cret@h/"),
+        "http.response.header.set-cookie": ("a=s3cret", "b=1"),
+        "ai.request.headers.x.goog-api-key": "s3cret",
+        "ai.request.headers.user-agent": "ai/6",
+        "rpc.grpc.request.metadata.auth-token": secret,
+        "db.connection_string": "Server=h;Uid=u;Pwd=s3cret",
+        "messaging.url": "amqp://u:s3cret@h",
+        "extra_headers": (
+            '{"Authorization": "Bearer s3cret", "X-A": ["1"], "in": [{"api_key": "s3cret"}]}'
+        ),
+        "mlflow.spanType": '"LLM"',
+        "llm.invocation_parameters": (
+            '{"http": {"headers": {"cookie": "s3cret"}}, "api_key": "s3cret"}'
+        ),
+    }
+    reading = TABLE.read("", attributes)
+    told = {**reading.rest, **reading.metadata, **reading.params}
+    assert "s3cret" not in str((told, reading.inputs, reading.outputs))
+    assert told["http.request.header.x-request-id"] == ["7", "https://[redacted]@h/"]
+    assert told["ai.request.headers.user-agent"] == "ai/6"
+    assert told["extra_headers"]["X-A"] == ["1"]
+    assert attributes.keys() - {"llm.invocation_parameters"} <= told.keys()
 
 
 def told(**counts: int) -> Reading:

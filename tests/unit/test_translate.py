@@ -17,7 +17,7 @@ from support.properties import examples
 from support.spans import span as hand_made
 
 from otel_langsmith import lineage
-from otel_langsmith.conventions import CONVENTIONS, Convention, attr, table_of
+from otel_langsmith.conventions import CONVENTIONS, Convention, Row, attr, table_of
 from otel_langsmith.identity import LAST_NS, run_id_of
 from otel_langsmith.lineage import Lineage
 from otel_langsmith.run import RUN_TYPES, Attachment, Run
@@ -401,26 +401,36 @@ def test_usage_as_langsmith_writes_it_wins_and_loses_nothing() -> None:
     assert "gen_ai.usage.output_tokens" not in run.metadata
 
 
+def members(row: Row) -> list[str]:
+    """Attributes that the row would read."""
+    within = {"indexed": ("0.content", "0.message.content"), "named": ("x.messages",)}
+    if row.is_family:
+        return [row.keys[0] + name for name in within.get(row.kind, ("x",))]
+    return list(row.keys)
+
+
 CONTENT = {
     key: (*row.when.scope, "tests")[0]
     for c in CONVENTIONS
     for row in c.rows
-    if row.content and not (row.is_spoken or row.kind == "named")  # which read no bare beginning
-    for key in (row.beginnings[:1] if row.is_family else row.keys)
+    if row.content and not row.is_spoken
+    for key in members(row)
 }
 """Attributes that are content, and a scope in which they are."""
 
 
-@pytest.mark.parametrize("marked", sorted(CONTENT))
-def test_content_that_reaches_metadata_can_be_found_there(marked: str) -> None:
+@pytest.mark.parametrize("kind", [None, "chain", "llm", "tool", "retriever", "embedding", "prompt"])
+def test_content_that_reaches_metadata_can_be_found_there(kind: str | None) -> None:
     """Hiding inputs and outputs must find it: by its key, which a table calls content."""
-    attributes: dict[str, Any] = dict.fromkeys(CONTENT, "other content")
-    attributes[marked] = "CANARY"
-    for known in ({}, {"gen_ai.operation.name": "chat"}):
-        run = run_of({**attributes, **known}, scope=CONTENT[marked])
-        leaks = [key for key, value in run.metadata.items() if "CANARY" in repr(value)]
-        assert all(table_of(CONVENTIONS).is_content(key, CONTENT[marked]) for key in leaks)
-        assert not leaks or marked.startswith(PLAIN_OR_INVALID)
+    said = {"langsmith.span.kind": kind} if kind else {}
+    others = {**said, **dict.fromkeys(CONTENT, "other content")}
+    is_content = table_of(CONVENTIONS).is_content
+    for key, scope in CONTENT.items():
+        for attributes in (said, others):
+            run = run_of({**attributes, key: "CANARY"}, scope=scope)
+            leaks = [name for name, value in run.metadata.items() if "CANARY" in repr(value)]
+            assert all(is_content(name, scope) for name in leaks)
+            assert not leaks or attributes is said or key.startswith(PLAIN_OR_INVALID)
 
 
 PLAIN_OR_INVALID = (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.captures import CAPTURES, lineages, load
+from support.captures import lineages, load, named
 
 from otel_langsmith.identity import STAMP_LENGTH
 from otel_langsmith.run import Run
@@ -119,6 +119,13 @@ BESIDE = call(2, 9, start=1, end=9)
         (call(2, start=1, metadata=ANSWERED), call(1, metadata=ANSWERED), ["run 1"]),
         (call(2, start=1), call(1, 9, 8), ["run 2", "run 1"]),
         (call(2, start=1), call(1), ["run 2", "run 1"]),
+        # who counts a stream himself counts otherwise
+        (
+            call(2, start=1, tokens=(120, 31), metadata=ANSWERED),
+            call(1, metadata=ANSWERED),
+            ["run 1"],
+        ),
+        (call(2, start=1, tokens=(), metadata=ANSWERED), call(1, metadata=ANSWERED), ["run 1"]),
         # an answer is often of a dated version of the model
         (
             call(2, 9, start=1, metadata={"ls_model_name": "gpt-4o-mini"}),
@@ -319,7 +326,7 @@ def test_calls_of_two_owners_are_two_calls(name: str) -> None:
     }.items(),
 )
 def test_captured_calls_count_once(capture: str, winners: list[str]) -> None:
-    spans = load(CAPTURES / f"{capture}.json")
+    spans = load(named(capture))
     runs = [translate(span, line) for span, line in zip(spans, lineages(spans), strict=True)]
     found = [one for _, one in Twice().once((None, one) for one in runs)]
     assert [one.name for one in found if one.run_type in ("llm", "embedding")] == winners

@@ -1,0 +1,98 @@
+"""What tools answered, of any vintage → messages of role ``tool``, and which call each answers."""
+
+from typing import Any, Final, TypeAlias
+
+from otel_langsmith.conventions.blocks import (
+    RESULT_MEMBERS,
+    RESULTS,
+    Block,
+    Part,
+    blocks,
+    is_known,
+)
+from otel_langsmith.conventions.readers import first_of, json_text
+from otel_langsmith.run import Json
+
+Message: TypeAlias = dict[str, Json]
+
+
+def result(part: Any) -> Message | None:
+    """The message that a part is if it is what a tool answered."""
+    found = brought(part)
+    return None if found is None else tool_message(found)
+
+
+def brought(part: Any) -> Part | None:
+    """What a tool answered, if the part is that."""
+    if not isinstance(part, dict):
+        return None
+    kind = part.get("type")
+    if kind is None:
+        inner = first_of(part, *RESULT_MEMBERS)
+        return inner if isinstance(inner, dict) else None
+    return part if isinstance(kind, str) and kind in RESULTS else None
+
+
+def tool_message(part: Part) -> Message:
+    """A tool's result: ``response`` in OpenTelemetry's schema, ``result`` in its examples."""
+    result = first_of(part, "response", "result", "content", "output")
+    failed = part.get("is_error") is True or part.get("status") == "error"
+    if isinstance(result, dict) and result.keys() == {"type", "value"}:  # as Vercel has it
+        failed = str(result["type"]).startswith("error")
+        result = result["value"]
+    is_blocks = isinstance(result, (list, tuple)) and all(map(is_known, result))
+    message: Message = {
+        "role": "tool",
+        "tool_call_id": first_of(
+            part, "call_id", "id", "tool_use_id", "tool_call_id", "toolUseId", "toolCallId", "ref"
+        ),
+        "content": blocks(result if is_blocks or result is None else json_text(result)),
+    }
+    if name := first_of(part, "name", "toolName"):
+        message["name"] = name
+    if failed:
+        message["status"] = "error"
+    return message
+
+
+def answered(found: list[Message]) -> list[Message]:
+    """The messages, each result with the id of its call.
+
+    Google's results have the tool's name and no id, some have neither; and some calls have the id
+    of OpenAI's item (``fc_0``), by which no result ever goes.
+    """
+    if "tool" not in [message["role"] for message in found]:
+        return found
+    waiting: list[Block] = []
+    for message in found:
+        if message["role"] == "tool":
+            _answer(message, waiting)
+        elif message["role"] == "assistant":
+            waiting += [held for held in message["content"] if held["type"] == "tool_call"]
+            del waiting[:-_WAITING]
+    return found
+
+
+def _answer(message: Message, waiting: list[Block]) -> None:
+    """Find the call that a tool message answers, and let them agree."""
+    told, name = message.get("tool_call_id"), message.get("name")
+    if told:
+        fits = [one for one in waiting if one["id"] == told] or list(filter(_is_item, waiting))
+    else:
+        fits = [one for one in waiting if name in (None, one["name"])]
+    if not fits:
+        return
+    call = fits[0]
+    waiting[:] = [one for one in waiting if one is not call]
+    if told:
+        call["id"] = told
+    elif call["id"]:
+        message["tool_call_id"] = call["id"]
+
+
+def _is_item(call: Block) -> bool:
+    return isinstance(call["id"], str) and call["id"].startswith("fc_")
+
+
+_WAITING: Final = 128
+"""Calls that still wait for their results; a model makes no more at once."""
