@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
-from unit.test_table import KEYS, ROWS, TABLE, names, values
+from support.properties import examples
+from unit.test_table import ROWS, TABLE, values
+from unit.test_table import texts as words
 
 from otel_langsmith.lineage import of_span
 from otel_langsmith.redact import REDACTION_FAILED, Guard, Hiding, secrets, texts
@@ -22,11 +24,19 @@ from otel_langsmith.run import Run
 from otel_langsmith.translate import UNTRANSLATED, translate
 from otel_langsmith.wire.parts import parts_of
 
+KEYS = sorted({key for row in ROWS for key in row.keys if not row.is_family and not row.is_spoken})
+FAMILIES = sorted({row.keys[0] for row in ROWS if row.is_family})
 CANARY = "the quick canary"
 SCOPES = [*sorted({name for row in ROWS for name in row.when.scope}), "my.app", ""]
 KINDS = ["LLM", "CHAIN", "TOOL", "RETRIEVER", "EMBEDDING", "PROMPT", None]
 EVENTS = sorted({name for row in ROWS for name in row.names} | {"exception", "gen_ai.choice"})
 
+names = st.one_of(
+    st.sampled_from(KEYS),
+    st.sampled_from(KEYS),
+    st.builds(lambda start, rest: start + rest, st.sampled_from(FAMILIES), words),
+    st.sampled_from(["thread_id", "OTEL_TRACE_ID", "usage_metadata", "my.own"]),
+)
 scopes = st.sampled_from(SCOPES)
 spans = st.builds(
     lambda said, kind: said | ({"openinference.span.kind": kind} if kind else {}),
@@ -80,7 +90,7 @@ def shown(run: Run) -> bytes:
 
 
 @given(scopes, spans)
-@settings(max_examples=100)
+@examples(100)
 def test_what_is_gone_was_asked_for(scope: str, attributes: dict[str, Any]) -> None:
     """What no row for this scope wants is among the rest, as the very object it was."""
     rest = TABLE.read(scope, attributes).rest
@@ -97,7 +107,7 @@ def _takers() -> Iterator[Any]:
 
 
 @given(scopes, spans, told, st.randoms())
-@settings(max_examples=100)
+@examples(100)
 def test_the_order_of_attributes_changes_no_run(
     scope: str,
     attributes: dict[str, Any],
@@ -120,7 +130,7 @@ def as_sent(run: Run) -> dict[str, Any]:
 
 
 @given(scopes, spans, told)
-@settings(max_examples=100)
+@examples(100)
 def test_hidden_content_is_gone_whoever_said_it(
     scope: str, attributes: dict[str, Any], events: list[tuple[str, dict[str, Any]]]
 ) -> None:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event
-from support.properties import examples
 
 from otel_langsmith.conventions import (
     BLANK,
@@ -41,8 +40,6 @@ from otel_langsmith.run import Attachment
 
 TABLE = table_of(CONVENTIONS)
 ROWS = [row for convention in CONVENTIONS for row in convention.rows]
-KEYS = sorted({key for row in ROWS for key in row.keys if not row.is_family and not row.is_spoken})
-FAMILIES = sorted({row.keys[0] for row in ROWS if row.is_family})
 
 texts = st.text(st.characters(exclude_categories=()), max_size=12)
 scalars = st.one_of(
@@ -84,60 +81,6 @@ values = st.recursive(
     ),
     max_leaves=12,
 )
-names = st.one_of(
-    st.sampled_from(KEYS),
-    st.sampled_from(KEYS),
-    st.builds(lambda start, rest: start + rest, st.sampled_from(FAMILIES), texts),
-    st.sampled_from(["thread_id", "OTEL_TRACE_ID", "usage_metadata", "my.own"]),
-)
-spans = st.dictionaries(names, values, max_size=12)
-
-
-@given(spans)
-@examples(400)
-def test_every_attribute_ends_in_one_place(attributes: dict[str, Any]) -> None:
-    """What is left is the very object it was; what is gone is in a field or was content."""
-    reading = TABLE.read("scope", dict(attributes))
-    assert reading.rest.keys() <= attributes.keys()
-    for key, value in reading.rest.items():
-        assert value is attributes[key] or key in _cleaned()
-    gone = attributes.keys() - reading.rest.keys()
-    taken = sum(len(held) for held in _homes(reading))
-    assert not gone or taken or any(TABLE.is_content(key) for key in gone)
-
-
-def _cleaned() -> set[str]:
-    plain = CONVENTIONS[-1]
-    return {key for row in plain.rows if row.content for key in row.keys}
-
-
-def _homes(reading: Reading) -> list[dict[str, Any]]:
-    return [
-        reading.fields,
-        reading.params,
-        reading.usage,
-        reading.input_details,
-        reading.output_details,
-        reading.metadata,
-        reading.lineage,
-        reading.inputs,
-        reading.outputs,
-    ]
-
-
-@given(spans, st.randoms())
-def test_the_order_of_attributes_does_not_matter(attributes: dict[str, Any], random: Any) -> None:
-    shuffled = list(attributes.items())
-    random.shuffle(shuffled)
-    assert repr_of(TABLE.read("s", dict(attributes))) == repr_of(TABLE.read("s", dict(shuffled)))
-
-
-def repr_of(reading: Reading) -> list[list[tuple[str, str]]]:
-    """Comparable where NaN is not; families keep the order in which their members came."""
-    return [
-        sorted((key, repr(value)) for key, value in held.items())
-        for held in (*_homes(reading), reading.rest)
-    ]
 
 
 def fed(row: Row, value: Any) -> Any:
