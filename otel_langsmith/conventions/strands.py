@@ -55,6 +55,7 @@ def _only_part(value: Any, kind: str) -> Mapping[str, Any] | None:
 
 _TOOL: Final = When(runs=("tool",))
 _EARLY_TOOL: Final = When(runs=("tool",), turn="early")
+_OWN_TOOL: Final = When(runs=("tool",), scope=("strands.",), turn="early")
 _DETAILS: Final = "gen_ai.client.inference.operation.details"
 
 STRANDS: Final = Convention(
@@ -65,8 +66,8 @@ STRANDS: Final = Convention(
         attr("metadata.tool_schema", "gen_ai.tool.json_schema", via=as_object),
         # Early, since it goes with whatever else the model was told.
         attr("inputs.system", "system_prompt", via=instructions, when=EARLY),
-        attr("inputs", "gen_ai.input.messages", via=given, when=_EARLY_TOOL),
-        attr("outputs", "gen_ai.output.messages", via=gave, when=_EARLY_TOOL),
+        attr("inputs", "gen_ai.input.messages", via=given, when=_OWN_TOOL),
+        attr("outputs", "gen_ai.output.messages", via=gave, when=_OWN_TOOL),
         event("inputs", _DETAILS, "gen_ai.input.messages", via=given, when=_EARLY_TOOL),
         event("outputs", _DETAILS, "gen_ai.output.messages", via=gave, when=_EARLY_TOOL),
         event("inputs", "gen_ai.tool.message", "content", via=arguments, when=_TOOL),

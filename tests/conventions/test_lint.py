@@ -49,7 +49,6 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "unread attribute": (
         "google_adk1__tools",  # output without the thoughts, which the response counts
         "openlit_*__*",  # which tools were called, told again in the messages
-        "openlit133_*",  # empty texts and -1 for what nobody asked for
     ),
     "call without model": (
         *("braintrust_otel__span_processor", "haystack__error400", "mlflow_otlp__decorators"),

@@ -31,6 +31,9 @@ TABLED = re.compile(
 )
 """Attributes that a table knows, and that are among the metadata if it could not read them."""
 
+NOTHING = ("", "{}", "[]", (), [], -1)
+"""What some write where nothing was asked for, and no table reads."""
+
 SAID = re.compile(
     r"""["'](parts|tool_calls|page_content)["']\s*:\s*[\["']|["']role["']\s*:\s*["'][a-z]"""
 )
@@ -137,7 +140,8 @@ def _of_metadata(run: Run) -> Iterator[tuple[str, str]]:
     for key, value in run.metadata.items():
         text = value if isinstance(value, str) else json.dumps(value, default=repr)
         if TABLED.match(key):
-            yield "unread attribute", key
+            if value not in NOTHING:
+                yield "unread attribute", key
         elif SAID.search(text):
             yield "content in metadata", key
         elif any(said in text for said in _texts(run) if len(said) > SHORT):
