@@ -214,7 +214,18 @@ def _bearing(lineage: Lineage, riding: Mapping[str, str]) -> Lineage:
     """The lineage with what rides along from here; the very one if all of it did already."""
     if riding.items() <= lineage.metadata.items():
         return lineage
-    return replace(lineage, metadata={**lineage.metadata, **riding})
+    return Lineage(  # not `replace`, which costs five times as much
+        lineage.trace_id,
+        lineage.run_id,
+        lineage.parent_run_id,
+        lineage.dotted_order,
+        lineage.project,
+        lineage.project_id,
+        lineage.notes,
+        lineage.tags,
+        {**lineage.metadata, **riding},
+        lineage.claimed,
+    )
 
 
 def _riding(attributes: Mapping[str, object]) -> dict[str, str]:
