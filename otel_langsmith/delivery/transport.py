@@ -11,19 +11,25 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
+from otel_langsmith.deferral import deferred
 from otel_langsmith.wire.reply import Reply
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping
+    from http import client
 
     import requests
-    from requests import PreparedRequest
-    from requests.adapters import BaseAdapter
-    from urllib3 import PoolManager
+    import urllib3
+    from requests import PreparedRequest, adapters
 
     _Asking: TypeAlias = Callable[["Request", Any], requests.Response]
     # Sends a request, with a timeout of urllib3's.
+else:  # with the first request: together they cost 80 ms
+    adapters = deferred("requests.adapters")
+    client = deferred("http.client")
+    requests = deferred("requests")
+    urllib3 = deferred("urllib3")
 
 _MAX_REPLY_BYTES: Final = 65_536
 _POOL_SIZE: Final = 16
@@ -88,8 +94,6 @@ class HttpTransport:
             session.close()
 
     def _opened(self) -> requests.Session:
-        import requests  # noqa: PLC0415 - loads at the first send: it costs 80 ms to import
-
         with self._lock:
             if self._session is None:
                 self._session = _pooled(requests.Session())
@@ -117,7 +121,7 @@ class _Way(NamedTuple):
     ``Session.request`` finds that out anew each time, which is more than half of its cost.
     """
 
-    adapter: BaseAdapter
+    adapter: adapters.BaseAdapter
     prepared: PreparedRequest
     settings: Mapping[str, Any]
 
@@ -130,8 +134,6 @@ class _Way(NamedTuple):
 
 
 def _way(session: requests.Session, method: str, url: str) -> _Way:
-    import requests  # noqa: PLC0415 - see `send`
-
     prepared = session.prepare_request(requests.Request(method, url))
     settings = session.merge_environment_settings(url, {}, True, None, None)
     return _Way(session.get_adapter(url), prepared, settings)
@@ -151,11 +153,9 @@ def _ask(session: requests.Session, request: Request, timeout: Any) -> requests.
 
 
 def _exchange(ask: _Asking, request: Request, timeout_s: float) -> Reply:
-    from urllib3 import Timeout  # noqa: PLC0415 - comes with requests
-
     deadline_s = time.monotonic() + timeout_s
     # requests takes urllib3's own kind of timeout too, the only one with a total; its stubs do not
-    with ask(request, Timeout(total=timeout_s)) as response:
+    with ask(request, urllib3.Timeout(total=timeout_s)) as response:
         headers = {name.lower(): value for name, value in response.headers.items()}
         if request.method != "GET":
             deadline_s = min(deadline_s, time.monotonic() + _BODY_S)
@@ -167,8 +167,6 @@ def _beginning(response: requests.Response, deadline_s: float) -> str:
 
     The status is the verdict, so a body that breaks off or drips costs no run.
     """
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with requests
-
     text = b""
     # read1 returns what is there; urllib3 1 has only read, which waits for all of it
     read = getattr(response.raw, "read1", response.raw.read)
@@ -178,20 +176,18 @@ def _beginning(response: requests.Response, deadline_s: float) -> str:
             if not chunk:
                 break
             text += chunk
-    except (HTTPError, OSError, ValueError):
+    except (urllib3.exceptions.HTTPError, OSError, ValueError):
         pass
     return text.decode("utf-8", "replace")
 
 
 def _pooled(session: requests.Session) -> requests.Session:
-    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - see `send`
-
-    class PunctualAdapter(HTTPAdapter):
+    class PunctualAdapter(adapters.HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, **kwargs)
             _make_punctual(self.poolmanager)
 
-        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> PoolManager:
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.PoolManager:
             return _make_punctual(super().proxy_manager_for(*args, **kwargs))
 
     for scheme in ("https://", "http://"):
@@ -199,11 +195,10 @@ def _pooled(session: requests.Session) -> requests.Session:
     return session
 
 
-def _make_punctual(manager: PoolManager) -> PoolManager:
+def _make_punctual(manager: urllib3.PoolManager) -> urllib3.PoolManager:
     """The same manager, whose connections read a whole reply in the time their socket has."""
-    from http.client import HTTPResponse  # noqa: PLC0415 - see `send`
 
-    class PunctualResponse(HTTPResponse):
+    class PunctualResponse(client.HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
             super().__init__(sock, *args, **kwargs)
             self._asked = kwargs.get("method") == "GET"

@@ -185,8 +185,8 @@ class Process:
         """How many ended spans died with it; the kernel closes what was open."""
         ledger = self.processor.ledger()
         self.network.process = None
-        if self.pipeline._storage:
-            self.pipeline._storage.spool.close()
+        if self.pipeline._lanes[0]._storage:
+            self.pipeline._lanes[0]._storage.spool.close()
         return ledger.queued + ledger.held + self.processor.unseen
 
 
