@@ -231,10 +231,10 @@ def _bearing(lineage: Lineage, riding: Mapping[str, str]) -> Lineage:
 def _riding(attributes: Mapping[str, object]) -> dict[str, str]:
     """The ids that a span tells of; of several spellings of one the first counts."""
     found: dict[str, str] = {}
-    for key, name in RIDING.items():
+    for key in attributes if len(attributes) == 1 else RIDING:
         value = attributes.get(key)
-        if isinstance(value, str) and _is_id(value):
-            found.setdefault(name, value)
+        if isinstance(value, str) and key in RIDING and _is_id(value):
+            found.setdefault(RIDING[key], value)
     return found
 
 

@@ -249,8 +249,10 @@ def _metadata(
         reading.rest.update(_unhonoured(reading.lineage, lineage))
     if counts := usage(reading, run_type):
         computed["usage_metadata" if run_type in _USAGE_RUNS else "aggregated_usage"] = counts
-    own = _merged(frame_of(span), reading.rest, reading.metadata, computed)
-    return {**lineage.metadata, **own} if lineage.metadata else own
+    metadata = _merged(frame_of(span), reading.rest, reading.metadata, computed)
+    for name, value in lineage.metadata.items():
+        metadata.setdefault(name, value)
+    return metadata
 
 
 def _united(inherited: Sequence[str], own: Sequence[str]) -> Sequence[str]:

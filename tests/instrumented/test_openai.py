@@ -111,13 +111,13 @@ def test_a_chat_says_what_the_model_answered(calls: list[StoredRun]) -> None:
 
 @under
 def test_a_response_says_what_the_model_was_told(calls: list[StoredRun], dialect: str) -> None:
-    called = CALL_OF.get(dialect, WEATHER)
+    """The call by the id that its result goes by, whatever the instrumentation says."""
     thought = HISTORY_OF.get(dialect, [REASONING])
     assert messages(calls[3].inputs) == [SYSTEM, HARDER]
     assert messages(calls[4].inputs) == [
         SYSTEM,
         HARDER,
-        {"role": "assistant", "content": [*thought, called]},
+        {"role": "assistant", "content": [*thought, WEATHER]},
         RESULTS[0],
     ]
 
