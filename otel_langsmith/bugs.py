@@ -1,7 +1,7 @@
 """What the log says of a bug of ours: where it is, once."""
 
 import logging
-from traceback import extract_tb
+from traceback import walk_tb
 from typing import Final
 
 _log: Final = logging.getLogger("otel_langsmith")
@@ -17,6 +17,7 @@ class Bugs:
         """Tell what came of an exception that nobody expected."""
         if what not in self._said:
             self._said.add(what)
-            frame = extract_tb(error.__traceback__)[-1]
-            place = f"{frame.filename}:{frame.lineno}"
+            # not `extract_tb`: it reads the source, by modules that Python lacks when it is ending
+            *_, (frame, line) = walk_tb(error.__traceback__)
+            place = f"{frame.f_code.co_filename}:{line}"
             _log.error("%s: %s at %s; please report this", what, type(error).__name__, place)

@@ -191,7 +191,7 @@ def test_the_environment_names_proxy_and_password(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine langsmith.test login me password open-sesame")
     netrc.chmod(0o600)
-    with rude_server([ACCEPTED + b"Content-Length: 0\r\n\r\n"]) as proxy:
+    with rude_server([ACCEPTED + b"Connection: close\r\nContent-Length: 0\r\n\r\n"]) as proxy:
         for name, value in {"http_proxy": proxy.url, "no_proxy": "", "NETRC": str(netrc)}.items():
             monkeypatch.setenv(name, value)
         transport = HttpTransport()
