@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.delivery.clock import politely
@@ -62,8 +61,7 @@ class Admission:
             consignments.dropped(UNTRANSLATABLE)
 
         read = politely(self._encoder.in_order(placed))  # some way ahead of what is encoded
-        encoded = politely(self._encoder.ends(read, lost))
-        for run, sent, fault in chain.from_iterable(encoded):
+        for run, sent, fault in self._encoder.ends(read, lost):
             if fault is not None:
                 _log.warning("run %s is not sent: %s", run.id, fault)
                 consignments.dropped(INVALID)

@@ -29,6 +29,7 @@ ORDER = (
     "tracking",
     "assembly",
     "live",
+    "conventions.long_numbers",
     "conventions.readers",
     "conventions.blocks",
     "conventions.results",

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import orjson
 
+from otel_langsmith.conventions.long_numbers import has_long_number
 from otel_langsmith.identity import uuid_text
 from otel_langsmith.run import Attachment, Json
 
@@ -63,11 +64,6 @@ _NOTHING: Final = frozenset(("", "None", "null", "<not specified>"))
 _LONGEST_NUMBER: Final = 40
 _LONGEST_REPR: Final = 16_384
 """Characters; Python parses its own reprs a hundred times slower than orjson parses JSON."""
-
-_DIGITS_TO_0: Final = bytes.maketrans(b"123456789", b"0" * 9)
-_LONG_NUMBER: Final = b"0" * 19
-"""Integers of fewer digits fit 64 bits; orjson makes floats of those that do not, losing digits.
-To look for them so costs half as much as parsing; a regular expression costs forty times that."""
 
 _YEAR_S: Final = 31_536_000
 _COUNT: Final = re.compile(r"['\"](\w+)['\"]\s*:\s*(\d{1,18})\b")
@@ -178,17 +174,11 @@ def from_json(value: Any) -> Any:
         return value
     try:
         raw = value.encode()
-        if _has_long_number(raw):
+        if has_long_number(raw):
             return _lenient_json(value)
         return orjson.loads(raw)
     except ValueError:
         return _lenient_json(value)
-
-
-def _has_long_number(raw: bytes) -> bool:
-    """Of 19 digits in a row, three or more lie 6 bytes apart; few texts need the closer look."""
-    sample = raw[::6].translate(_DIGITS_TO_0)
-    return sample.find(b"000") >= 0 and raw.translate(_DIGITS_TO_0).find(_LONG_NUMBER) >= 0
 
 
 def _lenient_json(text: str) -> Any:

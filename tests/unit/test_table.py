@@ -1,6 +1,7 @@
 """`conventions`: whatever a span holds, each attribute ends in one place, and nothing raises."""
 
 import base64
+import json
 import math
 from enum import Enum
 from typing import Any
@@ -424,6 +425,24 @@ def test_json_is_taken_for_objects_and_lists_alone(value: Any, found: Any) -> No
 
 def test_nan_in_json_is_still_json() -> None:
     assert math.isnan(readers.from_json('{"a": NaN}')["a"])
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"text": "sha 12345678901234567890", "wei": 2**70},
+        {"text": "x: 12345678901234567890, y", "n": 1},
+        {"text": ["9" * 5_000, "id 123456789012345678901"], "n": [1, -(2**66)]},
+        {"text": " ".join(f"a{10**20 + n}" for n in range(200)), "wei": 10**30},
+    ],
+)
+def test_digits_in_a_text_are_no_number_and_hide_none(told: dict[str, Any]) -> None:
+    for text in (
+        json.dumps(told),
+        json.dumps(told, separators=(",", ":")),
+        json.dumps(told, indent=9),
+    ):
+        assert readers.from_json(text) == told
 
 
 @pytest.mark.parametrize("number", [10**18, 2**63, 2**64, -(2**63) - 1, 10**40])

@@ -124,6 +124,16 @@ def test_what_json_cannot_hold_is_kept_as_text(value: object, kept: object) -> N
     assert strictly(dumps(value)) == kept
 
 
+@pytest.mark.parametrize("row", [1, 2, 3, 63, 64, 65, 200])
+@pytest.mark.parametrize("often", [1, 100])
+def test_how_a_nul_is_spelled_is_no_nul(row: int, often: int) -> None:
+    spelled = ("\\" * row + "u0000 null ") * often
+    assert dumps({"text": spelled, "list": [None, "a :null"]}) == orjson.dumps(
+        {"text": spelled, "list": [None, "a :null"]}
+    )
+    assert orjson.loads(dumps([spelled + "\0", float("nan")])) == [spelled + "\\x00", "NaN"]
+
+
 def test_what_cannot_even_be_described_is_named_by_its_type() -> None:
     assert strictly(dumps({"a": Silent()})) == {"a": "<Silent>"}
 
