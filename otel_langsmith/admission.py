@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
-from otel_langsmith.delivery.clock import politely
+from otel_langsmith.delivery.clock import giving_way, politely
 from otel_langsmith.delivery.traces import TRACE_FULL, Traces
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Admission:
             consignments.dropped(UNTRANSLATABLE)
 
         read = politely(self._encoder.in_order(placed))  # some way ahead of what is encoded
-        for run, sent, fault in self._encoder.ends(read, lost):
+        for run, sent, fault in giving_way(self._encoder.ends(read, lost)):
             if fault is not None:
                 _log.warning("run %s is not sent: %s", run.id, fault)
                 consignments.dropped(INVALID)
