@@ -35,7 +35,7 @@ def main() -> None:
     results = list(_measured(arguments.experiments, arguments.effort))
     found = {result.key: result for result in results}
     tables = {
-        "environment": ", ".join(f"{name} {value}" for name, value in report.environment().items()),
+        "environment": _how(arguments.effort),
         "goals": report.summary(found),
         "details": report.details(results),
     }
@@ -45,6 +45,12 @@ def main() -> None:
     if arguments.document:
         filled = report.filled(arguments.document.read_text(encoding="utf-8"), tables)
         arguments.document.write_text(filled, encoding="utf-8")
+
+
+def _how(effort: Effort) -> str:
+    """What the numbers hold for, and how sure they are."""
+    held = ", ".join(f"{name} {value}" for name, value in report.environment().items())
+    return f"{effort.rounds} rounds of {effort.spans:,} spans and more; {held}"
 
 
 def _measured(names: Iterable[str], effort: Effort) -> Iterable[Result]:
