@@ -17,7 +17,17 @@ UNREADABLE = ("limits_", "haystack__agent")
 """Captures with JSON that a limit cut, and with Python reprs in place of JSON."""
 
 MACHINERY = {
-    *("__init__", "readers", "fields", "rows", "plan", "flattened", "table", "compose"),
+    *(
+        "__init__",
+        "long_numbers",
+        "readers",
+        "fields",
+        "rows",
+        "plan",
+        "flattened",
+        "table",
+        "compose",
+    ),
     *(
         "blocks",
         "results",
