@@ -353,10 +353,11 @@ def test_plain_rest_sends_parents_first_and_leaves_the_place_to_the_server(
 def test_plain_rest_shows_live_runs(make: Any, receiver: Receiver) -> None:
     processor, tracer = make(mode="basic")
     top = under(tracer, None, "top")
-    under(tracer, top, "inner")
+    inner = under(tracer, top, "inner")
     assert receiver.store.wait_for(2, timeout_s=10)
     top.end()
     processor.shutdown()
+    assert inner.is_recording()  # held until here: who lets go of a span shows it no more
     assert [(run.name, run.status) for run in receiver.store.runs()] == [
         ("top", "success"),
         ("inner", "error"),
