@@ -1,6 +1,7 @@
 """What every test gets: a clean environment, and a ledger that is checked when it ends."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from otel_langsmith.receiver import Receiver
 settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ)
 settings.register_profile("quarter", settings.get_profile("ours"), max_examples=25)
 settings.load_profile("ours")
+
+# Who starts us in the background has us ignore it, and so would the programs that are to heed it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROGRAMS: list[str] = []
 """The Python programs that tests have started."""
