@@ -17,7 +17,7 @@ from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.bugs import Bugs
 from otel_langsmith.deferral import deferred, is_loaded
 from otel_langsmith.delivery.books import Books, Consignments, total
-from otel_langsmith.delivery.clock import Clock, SystemClock, bounded, politely
+from otel_langsmith.delivery.clock import Clock, SystemClock, bounded, giving_way
 from otel_langsmith.delivery.lane import open_lanes
 from otel_langsmith.delivery.ledger import SHUT_DOWN
 from otel_langsmith.delivery.routes import Parallel, Straight
@@ -266,7 +266,7 @@ class Pipeline:
         assembly, now_s = self._assembly, self.clock.now_s()
         expected, doubles = len(assembly) + len(spans), assembly.doubles
         # a parent ends after its children: from behind, few have to wait for theirs
-        for found in chain.from_iterable(politely((*zip(reversed(spans)), ()))):
+        for found in giving_way((*zip(reversed(spans)), ())):
             try:
                 placed += assembly.add(found, now_s)
                 placed += assembly.drain() if drain and not found else ()
@@ -286,7 +286,7 @@ class Pipeline:
         """Which spans are to be delivered, and which nobody followed; the others are settled."""
         placed: list[Placed] = []
         untracked: list[ReadableSpan] = []
-        for span in chain.from_iterable(politely(spans)):
+        for span in giving_way(spans):
             try:
                 found = place(span)
             except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
