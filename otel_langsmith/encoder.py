@@ -114,8 +114,7 @@ class Encoder:
         self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment
     ) -> Encoded:
         alone = self._basic or lineage.claimed
-        write = parts_of_closing if moment == "closing" else parts_of
-        parts = tuple(write(run, placed=not alone))
+        parts = (parts_of_closing if moment == "closing" else parts_of)(run, not alone)
         if alone:
             known = Presence() if presence is None else presence
             sent = EncodedRun(run.id, parts, known, moment, alone, _place(run, lineage))

@@ -10,13 +10,13 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from otel_langsmith.delivery.records import Record
+from otel_langsmith.delivery.records import Record, Verb
 from otel_langsmith.errors import WireError
 from otel_langsmith.receiver.inflate import inflate
 from otel_langsmith.receiver.multipart import Part as ReceivedPart
 from otel_langsmith.receiver.multipart import parse
 from otel_langsmith.receiver.refusal import RefusedError
-from otel_langsmith.wire.parts import Part
+from otel_langsmith.wire.parts import Part, unnamed
 
 PATTERN: Final = "trace_*.json"
 """The names of the SDKs' files."""
@@ -59,8 +59,9 @@ def _records(body: bytes, headers: Mapping[str, str]) -> list[Record]:
         if part.event == "attachment":
             owner = next((key for key in runs if key[1] == part.id), ("post", part.id))
             runs.setdefault(owner, []).append(_as_sent(part))
+    verbs: dict[str, Verb] = {"patch": "patch", "feedback": "feedback"}
     return [
-        Record(run_id, "patch" if event == "patch" else "post", tuple(parts))
+        Record(run_id, verbs.get(event, "post"), unnamed(parts))
         for (event, run_id), parts in runs.items()
     ]
 

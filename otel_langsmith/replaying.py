@@ -17,7 +17,6 @@ from otel_langsmith.delivery.spool import Bounds, Spool
 from otel_langsmith.delivery.transport import Request
 from otel_langsmith.version import __version__
 from otel_langsmith.wire import basic, multipart
-from otel_langsmith.wire.parts import as_patch
 from otel_langsmith.wire.reply import Accepted, Reply, Sent, Split, judge
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ class Courier:
             middle = len(records) // 2
             return [*self._sent(records[:middle]), *self._sent(records[middle:])]
         if reply.status == _CONFLICT and records[0].doubtful:
-            return self._sent([_as_patch(records[0])])
+            return self._sent([replace(records[0], verb="patch", doubtful=False)])
         fate = Fate(isinstance(verdict, Accepted), reply, of_run)
         if fate.orphaned and records[0].alone and records[0].place:
             return self._sent([replace(records[0], place={})])
@@ -159,10 +158,11 @@ class Courier:
     def _request(self, records: Sequence[Record]) -> Request:
         settings, first = self._settings, records[0]
         if first.alone:
-            message = basic.encode(first.run_id, tuple(first.parts), first.verb, _place(first))
+            message = basic.encode(first.run_id, first.parts, first.verb, _place(first))
             content_type = basic.CONTENT_TYPE
         else:
-            body = multipart.encode([part for one in records for part in one.parts], token_hex(16))
+            runs = [(one.verb, one.run_id, one.parts) for one in records]
+            body = multipart.encode(runs, token_hex(16))
             message = basic.Message("POST", "/runs/multipart", body.data)
             content_type = body.content_type
         headers = {
@@ -270,11 +270,6 @@ def _place(record: Record) -> JsonObject:
 def _is_asked_for(record: Record) -> bool:
     """Whether the run, or its parent, must be there already for the request to be answered."""
     return record.alone and (record.verb == "patch" or {*record.place} == {"parent_run_id"})
-
-
-def _as_patch(record: Record) -> Record:
-    """The post as a patch."""
-    return replace(record, verb="patch", parts=tuple(map(as_patch, record.parts)), doubtful=False)
 
 
 def _whole(entry: Entry) -> Record:

@@ -48,7 +48,7 @@ class Found:
     def name(self) -> str:
         """The run's name, if its main part can be read."""
         with suppress(ValueError, IndexError, AttributeError):
-            return str(orjson.loads(self.record.parts[0].body).get("name", ""))
+            return str(orjson.loads(self.record.parts.main).get("name", ""))
         return ""
 
 

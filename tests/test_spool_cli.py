@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from base64 import b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from otel_langsmith.commands import command_line
 from otel_langsmith.envelopes import read_envelope
 from otel_langsmith.errors import WireError
 from otel_langsmith.receiver import Receiver
+from otel_langsmith.wire import multipart
+from otel_langsmith.wire.parts import MAIN, Parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,7 +110,7 @@ def test_an_end_of_which_nobody_knows_whether_its_opening_arrived(
     tmp_path: Path, receiver: Receiver
 ) -> None:
     """It is a post; where the opening did arrive, LangSmith has a conflict with it."""
-    body = record(1, name="opening").parts[0].body
+    body = record(1, name="opening").parts.main
     requests.post(f"{receiver.url}/runs", data=body, headers={"x-api-key": KEY}, timeout=5)
     left = spool_for(tmp_path, receiver.url)
     left.add([replace(record(number, outputs={"n": number}), doubtful=True) for number in (1, 2)])
@@ -123,9 +126,9 @@ def test_an_end_of_which_nobody_knows_whether_its_opening_arrived(
 def test_runs_that_travel_alone_go_as_plain_rest(tmp_path: Path, receiver: Receiver) -> None:
     """With their place if the server knows it, as roots if it does not."""
     main = record(1)
-    bare = json.loads(main.parts[0].body)
+    bare = json.loads(main.parts.main)
     place = {name: bare.pop(name) for name in ("trace_id", "dotted_order")}
-    parts = (replace(main.parts[0], body=json.dumps(bare).encode()), *main.parts[1:])
+    parts = main.parts.having(MAIN, json.dumps(bare).encode())
     left = spool_for(tmp_path, receiver.url)
     left.add([replace(main, parts=parts, alone=True, place=place)])
     unknown = {"parent_run_id": run_id(77)}
@@ -305,6 +308,19 @@ def test_an_envelope_of_which_a_run_is_refused_stays(envelopes: Path, receiver: 
 def test_what_is_no_envelope_is_refused_in_one_way(document: bytes) -> None:
     with pytest.raises(WireError, match="no envelope"):
         read_envelope(document)
+
+
+def test_feedback_that_the_sdk_could_not_send_is_sent_as_such() -> None:
+    sent = Parts({MAIN: b'{"trace_id":1}'})
+    body = multipart.encode([("feedback", run_id(1), sent)], "b")
+    told = {
+        "version": 1,
+        "endpoint": "/runs/multipart",
+        "headers": {"Content-Type": body.content_type},
+        "body_base64": b64encode(body.data).decode(),
+    }
+    (found,) = read_envelope(json.dumps(told).encode())
+    assert (found.verb, found.run_id, found.parts) == ("feedback", run_id(1), sent)
 
 
 def test_no_secret_is_on_disk(tmp_path: Path) -> None:

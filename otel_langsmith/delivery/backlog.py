@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 from otel_langsmith.presence import Presence
 from otel_langsmith.wire.batch import Batch, EncodedRun
-from otel_langsmith.wire.parts import Part
 
 BACKLOG_FULL: Final = "backlog_full"
 """Newer runs took the place of this one, which had waited longest."""
@@ -112,16 +111,12 @@ def unpack(packed: Packed) -> Batch:
     found = pickle.loads(zlib.decompress(packed.runs))  # noqa: S301 - it never left this process
     kept = packed.kept or repeat((None, None))
     runs = [
-        EncodedRun(**fields)._replace(
-            parts=tuple(Part(*part) for part in fields["parts"]), presence=presence, origin=origin
-        )
+        EncodedRun(*fields)._replace(presence=presence, origin=origin)
         for fields, (presence, origin) in zip(found, kept, strict=False)
     ]
     return replace(packed.bare, runs=runs)
 
 
-def _fields(run: EncodedRun) -> dict[str, object]:
+def _fields(run: EncodedRun) -> tuple[object, ...]:
     """What of the run can be pickled, and fast."""
-    parts = [(part.name, part.content_type, part.body) for part in run.parts]
-    plain = {"parts": parts, "presence": None, "origin": None, "place": {**run.place}}
-    return run._asdict() | plain
+    return tuple(run._replace(presence=None, origin=None, place={**run.place}))

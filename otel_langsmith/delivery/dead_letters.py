@@ -3,7 +3,7 @@
 import base64
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import orjson
 from otel_langsmith.delivery.disk import Disk
 from otel_langsmith.delivery.records import Record
 from otel_langsmith.identity import iso_time
-from otel_langsmith.wire.parts import Part
+from otel_langsmith.wire.parts import Part, named, unnamed
 
 REFUSED: Final = "refused"
 """The folder for them, in that of their destination."""
@@ -86,7 +86,7 @@ def written(letter: DeadLetter) -> bytes:
         "verb": record.verb,
         "alone": record.alone,
         "place": record.place,
-        "parts": [_shown(part) for part in record.parts],
+        "parts": [_shown(part) for part in named(record.verb, record.run_id, record.parts)],
     }
     return orjson.dumps(told, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
@@ -103,14 +103,23 @@ def read_letter(data: bytes) -> DeadLetter:
         verb = told["verb"]
         if verb not in ("post", "patch") or not parts:
             raise ValueError("verb must be post or patch, and parts must not be empty")
+        run_id = str(told["run_id"])
+        _check(parts, f"{verb}.{run_id}", f"attachment.{run_id}")
         alone, place = bool(told.get("alone")), dict(told.get("place", {}))
-        record = Record(str(told["run_id"]), verb, parts, alone=alone, place=place)
+        record = Record(run_id, verb, unnamed(parts), alone=alone, place=place)
         status, said = told.get("status"), str(told.get("said", ""))
     except KeyError as error:
         raise ValueError(f"{error} is missing") from None
     except (TypeError, AttributeError):
         raise ValueError("it is no refused run") from None
     return DeadLetter(record, 0, status, said, str(told.get("destination", "")))
+
+
+def _check(parts: Iterable[Part], run: str, attachment: str) -> None:
+    """Of their names only what follows the run's is told to LangSmith."""
+    for part in parts:
+        if part.name != run and not part.name.startswith((f"{run}.", f"{attachment}.")):
+            raise ValueError(f"{part.name} is no part of {run}, nor an attachment")
 
 
 def _shown(part: Part) -> dict[str, Any]:

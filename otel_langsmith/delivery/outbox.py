@@ -27,8 +27,7 @@ from otel_langsmith.live import UNENDED_ERROR
 from otel_langsmith.presence import Presence, State
 from otel_langsmith.run import EMPTY
 from otel_langsmith.wire.batch import EncodedRun
-from otel_langsmith.wire.json import dumps
-from otel_langsmith.wire.parts import Part, as_patch, as_post
+from otel_langsmith.wire.parts import closing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,7 +232,7 @@ def _record(run: EncodedRun) -> Record:
     return Record(
         run.run_id,
         run.operation,
-        tuple(run._replace(cuts=0).as_sent()),  # whole: what takes it may have more room
+        run.parts,  # whole: what takes it may have more room
         spans=int(run.moment == "end"),
         doubtful=run.doubtful,
         alone=run.alone,
@@ -249,8 +248,7 @@ def _is_begun_by(run: EncodedRun) -> bool:
 
 def _will(opening: EncodedRun) -> Record:
     """What ends the run as failed, but for the time: what was said of it before stays."""
-    error = Part(f"post.{opening.run_id}.error", "application/json", dumps(UNENDED_ERROR))
-    parts = tuple(map(as_patch, (opening.parts[0], error)))
+    parts = closing(opening.parts.main, UNENDED_ERROR)
     return Record(opening.run_id, "patch", parts, spans=0, alone=opening.alone, place=opening.place)
 
 
@@ -266,10 +264,9 @@ def _replayed(entry: Entry) -> EncodedRun | None:
         return None
     moments: dict[str, Moment] = {"post": "opening", "patch": "closing"}
     moment = "end" if record.spans else moments[record.verb]
-    parts = tuple(map(as_post, record.parts))
     presence = _presence(record)
     return EncodedRun(
-        record.run_id, parts, presence, moment, record.alone, record.place, origin=entry
+        record.run_id, record.parts, presence, moment, record.alone, record.place, origin=entry
     )
 
 

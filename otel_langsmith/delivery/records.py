@@ -20,9 +20,10 @@ import orjson
 
 from otel_langsmith.identity import iso_time
 from otel_langsmith.run import JsonObject
-from otel_langsmith.wire.parts import Part
+from otel_langsmith.wire.parts import MAIN, Part, Parts, named, unnamed
 
-Verb: TypeAlias = Literal["post", "patch"]
+Verb: TypeAlias = Literal["post", "patch", "feedback"]
+"""What is to be done with what a record holds; feedback is only ever left by LangSmith's SDKs."""
 
 MARKER_BYTES: Final = 8
 
@@ -62,7 +63,7 @@ class Record:
 
     run_id: str
     verb: Verb
-    parts: Sequence[Part]
+    parts: Parts
     spans: int = 1
     doubtful: bool = False
     alone: bool = False
@@ -71,7 +72,7 @@ class Record:
     @property
     def size(self) -> int:
         """Bytes of all its parts, as LangSmith counts them."""
-        return sum(len(part.body) for part in self.parts)
+        return self.parts.size
 
 
 class Frame(NamedTuple):
@@ -113,10 +114,11 @@ def scan(data: bytes, marker: bytes) -> tuple[list[Frame], int]:
 
 def pack(record: Record) -> bytes:
     """The record as a payload."""
-    named = [[part.name, part.content_type, len(part.body)] for part in record.parts]
+    parts = [*named(record.verb, record.run_id, record.parts)]
+    heads = [[part.name, part.content_type, len(part.body)] for part in parts]
     flags = [record.doubtful, record.alone, record.place]
-    names = orjson.dumps([record.run_id, record.verb, named, *flags])
-    return b"".join((_NAMES_LENGTH.pack(len(names)), names, *(part.body for part in record.parts)))
+    names = orjson.dumps([record.run_id, record.verb, heads, *flags])
+    return b"".join((_NAMES_LENGTH.pack(len(names)), names, *(part.body for part in parts)))
 
 
 def unpack(frame: Frame) -> Record:
@@ -128,8 +130,8 @@ def unpack(frame: Frame) -> Record:
     payload = content(frame)
     try:
         (length,) = _NAMES_LENGTH.unpack_from(payload)
-        run_id, verb, named, *flags = orjson.loads(payload[_NAMES_LENGTH.size :][:length])
-        parts = tuple(_parts(payload, _NAMES_LENGTH.size + length, named))
+        run_id, verb, heads, *flags = orjson.loads(payload[_NAMES_LENGTH.size :][:length])
+        parts = unnamed(_parts(payload, _NAMES_LENGTH.size + length, heads))
         return Record(run_id, verb, parts, frame.spans, *flags)
     except (struct.error, TypeError, ValueError) as error:
         raise ValueError(f"no record at offset {frame.offset}") from error
@@ -139,14 +141,13 @@ def ending(record: Record, time_ns: int) -> Record:
     """The record with that end in its main part: what it needs to close a run left open.
 
     Raises:
-        ValueError: Its first part is no JSON object.
+        ValueError: Its main part is no JSON object.
     """
-    main, *others = record.parts
-    fields = orjson.loads(main.body)
+    fields = orjson.loads(record.parts.main)
     if not isinstance(fields, dict):
         raise ValueError("the main part of a run is an object")  # noqa: TRY004 - as unreadable JSON
     body = orjson.dumps(fields | {"end_time": iso_time(time_ns)})
-    return replace(record, parts=(replace(main, body=body), *others))
+    return replace(record, parts=record.parts.having(MAIN, body))
 
 
 def content(frame: Frame, max_bytes: int = MAX_RUN_BYTES) -> bytes:
@@ -211,8 +212,8 @@ def _next_frame(data: bytes, position: int, marker: bytes) -> int:
     return len(data)
 
 
-def _parts(payload: bytes, position: int, named: Sequence[Sequence[object]]) -> Iterator[Part]:
-    for name, content_type, length in named:
+def _parts(payload: bytes, position: int, heads: Sequence[Sequence[object]]) -> Iterator[Part]:
+    for name, content_type, length in heads:
         if not isinstance(length, int) or position + length > len(payload):
             raise ValueError("a part is cut short")
         yield Part(str(name), str(content_type), payload[position : position + length])

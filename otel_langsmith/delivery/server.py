@@ -90,10 +90,11 @@ class Server:
                 basic.encode(run.run_id, run.content, run.operation, self.place(run))
             )
         if not (self._multipart and self._capabilities.multipart):
-            pairs = [(one.operation, without_attachments(one.content)) for one in batch.runs]
-            return self._plain(basic.encode_batch(pairs))
-        parts = [part for run in batch.runs for part in run.as_sent()]
-        body = multipart.encode(parts, os.urandom(16).hex())
+            told = [
+                (what, run_id, without_attachments(parts)) for what, run_id, parts in batch.told()
+            ]
+            return self._plain(basic.encode_batch(told))
+        body = multipart.encode(batch.told(), os.urandom(16).hex())
         headers = {**self._headers, "Content-Type": body.content_type}
         coding = self._coding()
         if coding != "none":

@@ -8,14 +8,14 @@ no place in it.
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from otel_langsmith.presence import Operation
 from otel_langsmith.run import Json
 from otel_langsmith.wire.json import dumps
-from otel_langsmith.wire.parts import Part
+from otel_langsmith.wire.multipart import Told
+from otel_langsmith.wire.parts import MAIN, Parts
 
 CONTENT_TYPE: Final = "application/json"
 
-_METHODS: Final[Mapping[Operation, str]] = {"post": "POST", "patch": "PATCH"}
+_METHODS: Final[Mapping[str, str]] = {"post": "POST", "patch": "PATCH"}
 
 
 class Message(NamedTuple):
@@ -26,40 +26,37 @@ class Message(NamedTuple):
     data: bytes
 
 
-def encode(
-    run_id: str, parts: tuple[Part, ...], operation: Operation, place: Mapping[str, Json]
-) -> Message:
+def encode(run_id: str, parts: Parts, operation: str, place: Mapping[str, Json]) -> Message:
     """The run's parts as one object, with what is said of its ``place`` among them.
 
     Args:
         run_id: The run's id.
-        parts: The main one first, as `parts_of` yields them.
-        operation: What to do.
+        parts: What is said of it.
+        operation: What to do, ``post`` or ``patch``.
         place: ``parent_run_id`` for the server to find the rest, or all of it, or nothing.
     """
     path = "/runs" if operation == "post" else f"/runs/{run_id}"
     return Message(_METHODS[operation], path, _object(parts, place))
 
 
-def encode_batch(runs: Iterable[tuple[Operation, tuple[Part, ...]]]) -> Message:
+def encode_batch(runs: Iterable[Told]) -> Message:
     """Many runs as one object, for servers that know no multipart.
 
     Args:
         runs: What to do, and the parts, which say the run's place among the rest.
     """
-    objects: dict[Operation, list[bytes]] = {"post": [], "patch": []}
-    for operation, parts in runs:
+    objects: dict[str, list[bytes]] = {"post": [], "patch": []}
+    for operation, _, parts in runs:
         objects[operation].append(_object(parts, {}))
     post, patch = (b",".join(objects[operation]) for operation in ("post", "patch"))
     return Message("POST", "/runs/batch", b'{"post":[%b],"patch":[%b]}' % (post, patch))
 
 
-def _object(parts: tuple[Part, ...], place: Mapping[str, Json]) -> bytes:
-    main, *fields = parts
-    members = [main.body[1:-1]]
+def _object(parts: Parts, place: Mapping[str, Json]) -> bytes:
+    pieces: list[bytes | memoryview] = [memoryview(parts.main)[:-1]]
     if place:
-        members.append(dumps(place)[1:-1])
-    for part in fields:
-        name = part.name.rpartition(".")[2]
-        members.append(b'"%b":%b' % (name.encode("ascii"), part.body))
-    return b"{%b}" % b",".join(members)
+        pieces += (b",", memoryview(dumps(place))[1:-1])
+    for field, body in parts.fields.items():
+        if field != MAIN:
+            pieces += (f',"{field[1:]}":'.encode("ascii"), body)
+    return b"".join((*pieces, b"}"))

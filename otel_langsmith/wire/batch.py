@@ -2,11 +2,14 @@
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
+from operator import attrgetter
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from otel_langsmith.presence import Operation, Presence
 from otel_langsmith.run import EMPTY, JsonObject
-from otel_langsmith.wire.parts import Part, as_patch
+from otel_langsmith.wire.multipart import Told
+from otel_langsmith.wire.parts import Parts
 from otel_langsmith.wire.shorten import shortened
 
 Moment: TypeAlias = Literal["opening", "end", "closing"]
@@ -22,21 +25,13 @@ class EncodedRun(NamedTuple):
     """
 
     run_id: str
-    parts: tuple[Part, ...]
+    parts: Parts
     presence: Presence | None = None
     moment: Moment = "end"
     alone: bool = False
     place: JsonObject = EMPTY
     origin: object = None
     cuts: int = 0
-
-    @property
-    def size(self) -> int:
-        """Bytes of all its parts, headers not counted, as LangSmith counts them."""
-        size = 0
-        for part in self.parts:
-            size += len(part.body)
-        return size
 
     @property
     def operation(self) -> Operation:
@@ -48,18 +43,18 @@ class EncodedRun(NamedTuple):
     @property
     def doubtful(self) -> bool:
         """Whether a conflict over it may mean that only its opening is there."""
-        return self.moment == "end" and self.presence is not None and self.presence.doubtful
+        return self.presence is not None and self.moment == "end" and self.presence.doubtful
 
     @property
-    def content(self) -> tuple[Part, ...]:
+    def content(self) -> Parts:
         """Its parts as far as LangSmith takes them."""
         return shortened(self.parts, self.cuts) if self.cuts else self.parts
 
-    def as_sent(self) -> Iterable[Part]:
-        """The same, named after what is to be done with it now."""
-        if self.presence is None and not self.cuts and self.moment == "end":
-            return self.parts  # as most are
-        return map(as_patch, self.content) if self.operation == "patch" else self.content
+
+_MOMENT: Final = attrgetter("moment")
+_PRESENCE: Final = attrgetter("presence")
+_RUN_ID: Final = attrgetter("run_id")
+_PARTS: Final = attrgetter("parts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +75,9 @@ class Batch:
 
     def __post_init__(self) -> None:
         # looked at once and not at each of the ten stations of a delivery
-        moments = [run.moment for run in self.runs]
-        openings = [run for run in self.runs if run.moment == "opening"]
+        moments = [*map(_MOMENT, self.runs)]
+        opened = "opening" in moments
+        openings = [run for run in self.runs if run.moment == "opening"] if opened else ()
         object.__setattr__(self, "ends", moments.count("end"))
         object.__setattr__(self, "openings", openings)
 
@@ -94,7 +90,14 @@ class Batch:
         """Bytes of its parts as they are sent, before compression."""
         if len(self.runs) > 1:  # only a lone run is ever cut
             return self.size
-        return sum(len(part.body) for run in self.runs for part in run.content)
+        return sum(run.content.size for run in self.runs)
+
+    def told(self) -> Sequence[Told]:
+        """What is to be done with each run now, and what is said of it."""
+        runs = self.runs
+        if self.ends < len(runs) or len(runs) == 1 or any(map(_PRESENCE, runs)):
+            return [(run.operation, run.run_id, run.content) for run in runs]
+        return [*zip(repeat("post"), map(_RUN_ID, runs), map(_PARTS, runs))]  # as most are
 
     def departs(self) -> None:
         """It is about to be sent; from now on what it opens may be there."""
@@ -121,7 +124,7 @@ class Batch:
 
 
 def _batch(runs: Sequence[EncodedRun]) -> Batch:
-    return Batch(runs, sum(run.size for run in runs))
+    return Batch(runs, sum(run.parts.size for run in runs))
 
 
 AMPLE: Final = 2 * 2**20
@@ -138,15 +141,15 @@ def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Ite
     size = 0
     most = min(max_bytes, AMPLE)
     for run in runs:
-        own = run.size
+        own, run_id = run.parts.size, run.run_id
         full = len(gathered) >= max_runs or size + own > most
-        if gathered and (full or run.alone or run.run_id in gathered):
+        if gathered and (full or run.alone or run_id in gathered):
             yield Batch([*gathered.values()], size)
             gathered, size = {}, 0
         if run.alone:
             yield _batch([run])
             continue
-        gathered[run.run_id] = run
+        gathered[run_id] = run
         size += own
     if gathered:
         yield Batch([*gathered.values()], size)

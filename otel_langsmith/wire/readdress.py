@@ -15,7 +15,7 @@ from otel_langsmith.endpoints import Endpoint
 from otel_langsmith.identity import STAMP_LENGTH
 from otel_langsmith.run import JsonObject
 from otel_langsmith.wire.batch import EncodedRun
-from otel_langsmith.wire.parts import Part
+from otel_langsmith.wire.parts import MAIN
 
 _VARIANT: Final = frozenset("89ab")
 """How the fourth group of a UUID begins whose third one begins with its version."""
@@ -28,17 +28,15 @@ def readdressed(run: EncodedRun, endpoint: Endpoint) -> EncodedRun:
     """The run as this destination gets it."""
     if endpoint.project is None and endpoint.primary is not False:
         return run
-    main: dict[str, Any] = orjson.loads(run.parts[0].body)
+    main: dict[str, Any] = orjson.loads(run.parts.main)
     own = next((main[name] for name in _PROJECTS if name in main), "")
     project = endpoint.project or own
     if endpoint.primary or (endpoint.primary is None and project == main.get("session_name")):
-        return run._replace(parts=(_main(run, main, endpoint.project), *run.parts[1:]))
+        return run._replace(parts=run.parts.having(MAIN, _main(main, endpoint.project)))
     placed = _with_ids(main, project)
-    run_id = placed["id"]
-    first = _main(run, placed, endpoint.project)
     return run._replace(
-        run_id=run_id,
-        parts=tuple(_renamed(part, run_id) for part in (first, *run.parts[1:])),
+        run_id=placed["id"],
+        parts=run.parts.having(MAIN, _main(placed, endpoint.project)),
         place=_with_ids(run.place, project) if run.place else run.place,
     )
 
@@ -71,17 +69,9 @@ def _with_ids(told: Mapping[str, Any], project: str) -> dict[str, Any]:
     return {**told, **changed}
 
 
-def _main(run: EncodedRun, told: JsonObject, project: str | None) -> Part:
-    """The first part, with the project if it is to have another."""
+def _main(told: JsonObject, project: str | None) -> bytes:
+    """The main part, with the project if it is to have another."""
     if project is not None:
         told = {name: value for name, value in told.items() if name not in _PROJECTS}
         told = {**told, "session_name": project}
-    first = run.parts[0]
-    return Part(first.name, first.content_type, orjson.dumps(told))
-
-
-def _renamed(part: Part, run_id: str) -> Part:
-    """The part, ``post.<run id>.inputs``, of another id."""
-    event, _, rest = part.name.partition(".")
-    _, dot, field = rest.partition(".")
-    return Part(f"{event}.{run_id}{dot}{field}", part.content_type, part.body)
+    return orjson.dumps(told)

@@ -1,14 +1,12 @@
 """A run too large for LangSmith → the same run with its largest fields cut, and saying so."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
 
 from otel_langsmith.wire.json import dumps
-from otel_langsmith.wire.parts import Part
+from otel_langsmith.wire.parts import ERROR, EVENTS, EXTRA, MAIN, Parts
 
 TRUNCATED: Final = "truncated"
 """LangSmith refused the run for its size, and its largest field was cut."""
@@ -27,10 +25,10 @@ _EXCERPT_TEXT: Final = 8_192
 _EXCERPT_VALUE: Final = 256
 """So chosen that no excerpt, escaped once more, is worth cutting again."""
 
-_ATTACHMENTS: Final = "attachments"
+_ATTACHMENTS: Final = ".attachments"
 
 
-def shortened(parts: tuple[Part, ...], cuts: int) -> tuple[Part, ...]:
+def shortened(parts: Parts, cuts: int) -> Parts:
     """The parts with so many fields cut, the largest first; the same if none is worth it.
 
     Inputs and outputs become an object with the beginning of their text, attachments are left out
@@ -41,47 +39,38 @@ def shortened(parts: tuple[Part, ...], cuts: int) -> tuple[Part, ...]:
         field, size = max(sizes.items(), key=lambda item: item[1], default=("", 0))
         if size <= WORTH_CUTTING:
             break
-        told = {f"otel_langsmith.{TRUNCATED}": {field: size}}
+        told = {f"otel_langsmith.{TRUNCATED}": {field[1:]: size}}
         parts = _marked(_without(parts, field), TRUNCATED, told)
     return parts
 
 
-def without_attachments(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+def without_attachments(parts: Parts) -> Parts:
     """The parts that plain JSON can hold; the metadata name the others."""
-    names = [part.name.split(".", 2)[2] for part in parts if _field(part) == _ATTACHMENTS]
-    if not names:
+    if not parts.attachments:
         return parts
+    names = [attachment.name for attachment in parts.attachments]
     told = {f"otel_langsmith.{ATTACHMENTS_LEFT_OUT}": names}
     return _marked(_without(parts, _ATTACHMENTS), ATTACHMENTS_LEFT_OUT, told)
 
 
-def _sizes(parts: Sequence[Part]) -> Mapping[str, int]:
-    sizes: Counter[str] = Counter()
-    for part in parts[1:]:
-        sizes[_field(part)] += len(part.body)
-    return sizes
+def _sizes(parts: Parts) -> Mapping[str, int]:
+    """Bytes of all but the main part."""
+    sizes = {field: len(body) for field, body in parts.fields.items() if field != MAIN}
+    return {**sizes, _ATTACHMENTS: sum(len(one.data) for one in parts.attachments)}
 
 
-def _field(part: Part) -> str:
-    event, _, rest = part.name.partition(".")
-    return _ATTACHMENTS if event == "attachment" else rest.partition(".")[2]
-
-
-def _without(parts: tuple[Part, ...], field: str) -> tuple[Part, ...]:
+def _without(parts: Parts, field: str) -> Parts:
     if field == _ATTACHMENTS:
-        return tuple(part for part in parts if _field(part) != field)
-    return tuple(
-        replace(part, body=dumps(_excerpt(field, part.body))) if _field(part) == field else part
-        for part in parts
-    )
+        return parts._replace(attachments=())
+    return parts.having(field, dumps(_excerpt(field, parts.fields[field])))
 
 
 def _excerpt(field: str, body: bytes) -> object:
-    if field == "error":
+    if field == ERROR:
         return str(orjson.loads(body))[:_EXCERPT_TEXT]
-    if field == "events":
+    if field == EVENTS:
         return []
-    if field == "extra":
+    if field == EXTRA:
         return {name: _brief(told) for name, told in orjson.loads(body).items()}
     return {TRUNCATED: body[:_EXCERPT].decode("utf-8", "ignore")}
 
@@ -96,19 +85,15 @@ def _brief_value(value: object) -> object:
     return value if len(text) <= _EXCERPT_VALUE else text[:_EXCERPT_VALUE]
 
 
-def _marked(parts: tuple[Part, ...], note: str, told: Mapping[str, Any]) -> tuple[Part, ...]:
+def _marked(parts: Parts, note: str, told: Mapping[str, Any]) -> Parts:
     """The parts with metadata that say what was done; a run without any stays silent."""
-    return tuple(
-        _marked_extra(part, note, told) if _field(part) == "extra" else part for part in parts
-    )
-
-
-def _marked_extra(part: Part, note: str, told: Mapping[str, Any]) -> Part:
-    extra = orjson.loads(part.body)
+    if EXTRA not in parts.fields:
+        return parts
+    extra = orjson.loads(parts.fields[EXTRA])
     metadata = extra.setdefault("metadata", {})
     for key, value in told.items():
         known = metadata.get(key)
         metadata[key] = {**known, **value} if isinstance(known, dict) else value
     notes = metadata.get("otel_langsmith.notes")
     metadata["otel_langsmith.notes"] = [*(notes if isinstance(notes, list) else ()), note]
-    return replace(part, body=dumps(extra))
+    return parts.having(EXTRA, dumps(extra))

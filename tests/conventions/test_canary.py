@@ -11,12 +11,12 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link
 from opentelemetry.trace.status import Status, StatusCode
 from support.captures import CAPTURES, lineages, load, name_of, named
+from support.posts import posted
 
 from otel_langsmith.conventions import CONVENTIONS, table_of
 from otel_langsmith.lineage import PROJECT
 from otel_langsmith.redact import Guard, Hiding, secrets, texts
 from otel_langsmith.translate import translate
-from otel_langsmith.wire.parts import parts_of
 
 CANARY = "the quick canary"
 TABLE = table_of(CONVENTIONS)
@@ -75,7 +75,7 @@ def wire(spans: Iterable[ReadableSpan], guard: Guard, *, name: str | None = None
     runs = (translate(span, line) for span, line in zip(spans, lineages(spans), strict=True))
     guarded = [guard(run) for run in runs]
     shown = [replace(run, name=name) if name else run for run in guarded]
-    parts = (part for run in shown for part in parts_of(run))
+    parts = (part for run in shown for part in posted(run))
     return b" ".join(b"%s %s" % (part.name.encode(), part.body) for part in parts)
 
 

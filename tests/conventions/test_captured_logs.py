@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from conventions.test_canary import CANARY, marked
 from support.captures import CAPTURES, lineages, load, log_records, logs_of, name_of, named
+from support.posts import posted
 
 from otel_langsmith.log_events import Bounds, LogEvents
 from otel_langsmith.redact import Hiding, hide
 from otel_langsmith.run import Run
 from otel_langsmith.translate import translate
-from otel_langsmith.wire.parts import parts_of
 
 LOGGED = [path for path in CAPTURES if logs_of(path).exists()]
 QUESTION, ANSWER = "Capital of France?", "Paris is the capital of France."
@@ -147,10 +147,10 @@ def test_every_captured_record_finds_its_span_and_leaves_nothing_behind(path: Pa
 @pytest.mark.parametrize("path", LOGGED, ids=name_of)
 def test_what_was_logged_is_hidden_as_well(path: Path) -> None:
     hidden = [hide(run, Hiding(inputs=True, outputs=True)) for run in runs_of(path, canary=True)]
-    sent = b" ".join(part.body for run in hidden for part in parts_of(run))
+    sent = b" ".join(part.body for run in hidden for part in posted(run))
     assert CANARY.encode() not in sent
 
 
 def test_the_marker_would_be_found() -> None:
     runs = runs_of(named("official_openai_v2_legacy_content__multi_turn"), canary=True)
-    assert CANARY.encode() in b" ".join(part.body for run in runs for part in parts_of(run))
+    assert CANARY.encode() in b" ".join(part.body for run in runs for part in posted(run))

@@ -10,7 +10,7 @@ from otel_langsmith.delivery.disk import Folder
 from otel_langsmith.delivery.records import Record
 from otel_langsmith.delivery.spool import Bounds, Spool
 from otel_langsmith.wire.json import dumps
-from otel_langsmith.wire.parts import Part
+from otel_langsmith.wire.parts import INPUTS, MAIN, Parts
 
 START = "2026-11-21T12:00:00.000000Z"
 
@@ -21,7 +21,6 @@ def run_id(number: int) -> str:
 
 def record(number: int, verb: str = "post", *, size: int = 0, **fields: Any) -> Record:
     """A run that LangSmith accepts, all of whose parts differ from those of any other number."""
-    name = f"{verb}.{run_id(number)}"
     main = {
         "id": run_id(number),
         "trace_id": run_id(number),
@@ -32,10 +31,7 @@ def record(number: int, verb: str = "post", *, size: int = 0, **fields: Any) -> 
         **fields,
     }
     inputs = {"number": number, "padding": os.urandom(size // 2).hex()}
-    parts = (
-        Part(name, "application/json", dumps(main)),
-        Part(f"{name}.inputs", "application/json", dumps(inputs)),
-    )
+    parts = Parts({MAIN: dumps(main), INPUTS: dumps(inputs)})
     return Record(run_id(number), "patch" if verb == "patch" else "post", parts)
 
 

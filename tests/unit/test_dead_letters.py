@@ -22,8 +22,9 @@ from otel_langsmith.delivery.dead_letters import (
 )
 from otel_langsmith.delivery.disk import Folder
 from otel_langsmith.delivery.records import Record
+from otel_langsmith.run import Attachment
 from otel_langsmith.wire.json import dumps
-from otel_langsmith.wire.parts import Part
+from otel_langsmith.wire.parts import MAIN, OUTPUTS, Parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +50,9 @@ def letter(sent: Record, said: str = "schema error", when_ns: int = NOON_NS) -> 
 
 @given(st.lists(bodies, min_size=1, max_size=4), st.sampled_from(("post", "patch")))
 def test_the_very_bytes_that_were_refused_are_read_again(found: list[bytes], verb: str) -> None:
-    parts = tuple(Part(f"{verb}.x.{index}", "a/b", body) for index, body in enumerate(found))
+    fields = {f".{index}": body for index, body in enumerate(found)}
+    attachments = [Attachment(str(index), "a/b", body) for index, body in enumerate(found)]
+    parts = Parts(fields, tuple(attachments))
     sent = Record(run_id(1), "post" if verb == "post" else "patch", parts)
     read = read_letter(written(letter(sent)))
     assert (read.record, read.status, read.said) == (sent, 422, "schema error")
@@ -67,6 +70,16 @@ def test_a_letter_is_for_people(tmp_path: Path) -> None:
     assert len(told["said"]) == MAX_WORDS
     assert told["parts"][0]["json"]["name"] == "run 1"
     assert "\n  " in path.read_text()
+
+
+def test_a_letter_is_the_same_in_every_version() -> None:
+    parts = Parts({MAIN: b'{"id":1}', OUTPUTS: b"{ }"}, (Attachment("a", "x/y", b"\xff"),))
+    told = json.loads(written(letter(Record(run_id(1), "patch", parts))))
+    assert told["parts"] == [
+        {"name": f"patch.{run_id(1)}", "content_type": "application/json", "json": {"id": 1}},
+        {"name": f"patch.{run_id(1)}.outputs", "content_type": "application/json", "text": "{ }"},
+        {"name": f"attachment.{run_id(1)}.a", "content_type": "x/y", "base64": "/w=="},
+    ]
 
 
 def test_what_is_kept_stays_and_the_rest_is_the_callers_to_count(tmp_path: Path) -> None:
@@ -105,6 +118,20 @@ def test_a_run_id_is_no_path(tmp_path: Path) -> None:
         (
             b'{"parts": [{"name": "a", "content_type": "b", "base64": "*"}], "verb": "post"}',
             "base64|base 64",
+        ),
+        (
+            (
+                b'{"parts": [{"name": "patch.x.inputs", "content_type": "b", "json": 1}], '
+                b'"verb": "post", "run_id": "x"}'
+            ),
+            r"patch\.x\.inputs is no part of post\.x",
+        ),
+        (
+            (
+                b'{"parts": [{"name": "post.y", "content_type": "b", "json": 1}], '
+                b'"verb": "post", "run_id": "x"}'
+            ),
+            r"post\.y is no part of post\.x",
         ),
     ],
 )

@@ -20,7 +20,7 @@ from otel_langsmith.presence import Presence, State
 from otel_langsmith.run import Run
 from otel_langsmith.settings import resolve
 from otel_langsmith.wire.batch import EncodedRun
-from otel_langsmith.wire.parts import parts_of, place_of
+from otel_langsmith.wire.parts import MAIN, parts_of, place_of
 from otel_langsmith.wire.readdress import derived, readdressed
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ RUN = Run(
 
 
 def encoded(**changes: Any) -> EncodedRun:
-    return EncodedRun(LEAF, tuple(parts_of(RUN)))._replace(**changes)
+    return EncodedRun(LEAF, parts_of(RUN))._replace(**changes)
 
 
 UNCHANGED = [
@@ -221,12 +221,12 @@ UNCHANGED = [
 def test_a_run_that_stays_in_its_project_stays_itself(endpoint: Endpoint) -> None:
     there = readdressed(encoded(), endpoint)
     assert there.run_id == LEAF
-    assert json.loads(there.parts[0].body) == json.loads(encoded().parts[0].body)
+    assert json.loads(there.parts.main) == json.loads(encoded().parts.main)
 
 
 def test_a_primary_in_another_project_keeps_its_ids() -> None:
     there = readdressed(encoded(), Endpoint(A, KEY, project="copy", primary=True))
-    main = json.loads(there.parts[0].body)
+    main = json.loads(there.parts.main)
     assert (main["id"], main["session_name"]) == (LEAF, "copy")
 
 
@@ -246,7 +246,7 @@ def test_in_another_project_all_ids_are_others_and_all_else_is_shared(
     was = encoded(alone=True, place=place_of(RUN))
     there = readdressed(was, endpoint)
     root, leaf = (derived(run_id, project) for run_id in (ROOT, LEAF))
-    main = json.loads(there.parts[0].body)
+    main = json.loads(there.parts.main)
     assert there.run_id == main["id"] == leaf
     assert main["session_name"] == project
     place = {
@@ -255,12 +255,11 @@ def test_in_another_project_all_ids_are_others_and_all_else_is_shared(
         "dotted_order": f"{STAMP}{root}.{STAMP}{leaf}",
     }
     assert {name: main[name] for name in place} == place == there.place
-    assert [part.name for part in there.parts] == [
-        part.name.replace(LEAF, leaf) for part in was.parts
-    ]
+    assert [*there.parts.fields] == [*was.parts.fields]
     assert all(
-        ours.body is theirs.body
-        for ours, theirs in zip(there.parts[1:], was.parts[1:], strict=True)
+        body is was.parts.fields[field]
+        for field, body in there.parts.fields.items()
+        if field != MAIN
     )
 
 

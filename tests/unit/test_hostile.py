@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from support.captures import load, named
+from support.posts import posted
 from unit.test_properties import run_of
 
 from otel_langsmith.redact import REDACTION_FAILED, Guard, Hiding, secrets
 from otel_langsmith.run import Run
 from otel_langsmith.translate import UNTRANSLATED
-from otel_langsmith.wire.parts import parts_of
 
 MANY = 100_000
 LARGE = 10 * 2**20
@@ -35,7 +35,7 @@ CUT = {
 
 
 def dumped(run: Run) -> str:
-    return b" ".join(part.body for part in parts_of(run)).decode()
+    return b" ".join(part.body for part in posted(run)).decode()
 
 
 @pytest.mark.parametrize("name", CUT)

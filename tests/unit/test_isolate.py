@@ -14,7 +14,7 @@ from otel_langsmith.run import Attachment, Run
 from otel_langsmith.wire import basic
 from otel_langsmith.wire.batch import Batch, EncodedRun
 from otel_langsmith.wire.isolate import taken_apart
-from otel_langsmith.wire.parts import Part, parts_of
+from otel_langsmith.wire.parts import ERROR, INPUTS, MAIN, OUTPUTS, Parts, closing, parts_of
 from otel_langsmith.wire.reply import Reply
 from otel_langsmith.wire.shorten import (
     MOST_CUTS,
@@ -26,36 +26,34 @@ from otel_langsmith.wire.shorten import (
 LARGE = 'ä\n"' * 50_000
 
 
-def parts(number: int = 1, **fields: Any) -> tuple[Part, ...]:
+def parts(number: int = 1, **fields: Any) -> Parts:
     lineage = root(run_id_of(number), 0)
-    return tuple(
-        parts_of(
-            Run(
-                id=lineage.run_id,
-                trace_id=lineage.trace_id,
-                parent_run_id=None,
-                dotted_order=lineage.dotted_order,
-                start_time_ns=0,
-                end_time_ns=1,
-                run_type="chain",
-                name="run",
-                **fields,
-            )
+    return parts_of(
+        Run(
+            id=lineage.run_id,
+            trace_id=lineage.trace_id,
+            parent_run_id=None,
+            dotted_order=lineage.dotted_order,
+            start_time_ns=0,
+            end_time_ns=1,
+            run_type="chain",
+            name="run",
+            **fields,
         )
     )
 
 
 def batch(*numbers: int, **fields: Any) -> Batch:
     runs = [EncodedRun(run_id_of(n), parts(n, **fields)) for n in numbers]
-    return Batch(runs, sum(run.size for run in runs))
+    return Batch(runs, sum(run.parts.size for run in runs))
 
 
 def ids(batches: Sequence[Batch]) -> list[list[int]]:
     return [[int(run.run_id[-12:], 16) for run in one.runs] for one in batches]
 
 
-def fields_of(sent: Sequence[Part]) -> dict[str, Any]:
-    return {part.name.split(".", 2)[-1]: json.loads(part.body) for part in sent[1:]}
+def fields_of(sent: Parts) -> dict[str, Any]:
+    return {field[1:]: json.loads(body) for field, body in sent.fields.items()}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +101,7 @@ def test_a_run_is_cut_twice_at_most_and_what_is_left_is_small(
     contents: dict[str, Any], error: str | None
 ) -> None:
     whole = parts(error=error, **contents)
-    large = [part for part in whole[1:] if len(part.body) > WORTH_CUTTING]
+    large = [body for body in whole.fields.values() if len(body) > WORTH_CUTTING]
     alone = Batch([EncodedRun("1", whole)], 0)
     steps = 0
     while following := taken_apart(alone, Reply(413)):
@@ -111,10 +109,10 @@ def test_a_run_is_cut_twice_at_most_and_what_is_left_is_small(
         steps += 1
     assert steps == min(len(large), MOST_CUTS)
     sent = alone.runs[0].content
-    assert sum(len(part.body) > WORTH_CUTTING for part in sent) == len(large) - steps
+    assert sum(len(body) > WORTH_CUTTING for body in sent.fields.values()) == len(large) - steps
     assert alone.runs[0].parts == whole
-    assert [part.name for part in sent] == [part.name for part in whole]
-    assert all(json.loads(part.body) is not None for part in sent)
+    assert [*sent.fields] == [*whole.fields]
+    assert all(json.loads(body) is not None for body in sent.fields.values())
 
 
 def test_what_was_cut_is_told_in_the_metadata() -> None:
@@ -127,8 +125,8 @@ def test_what_was_cut_is_told_in_the_metadata() -> None:
         "kept": 1,
         "otel_langsmith.notes": ["clamped", "truncated", "truncated"],
         "otel_langsmith.truncated": {
-            "inputs": len(whole[1].body),
-            "outputs": len(whole[2].body),
+            "inputs": len(whole.fields[INPUTS]),
+            "outputs": len(whole.fields[OUTPUTS]),
         },
     }
 
@@ -147,7 +145,7 @@ def test_every_field_is_cut_to_what_it_may_be(
 ) -> None:
     sent = shortened(parts(**fields), 1)
     assert expected(fields_of(sent)[field])
-    assert max(len(part.body) for part in sent) <= WORTH_CUTTING
+    assert max(map(len, sent.fields.values())) <= WORTH_CUTTING
 
 
 def test_attachments_go_together() -> None:
@@ -155,7 +153,7 @@ def test_attachments_go_together() -> None:
     sent = shortened(parts(attachments=attachments, inputs={"a": LARGE[:70_000]}), 1)
     told = fields_of(sent)["extra"]["metadata"]
     assert told["otel_langsmith.truncated"] == {"attachments": 180_000}
-    assert all(not part.name.startswith("attachment.") for part in sent)
+    assert not sent.attachments
 
 
 def test_plain_json_names_the_attachments_it_cannot_hold() -> None:
@@ -167,7 +165,9 @@ def test_plain_json_names_the_attachments_it_cannot_hold() -> None:
 
 
 def test_many_runs_are_one_object_of_posts_and_patches() -> None:
-    message = basic.encode_batch([("post", parts(1)), ("patch", parts(2)), ("post", parts(3))])
+    message = basic.encode_batch(
+        [("post", "1", parts(1)), ("patch", "2", parts(2)), ("post", "3", parts(3))]
+    )
     told = json.loads(message.data)
     assert {key: [run["id"] for run in runs] for key, runs in told.items()} == {
         "post": [run_id_of(1), run_id_of(3)],
@@ -177,7 +177,7 @@ def test_many_runs_are_one_object_of_posts_and_patches() -> None:
 
 
 def test_a_run_without_metadata_is_cut_all_the_same() -> None:
-    whole = parts(error=LARGE)
-    sent = shortened((whole[0], whole[-1]), 1)
-    assert [part.name for part in sent] == [whole[0].name, whole[-1].name]
-    assert len(sent[1].body) < WORTH_CUTTING
+    whole = parts()
+    sent = shortened(closing(whole.main, LARGE), 1)
+    assert [*sent.fields] == [MAIN, ERROR]
+    assert len(sent.fields[ERROR]) < WORTH_CUTTING

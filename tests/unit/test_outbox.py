@@ -27,6 +27,7 @@ from otel_langsmith.delivery.spool import Bounds, Spool
 from otel_langsmith.presence import Presence
 from otel_langsmith.settings import resolve
 from otel_langsmith.wire.batch import EncodedRun, Moment
+from otel_langsmith.wire.parts import Parts
 from otel_langsmith.wire.reply import Accepted, Reply
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Bench:
 
 
 def run(number: int, moment: Moment = "end", presence: Presence | None = None) -> EncodedRun:
-    return EncodedRun(run_id(number), tuple(record(number).parts), presence, moment)
+    return EncodedRun(run_id(number), record(number).parts, presence, moment)
 
 
 def waiting(path: Path) -> list[Record]:
@@ -198,11 +199,11 @@ def test_the_last_chance_is_taken_with_a_disk_too(bench: Bench, server: Server) 
 
 def test_a_run_that_is_too_large_even_when_cut_is_kept_whole(bench: Bench, server: Server) -> None:
     server.most_bytes = 100
-    large = EncodedRun(run_id(1), tuple(record(1, size=100_000).parts))
+    large = EncodedRun(run_id(1), record(1, size=100_000).parts)
     bench.deliver([large])
     assert (bench.ledger.dead_lettered, server.requests) == (1, 2)
     (file,) = (bench.path / "refused").iterdir()
-    assert tuple(read_letter(file.read_bytes()).record.parts) == large.parts
+    assert read_letter(file.read_bytes()).record.parts == large.parts
 
 
 def test_poison_is_kept_apart_and_costs_no_other(bench: Bench, server: Server) -> None:
@@ -300,7 +301,7 @@ def test_spans_of_a_dead_process_are_in_the_ledger_once_their_fate_is_known(
 def test_a_will_that_cannot_be_read_is_nobodys(bench: Bench, server: Server) -> None:
     left = spool_in(bench.path)
     broken = will(1)
-    left.opened([broken, type(broken)(run_id(2), "patch", (), spans=0)])
+    left.opened([broken, type(broken)(run_id(2), "patch", Parts({}), spans=0)])
     left.close()
     bench.deliver()
     assert server.runs == {run_id(1)}

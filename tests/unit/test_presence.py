@@ -143,7 +143,7 @@ def encoded(number: int, presence: Presence | None, *, ended: bool, alone: bool)
     moment = "end" if ended else "opening"
     return EncodedRun(
         run.id,
-        tuple(parts_of(run, placed=not alone)),
+        parts_of(run, placed=not alone),
         presence,
         moment,
         alone=alone,

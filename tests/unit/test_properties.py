@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext
+from support.posts import posted
 from support.properties import examples
 from unit.test_table import ROWS, TABLE, values
 from unit.test_table import texts as words
@@ -22,7 +23,6 @@ from otel_langsmith.lineage import of_span
 from otel_langsmith.redact import REDACTION_FAILED, Guard, Hiding, secrets, texts
 from otel_langsmith.run import Run
 from otel_langsmith.translate import UNTRANSLATED, translate
-from otel_langsmith.wire.parts import parts_of
 
 KEYS = sorted({key for row in ROWS for key in row.keys if not row.is_family and not row.is_spoken})
 FAMILIES = sorted({row.keys[0] for row in ROWS if row.is_family})
@@ -85,7 +85,7 @@ def marked(value: Any) -> Any:
 
 def shown(run: Run) -> bytes:
     """All of the run that would be sent, but for its name, which is what a span is called."""
-    parts = parts_of(replace(run, name="a name"))
+    parts = posted(replace(run, name="a name"))
     return b" ".join(b"%s %s" % (part.name.encode(), part.body) for part in parts)
 
 
@@ -125,7 +125,7 @@ def as_sent(run: Run) -> dict[str, Any]:
     """The parts of a run; in JSON objects the order of members says nothing."""
     return {
         part.name: json.loads(part.body) if "json" in part.content_type else part.body
-        for part in parts_of(run)
+        for part in posted(run)
     }
 
 

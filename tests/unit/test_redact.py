@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.posts import posted
 
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import root
 from otel_langsmith.redact import REDACTION_FAILED, Guard, Hiding, hide, secrets, texts
 from otel_langsmith.run import Attachment, Run
-from otel_langsmith.wire.parts import parts_of
 
 CANARY = "the quick canary"
 LINEAGE = root(run_id_of(1), 0)
@@ -47,7 +47,7 @@ def run_of(**fields: Any) -> Run:
 
 def told(run: Run) -> str:
     """Everything that would go over the wire."""
-    return " ".join(f"{p.name} {p.content_type} {p.body.decode()}" for p in parts_of(run))
+    return " ".join(f"{p.name} {p.content_type} {p.body.decode()}" for p in posted(run))
 
 
 @given(

@@ -61,7 +61,7 @@ class Bench:
         self.sender = Sender(resolve(arguments, {})[0], self.transport, self.clock, self.book)
 
     def deliver(self, runs: Sequence[Run], within_s: float = 10.0) -> Ledger:
-        encoded = [EncodedRun(run.id, tuple(parts_of(run))) for run in runs]
+        encoded = [EncodedRun(run.id, parts_of(run)) for run in runs]
         self.book.receive(len(runs))
         deadline_s = self.clock.now_s() + within_s
         with self.book.consign(len(runs)) as consignment:

@@ -1,5 +1,6 @@
 """Frames: whatever happens to a file costs only the frames that it touches."""
 
+import json
 import os
 
 import pytest
@@ -20,8 +21,9 @@ from otel_langsmith.delivery.records import (
     unpack,
     unpack_offsets,
 )
+from otel_langsmith.run import Attachment
 from otel_langsmith.wire.json import dumps
-from otel_langsmith.wire.parts import Part
+from otel_langsmith.wire.parts import EXTRA, INPUTS, MAIN, Parts
 
 MARKER = os.urandom(8)
 FRAMES = [
@@ -44,12 +46,17 @@ def touched(first: int, last: int) -> set[int]:
 
 
 names = st.text(st.characters(codec="ascii", exclude_characters='"'), max_size=20)
-parts = st.builds(Part, names, names, st.binary(max_size=600))
+bodies = st.binary(max_size=600)
+parts = st.builds(
+    Parts,
+    st.dictionaries(st.sampled_from((MAIN, INPUTS, EXTRA, ".serialized")), bodies),
+    st.lists(st.builds(Attachment, names, names, bodies), max_size=2).map(tuple),
+)
 records = st.builds(
     Record,
     st.integers(0, 99).map(run_id),
-    st.sampled_from(("post", "patch")),
-    st.lists(parts, max_size=4).map(tuple),
+    st.sampled_from(("post", "patch", "feedback")),
+    parts,
     st.integers(0, 1),
     st.booleans(),
     st.booleans(),
@@ -66,6 +73,22 @@ def test_what_is_written_is_read(given_records: list[Record], time_ns: int) -> N
     assert [unpack(each) for each in frames] == given_records
     assert damaged == 0
     assert all(each.time_ns == time_ns for each in frames)
+
+
+def test_a_payload_is_the_same_in_every_version() -> None:
+    """What one process wrote, the next one sends, whichever version of us that is."""
+    attachment = Attachment("note", "text/plain", b"hi")
+    mine = Record(run_id(1), "patch", Parts({MAIN: b"{}", INPUTS: b"[1]"}, (attachment,)))
+    heads = [
+        [f"patch.{run_id(1)}", "application/json", 2],
+        [f"patch.{run_id(1)}.inputs", "application/json", 3],
+        [f"attachment.{run_id(1)}.note", "text/plain", 2],
+    ]
+    names = json.dumps([run_id(1), "patch", heads, False, False, {}], separators=(",", ":"))
+    payload = len(names).to_bytes(4, "little") + names.encode() + b"{}[1]hi"
+    assert pack(mine) == payload
+    (found,), _ = scan(frame(Kind.RUN, payload, MARKER, 0, spans=1), MARKER)
+    assert unpack(found) == mine
 
 
 @given(st.integers(0, len(DATA)))
@@ -132,7 +155,8 @@ def test_an_empty_file_a_hole_and_another_writers_file_hold_nothing() -> None:
 def test_content_that_looks_like_a_frame_is_none() -> None:
     """An attachment may hold one, and is searched for frames when its own is damaged."""
     planted = frame(Kind.RUN, pack(record(666)), os.urandom(8), 0, spans=1)
-    carrier = Record(run_id(1), "post", (Part("attachment.x", "a/b", planted + os.urandom(99)),))
+    attachment = Attachment("x", "a/b", planted + os.urandom(99))
+    carrier = Record(run_id(1), "post", Parts({}, (attachment,)))
     data = bytearray(frame(Kind.RUN, pack(carrier), MARKER, 0) + FRAMES[1])
     data[30] ^= 1
     assert numbers(scan(bytes(data), MARKER)[0]) == [2]
@@ -162,12 +186,12 @@ def test_offsets_are_read_as_written(offsets: list[int]) -> None:
 
 def test_a_will_is_given_the_end_of_its_run() -> None:
     ended = ending(record(1, "patch", error="process ended"), 1_795_262_400_123_456_789)
-    assert b'"end_time":"2026-11-21T12:00:00.123456Z"' in ended.parts[0].body
-    assert b'"error":"process ended"' in ended.parts[0].body
-    assert ended.parts[1:] == record(1, "patch").parts[1:]
+    assert b'"end_time":"2026-11-21T12:00:00.123456Z"' in ended.parts.main
+    assert b'"error":"process ended"' in ended.parts.main
+    assert [*ended.parts.fields] == [MAIN, INPUTS]
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{", dumps("x")])
+@pytest.mark.parametrize("body", [b"[]", b"{", b"", dumps("x")])
 def test_what_has_no_main_part_can_be_given_no_end(body: bytes) -> None:
-    with pytest.raises(ValueError, match=r"object|JSON|expected|unexpected"):
-        ending(Record(run_id(1), "patch", (Part("patch.x", "application/json", body),)), 0)
+    with pytest.raises(ValueError, match=r"object|JSON|expected|unexpected|empty"):
+        ending(Record(run_id(1), "patch", Parts({MAIN: body})), 0)

@@ -15,17 +15,26 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from requests_toolbelt import MultipartDecoder, MultipartEncoder
+from support.posts import posted
 
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import Lineage, child, root
 from otel_langsmith.presence import Presence, State
 from otel_langsmith.run import Attachment, Run
 from otel_langsmith.wire import basic
-from otel_langsmith.wire.batch import EncodedRun, batches
+from otel_langsmith.wire.batch import Batch, EncodedRun, batches
 from otel_langsmith.wire.compress import compress
 from otel_langsmith.wire.json import dumps
 from otel_langsmith.wire.multipart import encode
-from otel_langsmith.wire.parts import Part, fault_of, parts_of, parts_of_closing, place_of
+from otel_langsmith.wire.parts import (
+    Parts,
+    fault_of,
+    named,
+    parts_of,
+    parts_of_closing,
+    place_of,
+    unnamed,
+)
 from otel_langsmith.wire.reply import (
     Accepted,
     Paused,
@@ -186,7 +195,7 @@ def test_the_parts_of_a_run() -> None:
         invocation_params={"temperature": 0},
         project="p",
     )
-    found = {part.name: strictly(part.body) for part in parts_of(run)}
+    found = {part.name: strictly(part.body) for part in posted(run)}
     name = f"post.{run.id}"
     assert found[name] == {
         "id": run.id,
@@ -211,17 +220,16 @@ def test_the_parts_of_a_run() -> None:
 
 @pytest.mark.parametrize("name", ["\0" * 99, "a" * 127 + "\ud83d", "n" * 999])
 def test_a_name_is_cut_after_it_is_spelled_out(name: str) -> None:
-    main = strictly(next(parts_of(run_of(name=name))).body)
+    main = strictly(parts_of(run_of(name=name)).main)
     assert len(main["name"]) == 128
 
 
 def test_a_run_that_recorded_little_is_told_in_few_parts() -> None:
-    names = [part.name.partition(".")[2][36:] for part in parts_of(run_of(end_time_ns=None))]
-    assert names == ["", ".inputs", ".extra"]
+    assert [*parts_of(run_of(end_time_ns=None)).fields] == ["", ".inputs", ".extra"]
 
 
 def test_a_project_id_goes_instead_of_a_project_name() -> None:
-    main = strictly(next(parts_of(run_of(project="p", session_id=run_id_of(5)))).body)
+    main = strictly(parts_of(run_of(project="p", session_id=run_id_of(5))).main)
     assert main["session_id"] == run_id_of(5)
     assert "session_name" not in main
 
@@ -229,7 +237,7 @@ def test_a_project_id_goes_instead_of_a_project_name() -> None:
 @given(st.text(), st.text())
 def test_no_attachment_can_break_out_of_its_header(name: str, mime_type: str) -> None:
     twice = [Attachment(name, mime_type, b"data")] * 2
-    parts = list(parts_of(run_of(attachments=twice)))[-2:]
+    parts = posted(run_of(attachments=twice))[-2:]
     assert parts[0].name != parts[1].name
     for part in parts:
         assert part.name.count(".") == 2
@@ -263,13 +271,23 @@ def test_a_good_run_has_no_fault() -> None:
     assert fault_of(run_of(BELOW)) is None
 
 
-part_names = st.text(alphabet="abcdef0123456789-.", min_size=1, max_size=60)
+fields = st.dictionaries(
+    st.sampled_from(("", ".inputs", ".outputs", ".extra")), st.binary(max_size=300), min_size=1
+)
+safe = st.text(alphabet="abcdef0123456789-/", min_size=1, max_size=60)
+attachments = st.lists(st.builds(Attachment, safe, safe, st.binary(max_size=300)), max_size=1)
+bodies = st.tuples(
+    st.sampled_from(("post", "patch")),
+    st.integers(1, 99).map(run_id_of),
+    st.builds(Parts, fields, attachments | st.just([])),
+)
 
 
-@given(st.lists(st.tuples(part_names, st.binary(max_size=300)), min_size=1, max_size=12))
-def test_a_body_reads_back_and_equals_the_encoders_own(fields: list[tuple[str, bytes]]) -> None:
-    parts = [Part(name, "application/json", data) for name, data in fields]
-    body = encode(parts, "0123456789abcdef")
+@given(st.lists(bodies, min_size=1, max_size=5))
+def test_a_body_reads_back_and_equals_the_encoders_own(runs: list[tuple[str, str, Parts]]) -> None:
+    """With attachments and without, which are two ways to write it."""
+    body = encode(runs, "0123456789abcdef")
+    parts = [part for run in runs for part in named(*run)]
     whole = MultipartEncoder(
         fields=[
             (p.name, (None, p.body, p.content_type, {"Content-Length": str(len(p.body))}))
@@ -281,6 +299,10 @@ def test_a_body_reads_back_and_equals_the_encoders_own(fields: list[tuple[str, b
     assert body.content_type == whole.content_type
     read = MultipartDecoder(body.data, body.content_type).parts
     assert [part.content for part in read] == [part.body for part in parts]
+    for event, run_id, told in runs:
+        assert unnamed(named(event, run_id, told)) == told._replace(
+            attachments=tuple(told.attachments)
+        )
 
 
 @given(st.binary(max_size=3_000))
@@ -291,7 +313,7 @@ def test_a_compressed_body_unpacks_to_itself(data: bytes) -> None:
 
 
 def test_two_runs_of_one_id_never_share_a_request() -> None:
-    runs = [EncodedRun(run_id, ()) for run_id in "abacb"]
+    runs = [EncodedRun(run_id, Parts({})) for run_id in "abacb"]
     found = batches(runs, max_runs=9, max_bytes=9)
     assert ["".join(run.run_id for run in batch.runs) for batch in found] == ["ab", "acb"]
 
@@ -300,12 +322,12 @@ def test_two_runs_of_one_id_never_share_a_request() -> None:
 def test_batches_keep_their_limits_and_lose_nothing(
     sizes: list[int], max_runs: int, max_bytes: int
 ) -> None:
-    runs = [EncodedRun(str(i), (Part("p", "t", b"x" * n),)) for i, n in enumerate(sizes)]
+    runs = [EncodedRun(str(i), Parts({"": b"x" * n})) for i, n in enumerate(sizes)]
     found = list(batches(runs, max_runs=max_runs, max_bytes=max_bytes))
     assert [run for batch in found for run in batch.runs] == runs
     for batch in found:
         assert 1 <= len(batch) <= max_runs
-        assert batch.size == sum(run.size for run in batch.runs)
+        assert batch.size == sum(run.parts.size for run in batch.runs)
         assert len(batch) == 1 or batch.size <= max_bytes
         assert [run for half in batch.halves() for run in half.runs] == [*batch.runs]
 
@@ -409,9 +431,8 @@ def test_a_dated_retry_after_in_another_zone() -> None:
 @given(st.dictionaries(st.text(), attribute_values, max_size=5))
 def test_plain_rest_says_in_one_object_what_multipart_says_in_parts(held: dict[str, Any]) -> None:
     run = run_of(BELOW, inputs=held, outputs=held, events=[{"name": "e"}], error="e", tags=["t"])
-    parts = tuple(parts_of(run, placed=False))
-    message = basic.encode(run.id, parts, "post", place_of(run))
-    main, *fields = parts_of(run)
+    message = basic.encode(run.id, parts_of(run, placed=False), "post", place_of(run))
+    main, *fields = posted(run)
     expected = json.loads(main.body)
     expected |= {part.name.rpartition(".")[2]: json.loads(part.body) for part in fields}
     assert json.loads(message.data) == expected
@@ -420,28 +441,38 @@ def test_plain_rest_says_in_one_object_what_multipart_says_in_parts(held: dict[s
 
 def test_a_plain_patch_names_its_run_and_may_leave_its_place_out() -> None:
     run = run_of(BELOW)
-    message = basic.encode(run.id, tuple(parts_of(run, placed=False)), "patch", {})
+    message = basic.encode(run.id, parts_of(run, placed=False), "patch", {})
     assert (message.method, message.path) == ("PATCH", f"/runs/{run.id}")
     assert {"trace_id", "dotted_order", "parent_run_id"}.isdisjoint(json.loads(message.data))
 
 
 def test_a_patch_has_the_parts_of_a_post_under_its_own_name() -> None:
     run = run_of(attachments=[Attachment("note", "text/plain", b"hi")])
-    posted = tuple(parts_of(run))
-    opened = EncodedRun(run.id, posted, Presence(State.OPENED))
-    patched = [*opened.as_sent()]
-    assert [part.body for part in patched] == [part.body for part in posted]
+    opened = EncodedRun(run.id, parts_of(run), Presence(State.OPENED))
+    other = EncodedRun(run_id_of(9), parts_of(run_of(BELOW)))
+    told = Batch([opened, other], 0).told()
+    assert [event for event, _, _ in told] == ["patch", "post"]
+    patched = [*named(*told[0])]
+    assert [part.body for part in patched] == [part.body for part in posted(run)]
     assert {part.name.split(".")[0] for part in patched} == {"patch", "attachment"}
-    assert [*opened._replace(presence=None).as_sent()] == [*posted]
+    assert [*named(*told[1])] == [*named("post", run_id_of(9), other.parts)]
+
+
+def test_ends_that_were_never_shown_are_all_posts() -> None:
+    runs = [EncodedRun(str(number), parts_of(run_of())) for number in range(3)]
+    told = Batch(runs, 0).told()
+    assert told == [("post", run.run_id, run.parts) for run in runs]
+    mixed = [*runs, runs[0]._replace(run_id="9", moment="closing")]
+    assert [event for event, _, _ in Batch(mixed, 0).told()] == ["post"] * 3 + ["patch"]
 
 
 def test_a_closing_ends_a_run_and_says_nothing_of_its_content() -> None:
     run = run_of(error="gone", end_time_ns=START + 1)
-    assert [part.name.split(".", 2)[2:] for part in parts_of_closing(run)] == [[], ["error"]]
+    assert [*parts_of_closing(run).fields] == ["", ".error"]
 
 
 def test_a_run_that_travels_alone_shares_no_batch() -> None:
-    one = EncodedRun("1", ())
-    alone = EncodedRun("2", (), alone=True)
+    one = EncodedRun("1", Parts({}))
+    alone = EncodedRun("2", Parts({}), alone=True)
     found = batches([one, alone, alone, one], max_runs=9, max_bytes=9)
     assert [[run.run_id for run in batch.runs] for batch in found] == [["1"], ["2"], ["2"], ["1"]]
