@@ -101,7 +101,8 @@ class HttpTransport:
         if session is not None and session is not self._given:
             session.close()
 
-    def _opened(self) -> requests.Session:
+    def _opened(self) -> tuple[requests.Session, dict[tuple[str, ...], _Way]]:
+        """A session, and the ways known in it: those in one that was closed lead nowhere."""
         with self._lock:
             if self._session is None:
                 self._session = _pooled(requests.Session())
@@ -109,18 +110,18 @@ class HttpTransport:
                 self._session.close()  # its connections are the parent's; it opens new ones
                 self._ways = {}
                 self._pid = os.getpid()
-            return self._session
+            return self._session, self._ways
 
     def _exchange(self, request: Request) -> _Exchange:
-        session = self._opened()
+        session, ways = self._opened()
         if session is self._given:
             return partial(_exchange, session)
         known = (request.method, request.url, *request.headers)
-        way = self._ways.get(known)
+        way = ways.get(known)
         if way is None:
             way = _way(session, request)
-            if len(self._ways) < _WAYS_KNOWN:  # a patch has a URL of its own
-                self._ways[known] = way
+            if len(ways) < _WAYS_KNOWN:  # a patch has a URL of its own
+                ways[known] = way
         return way.exchange
 
 

@@ -126,7 +126,8 @@ def test_one_connection_serves_many_requests_and_each_has_its_own_deadline(
     ask = Request("GET", f"{receiver.url}/info", {}, b"")
     for timeout_s in (1, 30, 1, 30):
         assert transport.send(ask, timeout_s).status == 200
-    pools = transport._opened().get_adapter(ask.url).poolmanager.pools
+    session, _ = transport._opened()
+    pools = session.get_adapter(ask.url).poolmanager.pools
     assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118
     transport.close()
 
@@ -229,7 +230,7 @@ def test_a_forked_child_leaves_its_parents_connections_alone() -> None:
             closed.append(self)
             super().close()
 
-    reply = ACCEPTED + b"Content-Length: 0\r\n\r\n"
+    reply = ACCEPTED + b"Connection: close\r\nContent-Length: 0\r\n\r\n"
     with rude_server([reply]) as server, Session() as session:
         request = Request("POST", server.url, {}, b"")
         HttpTransport(session, os.getpid()).send(request, 5)
