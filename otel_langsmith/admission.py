@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from otel_langsmith.delivery.clock import giving_way, politely
+from otel_langsmith.delivery.clock import politely
 from otel_langsmith.delivery.traces import TRACE_FULL, Traces
 
 if TYPE_CHECKING:
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
     from otel_langsmith.assembly import Placed
     from otel_langsmith.bugs import Bugs
     from otel_langsmith.delivery.books import Books, Consignments
-    from otel_langsmith.encoder import Encoder
+    from otel_langsmith.encoder import Encoded, Encoder
     from otel_langsmith.live import LiveRuns
+    from otel_langsmith.run import Run
     from otel_langsmith.wire.batch import EncodedRun
 
 UNTRANSLATABLE: Final = "untranslatable"
@@ -24,6 +27,9 @@ UNTRANSLATABLE: Final = "untranslatable"
 
 INVALID: Final = "invalid"
 """The run breaks LangSmith's rules and would have failed its whole request."""
+
+_trace_id: Final = attrgetter("trace_id")
+_notes: Final = attrgetter("notes")
 
 _log: Final = logging.getLogger("otel_langsmith")
 
@@ -53,30 +59,53 @@ class Admission:
 
     def ends(self, placed: Sequence[Placed], consignments: Consignments) -> Iterator[EncodedRun]:
         """The runs of spans that ended."""
-        if not placed:
-            return
+        return chain.from_iterable(self._ends(placed, consignments)) if placed else iter(())
 
+    def _ends(
+        self, placed: Sequence[Placed], consignments: Consignments
+    ) -> Iterator[Sequence[EncodedRun]]:
         def lost(error: Exception) -> None:
             self._bugs.say("a span cannot be translated and is counted as lost", error)
             consignments.dropped(UNTRANSLATABLE)
 
-        read = politely(self._encoder.in_order(placed))  # some way ahead of what is encoded
-        for run, sent, fault in giving_way(self._encoder.ends(read, lost)):
-            if fault is not None:
-                _log.warning("run %s is not sent: %s", run.id, fault)
-                consignments.dropped(INVALID)
-                continue
-            # a run that is shown already is among those LangSmith has taken
-            if not (self._traces.admit(run.trace_id) or _is_shown(sent)):
-                consignments.dropped(TRACE_FULL)
-                continue
-            if run.notes:
-                self._books.note(run.notes)
+        encoder = self._encoder
+        blocks = politely(encoder.in_order(placed))  # some way ahead of what is encoded
+        for block in politely(encoder.read(blocks, lost)):
+            yield self._admitted(encoder.ends(block, lost), consignments)
+
+    def _admitted(
+        self, block: Sequence[Encoded], consignments: Consignments
+    ) -> Sequence[EncodedRun]:
+        """What may be sent of a block: all of it, but for rare cases."""
+        if not block:
+            return ()
+        runs, sent, faults = zip(*block, strict=True)
+        if any(faults) or not self._traces.admit_all([*map(_trace_id, runs)]):
+            return [one for each in block for one in self._examined(*each, consignments)]
+        self._note(runs)
+        return sent
+
+    def _examined(
+        self, run: Run, sent: EncodedRun, fault: str | None, consignments: Consignments
+    ) -> Iterator[EncodedRun]:
+        """The run itself, if it may be sent."""
+        if fault is not None:
+            _log.warning("run %s is not sent: %s", run.id, fault)
+            consignments.dropped(INVALID)
+        # a run that is shown already is among those LangSmith has taken
+        elif not (self._traces.admit(run.trace_id) or _is_shown(sent)):
+            consignments.dropped(TRACE_FULL)
+        else:
+            self._note((run,))
             yield sent
+
+    def _note(self, runs: Sequence[Run]) -> None:
+        if any(map(_notes, runs)):
+            self._books.note(chain.from_iterable(map(_notes, runs)))
 
     def ancestors(self, placed: Sequence[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
         """What LangSmith must have before it can place those that go as plain REST."""
-        alone = [one for one in placed if self._encoder.travels_alone(one.lineage)]
+        alone = self._encoder.alone(placed)
         return self.openings(live.ancestors_of(alone) if alone else (), live)
 
     def openings(self, placed: Iterable[Placed], live: LiveRuns) -> Iterator[EncodedRun]:

@@ -1,9 +1,11 @@
 """A span at its place → the encoded run that tells of it: translated, hidden, checked, in parts."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
-from typing import TypeAlias
+from functools import partial
+from itertools import chain, repeat
+from operator import attrgetter
+from typing import Final, TypeAlias, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -25,20 +27,36 @@ from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
 Encoded: TypeAlias = tuple[Run, EncodedRun, str | None]
 """A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
 
+Lost: TypeAlias = Callable[[Exception], None]
+"""Hears of a span that cannot be told, which is a bug of ours."""
+
+_END: Final[Moment] = "end"
+
+_claimed: Final = attrgetter("lineage.claimed")
+_attachments: Final = attrgetter("attachments")
+
+_T = TypeVar("_T")
+_Made = TypeVar("_Made")
+
 
 class Encoder:
     """Encodes runs as the settings want it.
 
     Whatever a span says of itself raises nothing here, but for bugs of ours. ``joined`` tells what
-    was logged for a span instead of being put on it.
+    was logged for spans instead of being put on them.
+
+    A block of spans goes through each step as a whole, from one function in C to the next: that
+    spares 200 of the bytecodes that a span costs.
     """
 
-    def __init__(self, settings: Settings, joined: Callable[[ReadableSpan], Joined]) -> None:
+    def __init__(
+        self, settings: Settings, joined: Callable[[Sequence[ReadableSpan]], Iterable[Joined]]
+    ) -> None:
         self._joined = joined
         self._twice = Twice()
         self._basic = settings.mode == "basic"
-        self._project = settings.project
-        self._conventions = (*settings.conventions, *CONVENTIONS)
+        conventions = (*settings.conventions, *CONVENTIONS)
+        self._translate = partial(translate, project=settings.project, conventions=conventions)
         guard = Guard(
             Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata),
             settings.redact,
@@ -49,33 +67,31 @@ class Encoder:
         """Whether a run goes as plain REST: all do, or only those whose place the server tells."""
         return self._basic or lineage.claimed
 
+    def alone(self, placed: Sequence[Placed]) -> Sequence[Placed]:
+        """Those that go as plain REST."""
+        if self._basic:
+            return placed
+        return [one for one in placed if _claimed(one)] if any(map(_claimed, placed)) else ()
+
     def in_order(self, placed: Sequence[Placed]) -> Sequence[Placed]:
         """The same runs, parents first if the server finds a run's place by its parent."""
-        if self._basic or any(one.lineage.claimed for one in placed):
+        if self.alone(placed):
             return sorted(placed, key=lambda one: one.lineage.dotted_order)
         return placed
 
-    def ends(
-        self, blocks: Iterable[Iterable[Placed]], lost: Callable[[Exception], None]
-    ) -> Iterator[Encoded]:
-        """The whole runs of spans that have ended, each model call counted once.
+    def read(self, blocks: Iterable[Sequence[Placed]], lost: Lost) -> Iterable[tuple[Placed, Run]]:
+        """The runs of spans that have ended, each model call counted once, nothing hidden yet."""
+        read = chain.from_iterable(_each(self._said, block, lost) for block in blocks)
+        return self._twice.once(read)
 
-        A block is read as a whole. ``lost`` hears of each that cannot be told, which is a bug of
-        ours.
-        """
-        read = chain.from_iterable(self._read(block, lost) for block in blocks)
-        for one, said in self._twice.once(read):
-            try:
-                run = self._fit(said, one.lineage)
-                encoded = self._encoded(run, one.lineage, one.presence, "end")
-            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
-                lost(error)
-                continue
-            yield encoded
+    def ends(self, read: Sequence[tuple[Placed, Run]], lost: Lost) -> Sequence[Encoded]:
+        """A block of the whole runs of spans that have ended, as what was `read` of them."""
+        return _each(self._ended, read, lost)
 
     def opening(self, placed: Placed) -> Encoded:
         """The run of a span that is still open, as far as it can be told."""
-        run = as_opening(self._fit(self._said(placed), placed.lineage))
+        ((_, run),) = self._said((placed,))
+        run = as_opening(self._fit(run, placed.lineage))
         return self._encoded(run, placed.lineage, placed.presence, "opening")
 
     def closing(self, opened: Opened) -> EncodedRun:
@@ -83,26 +99,18 @@ class Encoder:
         _, sent, _ = self._encoded(opened.run, opened.lineage, opened.presence, "closing")
         return sent
 
-    def _read(
-        self, placed: Iterable[Placed], lost: Callable[[Exception], None]
-    ) -> list[tuple[Placed, Run]]:
-        read = []
-        for one in placed:
-            try:
-                read.append((one, self._said(one)))
-            except Exception as error:  # noqa: BLE001, PERF203 - one bad span must not cost others
-                lost(error)
-        return read
+    def _said(self, placed: Sequence[Placed]) -> Sequence[tuple[Placed, Run]]:
+        """The runs as their spans and what was logged for these say."""
+        spans, lineages, _ = zip(*placed, strict=True)
+        runs = map(self._translate, spans, lineages, self._joined(spans))
+        return [*zip(placed, runs, strict=True)]
 
-    def _said(self, placed: Placed) -> Run:
-        """The run as its span and what was logged for it say, nothing hidden yet."""
-        return translate(
-            placed.span,
-            placed.lineage,
-            project=self._project,
-            conventions=self._conventions,
-            joined=self._joined(placed.span),
-        )
+    def _ended(self, read: Sequence[tuple[Placed, Run]]) -> Sequence[Encoded]:
+        placed, runs = zip(*read, strict=True)
+        _, lineages, presences = zip(*placed, strict=True)
+        if self._guard or any(map(_attachments, runs)):
+            runs = (*map(self._fit, runs, lineages),)
+        return [*map(self._encoded, runs, lineages, presences, repeat(_END))]
 
     def _fit(self, run: Run, lineage: Lineage) -> Run:
         """The run without what is to be hidden, nor what cannot travel."""
@@ -121,6 +129,19 @@ class Encoder:
         else:
             sent = EncodedRun(run.id, parts, presence, moment)
         return run, sent, fault_of(run)
+
+
+def _each(
+    make: Callable[[Sequence[_T]], Sequence[_Made]], block: Sequence[_T], lost: Lost
+) -> Sequence[_Made]:
+    """What is made of a block: at once, and if that fails, of each that nothing is wrong with."""
+    try:
+        return make(block)
+    except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+        if len(block) == 1:
+            lost(error)
+            return ()
+    return [*chain.from_iterable(_each(make, (one,), lost) for one in block)]
 
 
 def _place(run: Run, lineage: Lineage) -> JsonObject:

@@ -2,6 +2,8 @@
 
 import os
 import threading
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from time import monotonic
 from typing import Final
 
@@ -34,10 +36,15 @@ class Joining:
 
     def joined_to(self, span: ReadableSpan) -> Joined:
         """What was logged for the span."""
+        (joined,) = self.joined_to_each((span,))
+        return joined
+
+    def joined_to_each(self, spans: Sequence[ReadableSpan]) -> Iterable[Joined]:
+        """What was logged for these spans."""
         if not self._events.used:  # the way of most processes, and no price for it
-            return NOTHING
+            return repeat(NOTHING, len(spans))
         with self._lock:
-            return self._events.joined_to(span)
+            return [self._events.joined_to(span) for span in spans]
 
     def notes(self) -> list[str]:
         """What was to be counted since the last call."""

@@ -109,7 +109,7 @@ class Pipeline:
 
     def _opened_encoder(self) -> encoder.Encoder:
         """It remembers calls, which are not a forked child's to know."""
-        return encoder.Encoder(self.settings, joining.JOINED.joined_to)
+        return encoder.Encoder(self.settings, joining.JOINED.joined_to_each)
 
     def _opened_route(self) -> Route:
         if self.is_alone:

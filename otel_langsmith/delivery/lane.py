@@ -13,13 +13,13 @@ from otel_langsmith.delivery.outbox import Outbox, open_storage
 from otel_langsmith.delivery.patience import Patience
 from otel_langsmith.delivery.sender import Sender
 from otel_langsmith.keys import names_of, undeliverable
-from otel_langsmith.live import OPENING_FAILED, UNENDED
+from otel_langsmith.live import UNENDED
 from otel_langsmith.presence import State
 from otel_langsmith.wire.readdress import readdressed
 from otel_langsmith.wire.reply import RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from otel_langsmith.delivery.clock import Clock
     from otel_langsmith.delivery.ledger import Consignment
@@ -101,7 +101,7 @@ class Lane:
         """Whether nothing waits, after sending what can be sent; see `Sender.deliver`."""
         began_s = self.clock.now_s()
         deadline_s = self._in_patience(deadline_s, began_s)
-        clear = self._sender.deliver(self._noted(runs), consignment, deadline_s, interrupt)
+        clear = self._sender.deliver(runs, consignment, deadline_s, interrupt)
         if began_s < deadline_s:
             self._patience.tried(self.clock.now_s(), in_vain=not clear)
         return clear
@@ -147,12 +147,6 @@ class Lane:
         """Leave what waits on disk, or count it as lost."""
         self._sender.abandon()
         self._transport.close()
-
-    def _noted(self, runs: Iterable[EncodedRun]) -> Iterator[EncodedRun]:
-        for run in runs:
-            if run.doubtful:
-                self.book.note((OPENING_FAILED,))
-            yield run
 
     def _in_patience(self, deadline_s: float, now_s: float) -> float:
         """The deadline, or earlier: ``atexit`` handlers run when the main thread has ended."""

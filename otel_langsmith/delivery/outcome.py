@@ -1,6 +1,7 @@
 """What became of one request, for the sender to act upon."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from otel_langsmith.presence import State
@@ -12,6 +13,9 @@ END_REFUSED: Final = "LangSmith refused how this run ended"
 
 NO_REPLY: Final = Reply(None, error="DeadlineExceeded")
 """Nothing was sent in time."""
+
+
+_presence: Final = attrgetter("presence")
 
 
 class Outcome(NamedTuple):
@@ -45,3 +49,10 @@ def closings_of(refused: Batch) -> Iterator[Batch]:
             parts = closing(run.parts.main, END_REFUSED)
             ended = EncodedRun(run.run_id, parts, None, "closing", run.alone, run.place)
             yield Batch([ended], parts.size)
+
+
+def doubtful(batch: Batch) -> list[EncodedRun]:
+    """Runs of which a conflict may mean that only the opening is there."""
+    if not any(map(_presence, batch.runs)):  # most were not shown: seen without a look at each
+        return []
+    return [run for run in batch.runs if run.doubtful]

@@ -13,11 +13,12 @@ from otel_langsmith.delivery.backlog import BACKLOG_FULL, Backlog
 from otel_langsmith.delivery.gate import Gate
 from otel_langsmith.delivery.ledger import UNDELIVERED
 from otel_langsmith.delivery.outbox import Outbox
-from otel_langsmith.delivery.outcome import NO_REPLY, Outcome, closings_of
+from otel_langsmith.delivery.outcome import NO_REPLY, Outcome, closings_of, doubtful
 from otel_langsmith.delivery.quota import Quota
 from otel_langsmith.delivery.reports import Reports
 from otel_langsmith.delivery.server import Server
 from otel_langsmith.delivery.telemetry import Telemetry
+from otel_langsmith.live import OPENING_FAILED
 from otel_langsmith.wire.isolate import taken_apart
 from otel_langsmith.wire.reply import (
     Accepted,
@@ -103,6 +104,7 @@ class Sender:
                 self._server.learn(deadline_s - self._clock.now_s())
             for batch in self._server.batches(runs):
                 consignment.pass_on(batch.ends)
+                self._book.note(OPENING_FAILED for _ in doubtful(batch))
                 if clear:
                     clear = self._sent(batch, deadline_s, interrupt)
                 else:
@@ -349,7 +351,7 @@ class Sender:
             self._reports.heard(reply, verdict, self._clock.now_s())
             if not isinstance(verdict, RetryLater):
                 break
-            sent = replace(sent, tried=not any(run.doubtful for run in batch.runs))
+            sent = replace(sent, tried=not doubtful(batch))
             # full jitter: a fleet that failed together must not come back together
             ceiling_s = min(2 * ceiling_s, _LONGEST_BACKOFF_S)
             backoff_s = random.uniform(0, ceiling_s)  # noqa: S311
@@ -381,7 +383,7 @@ class Sender:
         return Sent(
             runs=len(batch),
             size=batch.sent_size,
-            tried=batch.tried and not any(run.doubtful for run in batch.runs),
+            tried=batch.tried and not doubtful(batch),
             of_run=run.alone and (run.operation == "patch" or self._server.claims(run)),
         )
 

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     import requests
     import urllib3
-    from requests import PreparedRequest, adapters
+    from requests import adapters
 
-    _Asking: TypeAlias = Callable[["Request", Any], requests.Response]
-    # Sends a request, with a timeout of urllib3's.
+    _Exchange: TypeAlias = Callable[["Request", float], Reply]
 else:  # with the first request: together they cost 80 ms
     adapters = deferred("requests.adapters")
     client = deferred("http.client")
@@ -36,6 +35,15 @@ _POOL_SIZE: Final = 16
 _WAYS_KNOWN: Final = 16
 _BODY_S: Final = 0.3
 """How long to listen once the verdict on what was sent is known: the status and the headers."""
+
+_KINDS: Final = {
+    "NewConnectionError": "ConnectionError",
+    "ConnectTimeoutError": "ConnectTimeout",
+    "ReadTimeoutError": "ReadTimeout",
+    "ProtocolError": "ConnectionError",
+    "ClosedPoolError": "ConnectionError",
+}
+"""What urllib3 calls a failure and requests, by whose names logs and metrics tell of it."""
 
 
 class Request(NamedTuple):
@@ -70,7 +78,7 @@ class HttpTransport:
         self._given = session
         self._pid = pid or os.getpid()
         self._session = session
-        self._ways: dict[tuple[str, str], _Way] = {}
+        self._ways: dict[tuple[str, ...], _Way] = {}
         self._lock = threading.Lock()
 
     def send(self, request: Request, timeout_s: float) -> Reply:
@@ -81,9 +89,9 @@ class HttpTransport:
         """
         try:
             with _untraced():
-                return _exchange(self._asking(request), request, timeout_s)
+                return self._exchange(request)(request, timeout_s)
         except Exception as error:  # noqa: BLE001 - a session of the user's may raise anything
-            return Reply(None, error=f"{type(error).__name__}: {error}")
+            return Reply(None, error=f"{_kind(error)}: {error}")
 
     def close(self) -> None:
         """Close idle connections, unless the session is the user's own; `send` opens new ones."""
@@ -93,55 +101,93 @@ class HttpTransport:
         if session is not None and session is not self._given:
             session.close()
 
-    def _opened(self) -> requests.Session:
+    def _opened(self) -> tuple[requests.Session, dict[tuple[str, ...], _Way]]:
+        """A session, and the ways known in it: those in one that was closed lead nowhere."""
         with self._lock:
             if self._session is None:
                 self._session = _pooled(requests.Session())
             if self._pid != os.getpid():
                 self._session.close()  # its connections are the parent's; it opens new ones
+                self._ways = {}
                 self._pid = os.getpid()
-            return self._session
+            return self._session, self._ways
 
-    def _asking(self, request: Request) -> _Asking:
-        session = self._opened()
+    def _exchange(self, request: Request) -> _Exchange:
+        session, ways = self._opened()
         if session is self._given:
-            return partial(_ask, session)
-        method, url, *_ = request
-        way = self._ways.get((method, url))
+            return partial(_exchange, session)
+        known = (request.method, request.url, *request.headers)
+        way = ways.get(known)
         if way is None:
-            way = _way(session, method, url)
-            if len(self._ways) < _WAYS_KNOWN:  # a patch has a URL of its own
-                self._ways[method, url] = way
-        return way.ask
+            way = _way(session, request)
+            if len(ways) < _WAYS_KNOWN:  # a patch has a URL of its own
+                ways[known] = way
+        return way.exchange
 
 
 class _Way(NamedTuple):
-    """How requests to one URL go, in a session of our own.
+    """How requests with headers of these names go to one URL, in a session of our own.
 
-    ``Session.request`` finds that out anew each time, which is more than half of its cost.
+    ``Session.request`` finds that out anew each time, and its adapter where to connect, which are
+    more than half of the cost of a request.
     """
 
-    adapter: adapters.BaseAdapter
-    prepared: PreparedRequest
-    settings: Mapping[str, Any]
+    pool: urllib3.HTTPConnectionPool
+    target: str
+    headers: Mapping[str, str]
+    overruled: frozenset[str]
+    retries: urllib3.Retry
 
-    def ask(self, request: Request, timeout: Any) -> requests.Response:
+    def exchange(self, request: Request, timeout_s: float) -> Reply:
         """What the server answers; a redirect is an answer."""
-        prepared = self.prepared.copy()
-        prepared.prepare_headers({**self.prepared.headers, **request.headers})
-        prepared.prepare_body(request.body, None)
-        return self.adapter.send(prepared, timeout=timeout, **self.settings)
+        deadline_s = time.monotonic() + timeout_s
+        headers = {**self.headers, **request.headers}
+        for name in self.overruled:
+            del headers[name]
+        response = self.pool.urlopen(  # by keywords, as whoever wraps it expects
+            method=request.method,
+            url=self.target,
+            body=request.body or None,
+            headers=headers,
+            retries=self.retries,
+            redirect=False,
+            assert_same_host=False,
+            timeout=urllib3.Timeout(total=timeout_s),
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
+            return _reply(request, response.status, response.headers, response, deadline_s)
+        finally:
+            response.close()
+            response.release_conn()
 
 
-def _way(session: requests.Session, method: str, url: str) -> _Way:
-    prepared = session.prepare_request(requests.Request(method, url))
+def _way(session: requests.Session, request: Request) -> _Way:
+    """As requests finds it, which checks the headers, too, and asks the environment."""
+    prepared = session.prepare_request(requests.Request(request.method, request.url))
+    prepared.prepare_headers({**prepared.headers, **request.headers})
+    url, headers = str(prepared.url), {**prepared.headers}
+    headers.pop("Content-Length", None)  # each request has its own
     settings = session.merge_environment_settings(url, {}, True, None, None)
-    return _Way(session.get_adapter(url), prepared, settings)
+    verify, cert, proxies = (settings[name] for name in ("verify", "cert", "proxies"))
+    adapter: Any = session.get_adapter(url)
+    if hasattr(adapter, "get_connection_with_tls_context"):  # as of requests 2.32
+        pool = adapter.get_connection_with_tls_context(prepared, verify, proxies, cert)
+    else:
+        pool = adapter.get_connection(url, proxies)
+    adapter.cert_verify(pool, url, verify, cert)
+    target = adapter.request_url(prepared, proxies)
+    overruled = frozenset(request.headers).difference(headers)  # by the same name in other letters
+    return _Way(pool, target, headers, overruled, adapter.max_retries)
 
 
-def _ask(session: requests.Session, request: Request, timeout: Any) -> requests.Response:
+def _exchange(session: requests.Session, request: Request, timeout_s: float) -> Reply:
     """The same by a session of the user's, whose every method may be his own."""
-    return session.request(
+    deadline_s = time.monotonic() + timeout_s
+    # requests takes urllib3's own kind of timeout too, the only one with a total; its stubs do not
+    timeout: Any = urllib3.Timeout(total=timeout_s)
+    with session.request(
         request.method,
         request.url,
         data=request.body,
@@ -149,27 +195,34 @@ def _ask(session: requests.Session, request: Request, timeout: Any) -> requests.
         timeout=timeout,
         allow_redirects=False,
         stream=True,
-    )
+    ) as response:
+        return _reply(request, response.status_code, response.headers, response.raw, deadline_s)
 
 
-def _exchange(ask: _Asking, request: Request, timeout_s: float) -> Reply:
-    deadline_s = time.monotonic() + timeout_s
-    # requests takes urllib3's own kind of timeout too, the only one with a total; its stubs do not
-    with ask(request, urllib3.Timeout(total=timeout_s)) as response:
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        if request.method != "GET":
-            deadline_s = min(deadline_s, time.monotonic() + _BODY_S)
-        return Reply(response.status_code, headers, _beginning(response, deadline_s))
+def _kind(error: Exception) -> str:
+    """What broke, in a word."""
+    reason = error.reason if isinstance(error, urllib3.exceptions.MaxRetryError) else error
+    names = [kind.__name__ for kind in type(reason).__mro__]
+    return next((_KINDS[name] for name in names if name in _KINDS), names[0])
 
 
-def _beginning(response: requests.Response, deadline_s: float) -> str:
+def _reply(
+    request: Request, status: int, headers: Mapping[str, str], raw: Any, deadline_s: float
+) -> Reply:
+    if request.method != "GET":
+        deadline_s = min(deadline_s, time.monotonic() + _BODY_S)
+    told = {name.lower(): value for name, value in headers.items()}
+    return Reply(status, told, _beginning(raw, deadline_s))
+
+
+def _beginning(raw: Any, deadline_s: float) -> str:
     """What the server says beside its status, as far as it says it in time.
 
     The status is the verdict, so a body that breaks off or drips costs no run.
     """
     text = b""
     # read1 returns what is there; urllib3 1 has only read, which waits for all of it
-    read = getattr(response.raw, "read1", response.raw.read)
+    read = getattr(raw, "read1", raw.read)
     try:
         while len(text) < _MAX_REPLY_BYTES and time.monotonic() < deadline_s:
             chunk = read(_MAX_REPLY_BYTES, decode_content=True)

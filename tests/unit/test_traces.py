@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.spans import span
 
 from otel_langsmith import LangSmithSpanExporter
@@ -34,6 +36,36 @@ def test_only_so_many_traces_are_counted() -> None:
     traces = Traces(1)
     admitted(traces, ["old", *map(str, range(TRACES_COUNTED))])
     assert (traces.full("old"), traces.full("0")) == (False, True)
+    assert len(traces._counts) == TRACES_COUNTED
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=5), max_size=12),
+    st.integers(1, 20),
+)
+def test_a_block_is_counted_as_its_runs_are_one_by_one(blocks: list[list[str]], most: int) -> None:
+    """A trace that comes near its end has its runs looked at singly, which nothing else may do."""
+    whole, single = Traces(most), Traces(most)
+    for block in blocks:
+        if not whole.admit_all(block):
+            admitted(whole, block)
+        admitted(single, block)
+    assert dict(whole._counts) == dict(single._counts)
+
+
+def test_a_block_far_from_any_end_is_counted_at_once() -> None:
+    traces = Traces(100)
+    assert traces.admit_all(["a"] * 8)
+    assert not traces.admit_all([*["a"] * 80, *["b"] * 8, *["a"] * 2])
+    assert dict(traces._counts) == {"a": 8}
+
+
+def test_blocks_too_count_only_so_many_traces() -> None:
+    traces = Traces(100)
+    traces.admit_all(["old"])
+    for number in range(TRACES_COUNTED):
+        traces.admit_all([str(number)])
+    assert "old" not in traces._counts
     assert len(traces._counts) == TRACES_COUNTED
 
 

@@ -1,6 +1,7 @@
 """`delivery.transport`: over real sockets, whatever the other side does is a `Reply` in time."""
 
 import os
+import re
 import time
 from pathlib import Path
 
@@ -125,9 +126,68 @@ def test_one_connection_serves_many_requests_and_each_has_its_own_deadline(
     ask = Request("GET", f"{receiver.url}/info", {}, b"")
     for timeout_s in (1, 30, 1, 30):
         assert transport.send(ask, timeout_s).status == 200
-    pools = transport._opened().get_adapter(ask.url).poolmanager.pools
+    session, _ = transport._opened()
+    pools = session.get_adapter(ask.url).poolmanager.pools
     assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118
     transport.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        ([], "ConnectionError"),
+        ([b"SSH-2.0-OpenSSH_9.6\r\n"], "ConnectionError"),
+        ([b"HTTP/1.1 20", None, None, None, None, None, None], "ReadTimeout"),
+        ([ACCEPTED + b"Content-Length: 1, 2\r\n\r\n"], "InvalidHeader"),
+    ],
+    ids=["hangs up", "another protocol", "too late", "two lengths"],
+)
+def test_failures_have_the_names_that_requests_gives_them(
+    script: list[bytes | None], kind: str
+) -> None:
+    """Logs and metrics tell of them by these; a session of the user's own gives no others."""
+    with rude_server(script, hangs_up=script[1:] == []) as server:
+        request = Request("POST", server.url, {}, b"body")
+        replies = [send(server.url, 0.4), HttpTransport(requests.Session()).send(request, 0.4)]
+    assert [reply.summary for reply in replies] == [kind, kind]
+
+
+def test_a_header_that_goes_bad_later_is_not_sent(receiver: Receiver) -> None:
+    """The headers of a URL are examined once; then they are http.client's to refuse."""
+    transport = HttpTransport()
+    url = f"{receiver.url}/info"
+    assert transport.send(Request("GET", url, {"a": "b"}, b""), 5).status == 200
+    assert transport.send(Request("GET", url, {"a": "b\r\nc: d"}, b""), 5).summary == "ValueError"
+    transport.close()
+
+
+def test_headers_of_other_names_and_an_empty_body_are_sent_as_they_are() -> None:
+    reply = ACCEPTED + b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+    sent = [({"User-Agent": "a"}, b"12"), ({"user-agent": "b", "X-Own": "c"}, b""), ({}, b"345")]
+    with rude_server([reply]) as server:
+        transport = HttpTransport()
+        for headers, body in sent:
+            assert transport.send(Request("POST", server.url, headers, body), 5).status == 202
+        transport.close()
+    heads = [head.lower() for head in server.heads]
+    lengths = [re.findall(rb"\r\ncontent-length: (\d+)", head) for head in heads]
+    agents = [re.findall(rb"\r\nuser-agent: (\w+)", head) for head in heads]
+    assert lengths == [[b"2"], [b"0"], [b"3"]]
+    assert agents == [[b"a"], [b"b"], [b"python"]]
+    assert [b"\r\nx-own: c" in head for head in heads] == [False, True, False]
+
+
+def test_of_two_names_in_different_letters_the_later_one_is_sent() -> None:
+    """The user's headers come first, and must not double the key or the kind of content."""
+    reply = ACCEPTED + b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+    with rude_server([reply]) as server:
+        transport = HttpTransport()
+        for _ in range(2):
+            headers = {"X-API-Key": "theirs", "x-api-key": "ours"}
+            assert transport.send(Request("POST", server.url, headers, b"1"), 5).status == 202
+        transport.close()
+    found = [re.findall(rb"\r\nx-api-key: (\w+)", head.lower()) for head in server.heads]
+    assert found == [[b"ours"], [b"ours"]]
 
 
 def test_a_redirect_is_not_followed() -> None:
@@ -170,7 +230,7 @@ def test_a_forked_child_leaves_its_parents_connections_alone() -> None:
             closed.append(self)
             super().close()
 
-    reply = ACCEPTED + b"Content-Length: 0\r\n\r\n"
+    reply = ACCEPTED + b"Connection: close\r\nContent-Length: 0\r\n\r\n"
     with rude_server([reply]) as server, Session() as session:
         request = Request("POST", server.url, {}, b"")
         HttpTransport(session, os.getpid()).send(request, 5)
