@@ -6,9 +6,10 @@ every token would be paid for twice in LangSmith. Pure, and knows runs only.
 
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from itertools import takewhile
-from typing import Any, Final, TypeAlias, TypeVar
+from dataclasses import dataclass, replace
+from itertools import repeat, takewhile
+from operator import attrgetter, itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from otel_langsmith.identity import STAMP_LENGTH
 from otel_langsmith.run import JsonObject, Run
@@ -20,7 +21,7 @@ AHEAD: Final = 256
 """How many runs are looked at before the first of them must be sent."""
 
 REMEMBERED: Final = 2_048
-"""How many model calls that were sent are remembered, without their content."""
+"""How many model calls are remembered at most, without the content of those that were sent."""
 
 _NEAREST: Final = 8
 """How far up a call looks for another that it is a part of."""
@@ -29,6 +30,8 @@ _LATEST: Final = 64
 """How many calls beneath one run, or with the same tokens, are looked at."""
 
 _MODEL_RUNS: Final = frozenset(("llm", "embedding"))
+
+_WATCHED: Final = _MODEL_RUNS | {"tool"}
 
 _LESSER: Final = frozenset(("com.anthropic.sdk.python",))
 """Scopes that tell less of the same content: images are a word, tool results the user's."""
@@ -49,6 +52,57 @@ _UNITED: Final = (
 
 _T = TypeVar("_T")
 _Counts: TypeAlias = tuple[str, int, int]
+_Cell: TypeAlias = "tuple[_Call, _Cell | None]"
+"""The latest call with something in common, and those before it."""
+
+
+class _Facts(NamedTuple):
+    """What is remembered of a call: nothing that was said."""
+
+    id: str
+    kind: str
+    trace: str
+    start_ns: int
+    end_ns: int | None
+    session_id: str | None
+    project: str | None
+    scope: Any
+    thread: Any
+    user: Any
+    model: Any
+    response_model: Any
+    response_id: Any
+    above: tuple[str, ...]
+    counts: _Counts | None
+    response: tuple[str] | None
+
+    @property
+    def owners(self) -> tuple[Any, ...]:
+        """Whose call it is."""
+        return self.session_id or self.project, self.thread, self.user
+
+    def holds(self, other: "_Facts") -> bool:
+        """Whether the other began and ended within this one's time."""
+        ended, others_end = self.end_ns or self.start_ns, other.end_ns or other.start_ns
+        return self.start_ns <= other.start_ns and others_end <= ended
+
+
+_OF_RUN: Final = attrgetter(
+    "id", "run_type", "trace_id", "start_time_ns", "end_time_ns", "session_id", "project"
+)
+_OF_METADATA: Final = (
+    "otel.scope.name",
+    "thread_id",
+    "user_id",
+    "ls_model_name",
+    "ls_response_model",
+    "response_id",
+)
+_TOKENS: Final = itemgetter("input_tokens", "output_tokens")
+_SEGMENTS: Final = _NEAREST + 1
+_ABOVE: Final = slice(-2, -2 - _NEAREST, -1)
+_ID_OF: Final = itemgetter(slice(STAMP_LENGTH, None))
+"""Of one segment of a dotted order."""
 
 
 @dataclass(slots=True, eq=False)
@@ -56,25 +110,10 @@ class _Call:
     """A model call as one instrumentation saw it; ``run`` is None once it was sent."""
 
     run: Run | None
-    id: str
-    scope: str
-    above: tuple[str, ...]
-    trace: str
-    owners: tuple[Any, ...]
-    models: tuple[Any, Any]
-    response: str | None
-    start_ns: int
-    end_ns: int
-    counts: _Counts | None
-    kind: str
-    sides: int
+    facts: _Facts
     same_as: "_Call | None" = None
     paired: bool = False
-    details: list[Run] = field(default_factory=list)
-
-    def holds(self, other: "_Call") -> bool:
-        """Whether the other began and ended within this one's time."""
-        return self.start_ns <= other.start_ns and other.end_ns <= self.end_ns
+    details: tuple[Run, ...] = ()
 
 
 class Twice:
@@ -93,25 +132,25 @@ class Twice:
     """
 
     def __init__(self) -> None:
-        self._order: deque[_Call] = deque()
+        self._order: list[_Call] = []
         self._calls: dict[str, _Call] = {}
-        self._beneath: dict[str, list[_Call]] = {}
-        self._alike: dict[_Counts, list[_Call]] = {}
-        self._answered: dict[str, list[_Call]] = {}
-        self._tools: dict[str, None] = {}
+        self._sharing: dict[Any, _Cell] = {}  # by a run above, by tokens, by the response
+        self._tools: set[str] = set()
 
     def once(self, runs: Iterable[tuple[_T, Run]]) -> Generator[tuple[_T, Run], None, None]:
         """The same runs in the same order; those that tell of a call once more are chains."""
         ahead: deque[tuple[_T, Run, _Call | None]] = deque()
         try:
             for what, run in runs:
-                call = self._met(run)
+                call = self._met(run) if run.run_type in _WATCHED else None
                 if call is None and not ahead:
                     yield what, run
                     continue
                 ahead.append((what, run, call))
-                while ahead and (ahead[0][2] is None or len(ahead) > AHEAD):
+                if len(ahead) > AHEAD:  # the first of them is a call
                     yield _sent(*ahead.popleft())
+                    while ahead and ahead[0][2] is None:
+                        yield _sent(*ahead.popleft())
             while ahead:
                 yield _sent(*ahead.popleft())
         finally:  # a delivery that broke off leaves no content behind
@@ -119,28 +158,34 @@ class Twice:
                 _sent(*ahead.popleft())
 
     def _met(self, run: Run) -> _Call | None:
-        if run.run_type not in _MODEL_RUNS:
-            if run.run_type == "tool":
-                self._tools[run.id] = None
-                _shorten(self._tools)
+        if run.run_type == "tool":
+            self._tools.add(run.id)
+            if len(self._tools) > REMEMBERED:
+                self._tools.clear()  # what is lost is that a tool was between two calls
             return None
-        call = _call_of(run)
-        if not (self._over(call) or self._under(call)):
+        facts = _facts_of(run)
+        call = _Call(run, facts)
+        sharing = self._sharing
+        if (  # most calls have no twin
+            facts.id in sharing
+            or facts.counts in sharing
+            or facts.response in sharing
+            or not self._calls.keys().isdisjoint(facts.above)
+        ) and not (self._over(call) or self._under(call)):
             self._beside(call)
         self._remember(call)
+        if len(self._order) > REMEMBERED:
+            self._forget()
         return call
 
     def _over(self, call: _Call) -> bool:
         """Whether calls beneath it, which ended before, were found."""
-        held = self._beneath.get(call.id)
-        if not held:
-            return False
         inner = [
             one
-            for one in [*held]
-            if one.same_as is None and one.kind == call.kind and self._direct(one, call)
+            for one in self._latest(call.facts.id)
+            if one.same_as is None and one.facts.kind == call.facts.kind and self._direct(one, call)
         ]
-        telling = [one for one in inner if one.counts] or inner
+        telling = [one for one in inner if one.facts.counts] or inner
         if len(telling) == 1:
             _pair(telling[0], call, nested=True)
         elif telling:
@@ -149,104 +194,95 @@ class Twice:
 
     def _under(self, call: _Call) -> bool:
         """Whether a call above it was found; it ended before, or its run goes first."""
-        for run_id in call.above:
+        for run_id in call.facts.above:
             if run_id in self._tools:
                 break
             outer = self._calls.get(run_id)
-            if outer is not None and outer.same_as is None and outer.kind == call.kind:
+            if outer is None or outer.same_as is not None:
+                continue
+            if outer.facts.kind == call.facts.kind:
                 _pair(call, outer, nested=True)
                 return True
         return False
 
     def _direct(self, inner: _Call, outer: _Call) -> bool:
         """Whether there is no tool between the two: that would have made a call of its own."""
-        between = takewhile(lambda above: above != outer.id, inner.above)
-        return not any(above in self._tools for above in between)
+        between = takewhile(lambda above: above != outer.facts.id, inner.facts.above)
+        return self._tools.isdisjoint(between)
 
     def _beside(self, call: _Call) -> None:
         """Look for a run of the same call elsewhere: of the same tokens, or the same response.
 
         Who counts a stream himself may count otherwise, as Traceloop does Anthropic's.
         """
-        alike = self._alike.get(call.counts, ()) if call.counts else ()
-        answered = self._answered.get(call.response, ()) if call.response else ()
-        for other in [*alike, *answered]:
-            if other.paired or other.scope == call.scope:
+        for other in [*self._latest(call.facts.counts), *self._latest(call.facts.response)]:
+            if other.paired or other.facts.scope == call.facts.scope:
                 continue
-            inner, outer = (other, call) if call.holds(other) else (call, other)
-            if _is_same(inner, outer):
+            is_outer = call.facts.holds(other.facts)
+            inner, outer = (other, call) if is_outer else (call, other)
+            if _is_same(inner.facts, outer.facts):
                 _pair(inner, outer, nested=False)
                 return
 
+    def _latest(self, common: Any) -> list[_Call]:
+        """The calls that have this in common, oldest first."""
+        found: list[_Call] = []
+        cell = self._sharing.get(common)
+        while cell is not None and len(found) < _LATEST:
+            call, cell = cell
+            found.append(call)
+        return found[::-1]
+
     def _remember(self, call: _Call) -> None:
+        facts, sharing = call.facts, self._sharing
+        common = (*facts.above, *filter(None, (facts.counts, facts.response)))
         self._order.append(call)
-        self._calls[call.id] = call
-        for run_id in call.above:
-            _add_to(self._beneath, run_id, call)
-        if call.counts:
-            _add_to(self._alike, call.counts, call)
-        if call.response:
-            _add_to(self._answered, call.response, call)
-        if len(self._order) > REMEMBERED:
-            self._forget(self._order.popleft())
+        self._calls[facts.id] = call
+        before = map(sharing.get, common)
+        sharing.update(zip(common, zip(repeat(call), before, strict=False), strict=True))
 
-    def _forget(self, call: _Call) -> None:
-        self._calls.pop(call.id, None)
-        for run_id in call.above:
-            _take_from(self._beneath, run_id, call)
-        if call.counts:
-            _take_from(self._alike, call.counts, call)
-        if call.response:
-            _take_from(self._answered, call.response, call)
+    def _forget(self) -> None:
+        """The older half at once, by remembering the other: one at a time costs twice as much."""
+        kept = self._order[REMEMBERED // 2 :]
+        self._order, self._calls, self._sharing = [], {}, {}
+        for call in kept:
+            self._remember(call)
 
 
-def _call_of(run: Run) -> _Call:
-    above = run.dotted_order.rsplit(".", _NEAREST + 1)[-2 : -2 - _NEAREST : -1]
+def _facts_of(run: Run) -> _Facts:
     told = run.metadata.get
-    return _Call(
-        run=run,
-        id=run.id,
-        scope=str(told("otel.scope.name")),
-        above=tuple([segment[STAMP_LENGTH:] for segment in above]),
-        trace=run.trace_id,
-        owners=(run.session_id or run.project, told("thread_id"), told("user_id")),
-        models=(told("ls_model_name"), told("ls_response_model")),
-        response=_text(told("response_id")),
-        start_ns=run.start_time_ns,
-        end_ns=run.end_time_ns or run.start_time_ns,
-        counts=_counts(run),
-        kind=run.run_type,
-        sides=bool(run.inputs) + bool(run.outputs),
+    above = run.dotted_order.rsplit(".", _SEGMENTS)[_ABOVE]
+    *_, response = about = tuple(map(told, _OF_METADATA))
+    rest = (
+        tuple(map(_ID_OF, above)),
+        _counts(run.run_type, told("usage_metadata")),
+        (response,) if response and isinstance(response, str) else None,
     )
+    return tuple.__new__(_Facts, _OF_RUN(run) + about + rest)
 
 
-def _text(told: object) -> str | None:
-    return told if isinstance(told, str) else None
-
-
-def _counts(run: Run) -> _Counts | None:
+def _counts(kind: str, usage: Any) -> _Counts | None:
     """The tokens of a call, if it has any."""
-    usage = run.metadata.get("usage_metadata")
-    if not isinstance(usage, Mapping):
+    try:
+        read, written = _TOKENS(usage)
+    except (KeyError, TypeError):
         return None
-    read, written = usage.get("input_tokens"), usage.get("output_tokens")
     if type(read) is int and type(written) is int and read + written > 0:
-        return run.run_type, read, written
+        return kind, read, written
     return None
 
 
-def _is_same(inner: _Call, outer: _Call) -> bool:
+def _is_same(inner: _Facts, outer: _Facts) -> bool:
     """Whether two scopes' calls with the same tokens, neither beneath the other, are one."""
     apart = inner.id not in outer.above and outer.id not in inner.above
     beside = apart and (not inner.above or inner.above[0] in outer.above)
-    answers = (inner.response, outer.response)
-    known = None not in answers
+    known = None not in (inner.response, outer.response)
     return (
         beside
         and outer.holds(inner)
         and (inner.response == outer.response if known else inner.trace == outer.trace)
         and not any(map(_differ, inner.owners, outer.owners))
-        and _agree(inner.models, outer.models)
+        and _agree((inner.model, inner.response_model), (outer.model, outer.response_model))
     )
 
 
@@ -266,23 +302,28 @@ def _agree(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
 def _pair(inner: _Call, outer: _Call, *, nested: bool) -> None:
     winner = _better(inner, outer, nested=nested)
     loser = outer if winner is inner else inner
-    if loser.run is None:  # it was sent, and counts
-        winner, loser = loser, winner
     inner.paired = outer.paired = True
     loser.same_as = winner
     # two traces may be two users': equal as they look, what one says is not put into the other
-    if winner.run is not None and loser.run is not None and winner.trace == loser.trace:
-        winner.details += [loser.run, *loser.details]
+    is_one_trace = inner.facts.trace == outer.facts.trace
+    if is_one_trace and winner.run is not None and loser.run is not None:
+        winner.details = (*winner.details, loser.run, *loser.details)
 
 
 def _better(inner: _Call, outer: _Call, *, nested: bool) -> _Call:
-    """Who keeps the tokens: content first, then tokens, then the more exact of two scopes.
+    """Who was sent, and counts; else who has content, tokens, the more exact of two scopes.
 
     If all that is equal, the inner one is nearest to what was really sent; but of two that are
     beside each other, the outer one is in the framework's tree.
     """
     ranks = [
-        (call.sides, call.counts is not None, call.scope not in _LESSER, (call is inner) is nested)
+        (
+            call.run is None,
+            call.run is not None and bool(call.run.inputs) + bool(call.run.outputs),
+            call.facts.counts is not None,
+            str(call.facts.scope) not in _LESSER,
+            (call is inner) is nested,
+        )
         for call in (inner, outer)
     ]
     return inner if ranks[0] > ranks[1] else outer
@@ -293,7 +334,10 @@ def _sent(what: _T, run: Run, call: _Call | None) -> tuple[_T, Run]:
     if call is None:
         return what, run
     call.run = None
-    details, call.details = call.details, []
+    details = call.details
+    if call.same_as is None and not details:  # as most are
+        return what, run
+    call.details = ()
     if call.same_as is not None:
         return what, _as_step(run, _who_counts(call))
     for other in details:
@@ -304,7 +348,7 @@ def _sent(what: _T, run: Run, call: _Call | None) -> tuple[_T, Run]:
 def _who_counts(call: _Call) -> str:
     while call.same_as is not None:
         call = call.same_as
-    return call.id
+    return call.facts.id
 
 
 def _as_step(run: Run, same_as: str) -> Run:
@@ -354,25 +398,3 @@ def _usage(own: JsonObject | None, other: JsonObject | None) -> JsonObject | Non
 def _first_token(run: Run, other: Run) -> list[JsonObject]:
     tokens = [event for event in other.events if event["name"] == "new_token"]
     return [] if any(event["name"] == "new_token" for event in run.events) else tokens
-
-
-def _add_to(index: dict[Any, list[_Call]], key: Any, call: _Call) -> None:
-    held = index.setdefault(key, [])
-    held.append(call)
-    if len(held) > _LATEST:
-        del held[0]
-
-
-def _take_from(index: dict[Any, list[_Call]], key: Any, call: _Call) -> None:
-    """Forget a call where it is the oldest, or was pushed out before."""
-    held = index.get(key)
-    if held and held[0] is call:
-        del held[0]
-        if not held:
-            index.pop(key, None)
-
-
-def _shorten(held: dict[str, None]) -> None:
-    """Forget all when there are too many; what is lost is that a tool was between two calls."""
-    if len(held) > REMEMBERED:
-        held.clear()

@@ -221,6 +221,20 @@ def test_a_call_is_forgotten_after_many_others() -> None:
     assert once([OUTER], twice)["run 1"].run_type == "llm"
 
 
+def test_what_is_remembered_is_bounded_even_of_one_call_told_over_and_over() -> None:
+    twice = Twice()
+    seen = [weakref.ref(made) for made in map(_remembered, [twice] * 2 * REMEMBERED)]
+    gc.collect()
+    assert sum(made() is not None for made in seen) <= REMEMBERED + 1
+
+
+def _remembered(twice: Twice) -> "Watched":
+    """A user of whom only a call that is remembered still knows."""
+    user = Watched()
+    once([call(1, 2, metadata={"user_id": user})], twice)
+    return user
+
+
 def test_runs_before_a_call_do_not_wait_for_it() -> None:
     """Nothing is read ahead while no model call waits to be told of."""
     read: list[int] = []
