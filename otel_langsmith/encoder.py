@@ -1,17 +1,17 @@
 """A span at its place → the encoded run that tells of it: translated, hidden, checked, in parts."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from typing import Final, TypeAlias, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_langsmith.assembly import Placed
 from otel_langsmith.conventions import CONVENTIONS
-from otel_langsmith.lineage import Lineage
+from otel_langsmith.lineage import Lineage, attributes_of
 from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.log_events import Joined
 from otel_langsmith.presence import Presence
@@ -24,8 +24,14 @@ from otel_langsmith.wire.batch import EncodedRun, Moment
 from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
 from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
 
+AHEAD_BYTES: Final = 8 * 2**20
+"""Memory of model runs that wait to be told apart; 256 of them could have a megabyte each."""
+
 Encoded: TypeAlias = tuple[Run, EncodedRun, str | None]
 """A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
+
+Read: TypeAlias = Iterable[tuple[Placed, Run]]
+"""Spans, and what was read of them."""
 
 Lost: TypeAlias = Callable[[Exception], None]
 """Hears of a span that cannot be told, which is a bug of ours."""
@@ -79,10 +85,9 @@ class Encoder:
             return sorted(placed, key=lambda one: one.lineage.dotted_order)
         return placed
 
-    def read(self, blocks: Iterable[Sequence[Placed]], lost: Lost) -> Iterable[tuple[Placed, Run]]:
+    def read(self, blocks: Iterable[Sequence[Placed]], lost: Lost) -> Read:
         """The runs of spans that have ended, each model call counted once, nothing hidden yet."""
-        read = chain.from_iterable(_each(self._said, block, lost) for block in blocks)
-        return self._twice.once(read)
+        return chain.from_iterable(self._told_apart(iter(blocks), lost))
 
     def ends(self, read: Sequence[tuple[Placed, Run]], lost: Lost) -> Sequence[Encoded]:
         """A block of the whole runs of spans that have ended, as what was `read` of them."""
@@ -104,6 +109,20 @@ class Encoder:
         spans, lineages, _ = zip(*placed, strict=True)
         runs = map(self._translate, spans, lineages, self._joined(spans))
         return [*zip(placed, runs, strict=True)]
+
+    def _told_apart(self, blocks: Iterator[Sequence[Placed]], lost: Lost) -> Iterator[Read]:
+        for block in blocks:
+            read = chain.from_iterable(self._ahead(chain((block,), blocks), lost))
+            yield self._twice.once(read)
+
+    def _ahead(self, blocks: Iterable[Sequence[Placed]], lost: Lost) -> Iterator[Read]:
+        """The runs of as many blocks as may wait for one another: content takes memory."""
+        taken = 0
+        for block in blocks:
+            yield (read := _each(self._said, block, lost))
+            taken += sum([_memory_of(one.span) for one, run in read if run.run_type == "llm"])
+            if taken > AHEAD_BYTES:
+                return
 
     def _ended(self, read: Sequence[tuple[Placed, Run]]) -> Sequence[Encoded]:
         placed, runs = zip(*read, strict=True)
@@ -142,6 +161,14 @@ def _each(
             lost(error)
             return ()
     return [*chain.from_iterable(_each(make, (one,), lost) for one in block)]
+
+
+def _memory_of(span: ReadableSpan) -> int:
+    """About how many bytes what was read of a span takes: as much as the texts it was read from."""
+    return sum(map(_OWN_BYTES, attributes_of(span).values()))
+
+
+_OWN_BYTES: Final[Callable[[object], int]] = methodcaller("__sizeof__")
 
 
 def _place(run: Run, lineage: Lineage) -> JsonObject:

@@ -1,0 +1,60 @@
+"""How far the encoder reads ahead of what it hands on."""
+
+from collections.abc import Iterator
+
+import orjson
+import pytest
+from support.spans import span
+
+from otel_langsmith.assembly import Placed
+from otel_langsmith.encoder import AHEAD_BYTES, Encoder
+from otel_langsmith.lineage import of_span
+from otel_langsmith.log_events import NOTHING
+from otel_langsmith.settings import resolve
+from otel_langsmith.twice import AHEAD
+
+MESSAGE = '[{"role":"user","parts":[{"type":"text","content":"%s"}]}]'
+CALLS = AHEAD + 100
+
+
+@pytest.mark.parametrize(
+    ("characters", "calls"),
+    [
+        pytest.param(100, AHEAD + 1, id="small"),
+        pytest.param(AHEAD_BYTES // 8, 8, id="large"),
+        pytest.param(2 * AHEAD_BYTES, 1, id="huge"),
+    ],
+)
+def test_model_calls_wait_for_one_another_within_bounds(characters: int, calls: int) -> None:
+    read = 0
+
+    def blocks() -> Iterator[list[Placed]]:
+        nonlocal read
+        text = MESSAGE % ("x" * characters)
+        for number in range(1, CALLS):
+            said = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": text}
+            made = span(number, attributes=said)
+            read += 1
+            yield [Placed(made, of_span(number, made.start_time or 0, None, said))]
+
+    settings, _ = resolve({"api_key": "any"}, {})
+    told = Encoder(settings, lambda _: NOTHING).ends(blocks(), pytest.fail)
+    run, sent, fault = next(told)
+    assert (fault, read) == (None, calls)
+    assert orjson.loads(sent.parts[1].body) == run.inputs
+
+
+def test_what_is_read_in_portions_is_all_told_in_order() -> None:
+    said = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.input.messages": MESSAGE % ("x" * (AHEAD_BYTES // 4)),
+    }
+    placed = [
+        Placed(made, of_span(number, made.start_time or 0, None, said))
+        for number in range(1, 20)
+        for made in [span(number, attributes=said)]
+    ]
+    settings, _ = resolve({"api_key": "any"}, {})
+    blocks = [placed[:3], [], placed[3:4], placed[4:]]
+    told = Encoder(settings, lambda _: NOTHING).ends(blocks, pytest.fail)
+    assert [run.id for run, _, _ in told] == [one.lineage.run_id for one in placed]
