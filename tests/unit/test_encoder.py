@@ -1,6 +1,7 @@
 """How far the encoder reads ahead of what it hands on."""
 
 from collections.abc import Iterator
+from itertools import repeat
 
 import orjson
 import pytest
@@ -12,6 +13,7 @@ from otel_langsmith.lineage import of_span
 from otel_langsmith.log_events import NOTHING
 from otel_langsmith.settings import resolve
 from otel_langsmith.twice import AHEAD
+from otel_langsmith.wire.parts import INPUTS
 
 MESSAGE = '[{"role":"user","parts":[{"type":"text","content":"%s"}]}]'
 CALLS = AHEAD + 100
@@ -38,10 +40,12 @@ def test_model_calls_wait_for_one_another_within_bounds(characters: int, calls: 
             yield [Placed(made, of_span(number, made.start_time or 0, None, said))]
 
     settings, _ = resolve({"api_key": "any"}, {})
-    told = Encoder(settings, lambda _: NOTHING).ends(blocks(), pytest.fail)
-    run, sent, fault = next(told)
-    assert (fault, read) == (None, calls)
-    assert orjson.loads(sent.parts[1].body) == run.inputs
+    encoder = Encoder(settings, lambda _: repeat(NOTHING))
+    first = next(iter(encoder.read(blocks(), pytest.fail)))
+    assert read == calls
+    ((run, sent, fault),) = encoder.ends([first], pytest.fail)
+    assert fault is None
+    assert orjson.loads(sent.parts.fields[INPUTS]) == run.inputs
 
 
 def test_what_is_read_in_portions_is_all_told_in_order() -> None:
@@ -56,5 +60,5 @@ def test_what_is_read_in_portions_is_all_told_in_order() -> None:
     ]
     settings, _ = resolve({"api_key": "any"}, {})
     blocks = [placed[:3], [], placed[3:4], placed[4:]]
-    told = Encoder(settings, lambda _: NOTHING).ends(blocks, pytest.fail)
-    assert [run.id for run, _, _ in told] == [one.lineage.run_id for one in placed]
+    told = Encoder(settings, lambda _: repeat(NOTHING)).read(blocks, pytest.fail)
+    assert [run.id for _, run in told] == [one.lineage.run_id for one in placed]
