@@ -4,6 +4,7 @@ What JSON or LangSmith cannot hold is kept as text: NaN, an integer over 64 bits
 a NUL. Any one of them would fail the whole request (langsmith.md §3.2).
 """
 
+import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
@@ -27,8 +28,14 @@ _MOST_DECIMAL_BITS: Final = 14_000
 """str() refuses integers of more than 4,300 decimal digits; hex() takes any."""
 
 _NUL: Final = b"\\u0000"
-_NULL: Final = b"null"
-_BEFORE_NULL: Final = frozenset(b":,[")
+_find_zeros: Final = re.compile(rb"0000(?<=\\u0000)").search
+_find_null: Final = re.compile(
+    rb"""ull(?<=null)  # and whatever makes it more than a word in a text:
+    (?: (?<=[,\[]null) | (?<=":null)(?<![^\\]\\":null) | (?<![\s\S]null) )""",
+    re.VERBOSE,
+).search
+"""What begins with a rare letter is found in half the time that ``bytes.find`` takes."""
+
 _LOOKS: Final = 64
 """So many marks are looked at; with more, the value is."""
 
@@ -43,7 +50,7 @@ def dumps(value: object) -> bytes:
     """The value as UTF-8 JSON; equal to ``orjson.dumps`` where that is faithful.
 
     orjson raises on most of what we must keep as text, but writes NaN as ``null`` and lets NUL
-    pass. Both leave a mark in the output, and finding none costs 0.1 µs a kilobyte.
+    pass. Both leave a mark in the output, and finding none costs 1 µs a kilobyte.
     """
     if not value and type(value) is dict:
         return b"{}"
@@ -51,35 +58,24 @@ def dumps(value: object) -> bytes:
         body = orjson.dumps(value, plain)
     except TypeError:
         return orjson.dumps(plain(value))
-    # not ``in``, which first tries whether it was given a number, at 2,000 instructions
-    if (at := body.find(_NUL)) >= 0 and _holds_nul(body, at):
+    if _find_zeros(body) and _holds_nul(body):
         return orjson.dumps(plain(value))
-    if (at := body.find(_NULL)) >= 0 and _holds_null(body, at) and not _is_finite(value):
+    if _find_null(body) and not _is_finite(value):
         return orjson.dumps(plain(value))
     return body
 
 
-def _holds_nul(body: bytes, at: int) -> bool:
+def _holds_nul(body: bytes) -> bool:
     """Whether there is more than its spelling in a text, whose own backslashes are doubled."""
+    at = -1
     for _ in range(_LOOKS):
+        at = body.find(_NUL, at + 1)
+        if at < 0:
+            return False
         before = body[max(0, at - _BACKSLASHES) : at]
         row = len(before) - len(before.rstrip(b"\\"))
         if not row % 2 or row == _BACKSLASHES:
             return True
-        at = body.find(_NUL, at + 1)
-        if at < 0:
-            return False
-    return True
-
-
-def _holds_null(body: bytes, at: int) -> bool:
-    """Whether there is more than the word in a text."""
-    for _ in range(_LOOKS):
-        if not at or body[at - 1] in _BEFORE_NULL:
-            return True
-        at = body.find(_NULL, at + 1)
-        if at < 0:
-            return False
     return True
 
 

@@ -24,7 +24,7 @@ from otel_langsmith.run import Attachment, Run
 from otel_langsmith.wire import basic
 from otel_langsmith.wire.batch import Batch, EncodedRun, batches
 from otel_langsmith.wire.compress import compress
-from otel_langsmith.wire.json import dumps
+from otel_langsmith.wire.json import dumps, plain
 from otel_langsmith.wire.multipart import encode
 from otel_langsmith.wire.parts import (
     Parts,
@@ -141,6 +141,21 @@ def test_how_a_nul_is_spelled_is_no_nul(row: int, often: int) -> None:
         {"text": spelled, "list": [None, "a :null"]}
     )
     assert orjson.loads(dumps([spelled + "\0", float("nan")])) == [spelled + "\\x00", "NaN"]
+
+
+@pytest.mark.parametrize("key", ["a", '"', "\\", '\\"', '"\\', '\\\\"', "null", '":null'])
+@pytest.mark.parametrize("lost", [math.nan, -math.inf])
+def test_what_would_be_null_is_found_beside_any_text(key: str, lost: float) -> None:
+    """A quote before the colon ends a key or is part of a text, by the backslashes before it."""
+    for value in ({key: lost}, [key, lost], {"text": f'{{"{key}":null}}', key: {"a": lost}}):
+        assert strictly(dumps(value)) == plain(value) != strictly(orjson.dumps(value))
+
+
+@pytest.mark.parametrize(
+    "text", ["null", ":null", '{"a":null}', '\\":null', "full null", "x:null,"]
+)
+def test_the_word_null_in_a_text_is_none_in_a_value(text: str) -> None:
+    assert dumps({text: [text, 1.5]}) == orjson.dumps({text: [text, 1.5]})
 
 
 def test_what_cannot_even_be_described_is_named_by_its_type() -> None:
