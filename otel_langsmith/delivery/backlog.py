@@ -111,7 +111,7 @@ def unpack(packed: Packed) -> Batch:
     found = pickle.loads(zlib.decompress(packed.runs))  # noqa: S301 - it never left this process
     kept = packed.kept or repeat((None, None))
     runs = [
-        EncodedRun(*fields)._replace(presence=presence, origin=origin)
+        replace(EncodedRun(*fields), presence=presence, origin=origin)
         for fields, (presence, origin) in zip(found, kept, strict=False)
     ]
     return replace(packed.bare, runs=runs)
@@ -119,4 +119,4 @@ def unpack(packed: Packed) -> Batch:
 
 def _fields(run: EncodedRun) -> tuple[object, ...]:
     """What of the run can be pickled, and fast."""
-    return tuple(run._replace(presence=None, origin=None, place={**run.place}))
+    return run.run_id, run.parts, None, run.moment, run.alone, {**run.place}, None, run.cuts

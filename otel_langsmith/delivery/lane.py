@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.delivery.clock import AT_ONCE
@@ -88,7 +89,7 @@ class Lane:
     def own(self, run: EncodedRun) -> EncodedRun:
         """The run as this destination gets it, and what this destination has of it."""
         if run.presence is not None and self._number:
-            run = run._replace(presence=run.presence.at(self._number))
+            run = replace(run, presence=run.presence.at(self._number))
         return readdressed(run, self._endpoint) if self._endpoint else run
 
     def deliver(

@@ -2,12 +2,10 @@
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import repeat
-from operator import attrgetter
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from otel_langsmith.presence import Operation, Presence
-from otel_langsmith.run import EMPTY, JsonObject
+from otel_langsmith.run import JsonObject
 from otel_langsmith.wire.multipart import Told
 from otel_langsmith.wire.parts import Parts
 from otel_langsmith.wire.shorten import shortened
@@ -16,8 +14,9 @@ Moment: TypeAlias = Literal["opening", "end", "closing"]
 """What an encoded run tells of: that it runs, how it ended, or that its end will not be known."""
 
 
-class EncodedRun(NamedTuple):
-    """A run as its parts; they are never split over two requests.
+@dataclass(slots=True)
+class EncodedRun:
+    """A run as its parts; they are never split over two requests. Never mutated once it is made.
 
     ``alone``: it travels by itself as plain REST. ``place`` is then what the server needs to find
     its place in a tree: the parent's id, and the rest if we know it. ``origin`` is where it waited,
@@ -29,7 +28,7 @@ class EncodedRun(NamedTuple):
     presence: Presence | None = None
     moment: Moment = "end"
     alone: bool = False
-    place: JsonObject = EMPTY
+    place: JsonObject = field(default_factory=dict)
     origin: object = None
     cuts: int = 0
 
@@ -51,12 +50,6 @@ class EncodedRun(NamedTuple):
         return shortened(self.parts, self.cuts) if self.cuts else self.parts
 
 
-_MOMENT: Final = attrgetter("moment")
-_PRESENCE: Final = attrgetter("presence")
-_RUN_ID: Final = attrgetter("run_id")
-_PARTS: Final = attrgetter("parts")
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The runs of one request.
@@ -75,10 +68,13 @@ class Batch:
 
     def __post_init__(self) -> None:
         # looked at once and not at each of the ten stations of a delivery
-        moments = [*map(_MOMENT, self.runs)]
-        opened = "opening" in moments
-        openings = [run for run in self.runs if run.moment == "opening"] if opened else ()
-        object.__setattr__(self, "ends", moments.count("end"))
+        ends, openings = 0, []
+        for run in self.runs:
+            if run.moment == "end":
+                ends += 1
+            elif run.moment == "opening":
+                openings.append(run)
+        object.__setattr__(self, "ends", ends)
         object.__setattr__(self, "openings", openings)
 
     def __len__(self) -> int:
@@ -94,10 +90,17 @@ class Batch:
 
     def told(self) -> Sequence[Told]:
         """What is to be done with each run now, and what is said of it."""
-        runs = self.runs
-        if self.ends < len(runs) or len(runs) == 1 or any(map(_PRESENCE, runs)):
-            return [(run.operation, run.run_id, run.content) for run in runs]
-        return [*zip(repeat("post"), map(_RUN_ID, runs), map(_PARTS, runs))]  # as most are
+        if len(self.runs) == 1:
+            (run,) = self.runs
+            return [(run.operation, run.run_id, run.content)]
+        return [
+            (
+                "post" if run.presence is None and run.moment == "end" else run.operation,
+                run.run_id,
+                run.parts,
+            )
+            for run in self.runs
+        ]
 
     def departs(self) -> None:
         """It is about to be sent; from now on what it opens may be there."""

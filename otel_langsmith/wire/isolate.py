@@ -1,6 +1,7 @@
 """A refused batch → smaller ones, in which what LangSmith refuses will be alone."""
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from otel_langsmith.wire.batch import Batch
@@ -33,4 +34,4 @@ def _cut(batch: Batch) -> tuple[Batch, ...]:
     (run,) = batch.runs
     if run.cuts == MOST_CUTS or shortened(run.parts, run.cuts + 1) == run.content:
         return ()
-    return (Batch([run._replace(cuts=run.cuts + 1)], batch.size),)
+    return (Batch([replace(run, cuts=run.cuts + 1)], batch.size),)

@@ -3,9 +3,7 @@
 Every part carries its Content-Type and Content-Length, which LangSmith demands of each.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import chain, repeat, starmap
-from operator import add, attrgetter
+from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from otel_langsmith.wire.parts import JSON, Parts, named
@@ -13,10 +11,9 @@ from otel_langsmith.wire.parts import JSON, Parts, named
 Told: TypeAlias = tuple[str, str, Parts]
 """What is to be done with a run, as ``post``; its id; its parts."""
 
-_Columns: TypeAlias = tuple[Iterable[str], Iterable[str], Sequence[bytes]]
-
-_FIELDS: Final = attrgetter("fields")
-_ATTACHMENTS: Final = attrgetter("attachments")
+_END_OF_HEAD: Final = b"\r\n\r\n"
+_PIECES: Final = 5
+"""Of one part."""
 
 
 class Body(NamedTuple):
@@ -44,29 +41,34 @@ def encode(runs: Sequence[Told], boundary: str) -> Body:
     field = (None, first.body, first.content_type, headers)
     encoder = MultipartEncoder(fields=[(first.name, field)], boundary=boundary)
     closing = f"\r\n--{boundary}--\r\n".encode("ascii")
-    lead = f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="'
-    head = lead + '%s"\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n'
-
-    names, content_types, bodies = _columns(runs)
-    lengths = map(len, bodies)
-    heads = map(head.__mod__, zip(names, content_types, lengths, strict=False))
-    pieces = [*chain.from_iterable(zip(map(str.encode, heads), bodies, strict=True)), closing]
-    pieces[:2] = [encoder.to_string().removesuffix(closing)]
+    pieces = _pieces(runs, boundary)
+    pieces[:_PIECES] = [encoder.to_string().removesuffix(closing)]
+    pieces.append(closing)
     return Body(encoder.content_type, b"".join(pieces))
 
 
-def _columns(runs: Sequence[Told]) -> _Columns:
-    """Names, content types and bodies of all parts.
+def _pieces(runs: Sequence[Told], boundary: str) -> list[bytes]:
+    """All parts, each in as many, to be joined at once: that costs less than to format heads."""
+    lead = f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="'
+    pieces: list[bytes] = []
+    typed = _Typed()
+    for event, run_id, parts in runs:
+        start = f"{lead}{event}.{run_id}".encode()
+        for field, body in parts.fields.items():
+            pieces += (start, typed[field], b"%d" % len(body), _END_OF_HEAD, body)
+        for one in parts.attachments:
+            start, head = f"{lead}attachment.{run_id}.".encode(), _typed(one.name, one.mime_type)
+            pieces += (start, head, b"%d" % len(one.data), _END_OF_HEAD, one.data)
+    return pieces
 
-    Without attachments, as most runs are, a column is made for all runs at once: part by part it
-    costs twice as much.
-    """
-    events, ids, parts = zip(*runs, strict=True)
-    if any(map(_ATTACHMENTS, parts)):
-        names, types, bodies = zip(*chain.from_iterable(starmap(named, runs)), strict=True)
-        return names, types, bodies
-    fields = [*map(_FIELDS, parts)]
-    runs_names = map("%s.%s".__mod__, zip(events, ids, strict=True))
-    repeated = chain.from_iterable(map(repeat, runs_names, map(len, fields)))
-    of_parts = map(add, repeated, chain.from_iterable(fields))
-    return of_parts, repeat(JSON), [*chain.from_iterable(map(dict.values, fields))]
+
+class _Typed(dict[str, bytes]):
+    """What follows the run's id in the head of each field."""
+
+    def __missing__(self, field: str) -> bytes:
+        self[field] = typed = _typed(field, JSON)
+        return typed
+
+
+def _typed(name: str, content_type: str) -> bytes:
+    return f'{name}"\r\nContent-Type: {content_type}\r\nContent-Length: '.encode()

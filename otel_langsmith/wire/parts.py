@@ -8,6 +8,7 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -48,31 +49,37 @@ _MAX_ATTACHMENT_NAME: Final = 128
 _ANY_TYPE: Final = "application/octet-stream"
 
 
-class Parts(NamedTuple):
+@dataclass(slots=True, init=False)
+class Parts:
     """What is said of a run, in parts; how their names begin is decided when they are sent.
 
     ``fields`` are JSON, by the ends of the parts' names, the main one first as every known client
     sends it. Names and types of ``attachments`` are safe to stand in a header. Never mutated once
     it is made.
+
+    ``size`` is that of all parts in bytes, headers not counted, as LangSmith counts them.
     """
 
     fields: dict[str, bytes]
-    attachments: Sequence[Attachment] = ()
+    attachments: Sequence[Attachment]
+    size: int
+
+    def __init__(self, fields: dict[str, bytes], attachments: Sequence[Attachment] = ()) -> None:
+        self.fields = fields
+        self.attachments = attachments
+        size = 0
+        for body in fields.values():
+            size += len(body)
+        self.size = size + sum(len(one.data) for one in attachments) if attachments else size
 
     @property
     def main(self) -> bytes:
         """The main part; empty if there is none."""
         return self.fields.get(MAIN, b"")
 
-    @property
-    def size(self) -> int:
-        """Bytes of all parts, headers not counted, as LangSmith counts them."""
-        size = sum(map(len, self.fields.values()))
-        return size + sum(len(one.data) for one in self.attachments) if self.attachments else size
-
     def having(self, field: str, body: bytes) -> "Parts":
         """The same with another body of a field."""
-        return self._replace(fields={**self.fields, field: body})
+        return Parts({**self.fields, field: body}, self.attachments)
 
 
 class Part(NamedTuple):
@@ -118,9 +125,6 @@ _IDS: Final = itemgetter(
 )
 """The trace, the parent and the run, by a dotted order."""
 
-_TYPES: Final = frozenset(((str, dict, dict), (str, dict, type(None))))
-"""Of name, inputs and outputs, as nearly all runs have them."""
-
 
 def fault_of(run: Run) -> str | None:
     """Why LangSmith would refuse the run, and with it its whole request; None if it would not.
@@ -136,7 +140,9 @@ def fault_of(run: Run) -> str | None:
         and above <= own
         and len(order) % (SEGMENT_LENGTH + 1) == SEGMENT_LENGTH
         and run.run_type in RUN_TYPES
-        and (type(run.name), type(run.inputs), type(run.outputs)) in _TYPES
+        and type(run.name) is str
+        and type(run.inputs) is dict
+        and (run.outputs is None or type(run.outputs) is dict)
     ):
         return None
     return _fault_of(run)
@@ -211,7 +217,11 @@ def _main(run: Run, placed: bool) -> bytes:
     end_ns, above = run.end_time_ns, run.parent_run_id
     end = "" if end_ns is None else f',"end_time":"{iso_time(end_ns)}"'
     tags = dumps(run.tags).decode() if run.tags else "[]"
-    project = _project(run.session_id, run.project, run.reference_example_id)
+    project = (
+        f',"session_id":{_quoted(run.session_id)}' if run.session_id else _in_project(run.project)
+    )
+    if run.reference_example_id:
+        project = f'{project},"reference_example_id":{_quoted(run.reference_example_id)}'
     trace = order = parent = ""
     if placed:
         trace, order = f',"trace_id":"{run.trace_id}","dotted_order":"', run.dotted_order
@@ -229,12 +239,13 @@ def _name(name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _project(session_id: str | None, project: str | None, example: str | None) -> str:
-    """Where the run goes, by the project's id if that is known, and what it is an experiment on."""
-    told = {"session_id": session_id} if session_id else {"session_name": project}
-    told = {**told, "reference_example_id": example}
-    said = dumps({key: text for key, text in told.items() if text}).decode()
-    return f",{said[1:-1]}" if len(said) > len("{}") else ""
+def _quoted(text: str) -> str:
+    return dumps(text).decode()
+
+
+@lru_cache(maxsize=1024)
+def _in_project(name: str | None) -> str:
+    return f',"session_name":{_quoted(name)}' if name else ""
 
 
 def _attachments(run: Run) -> Iterator[Attachment]:

@@ -6,6 +6,7 @@ one run. So runs of both hang together, and of a run id of ours `derived` tells 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -32,9 +33,10 @@ def readdressed(run: EncodedRun, endpoint: Endpoint) -> EncodedRun:
     own = next((main[name] for name in _PROJECTS if name in main), "")
     project = endpoint.project or own
     if endpoint.primary or (endpoint.primary is None and project == main.get("session_name")):
-        return run._replace(parts=run.parts.having(MAIN, _main(main, endpoint.project)))
+        return replace(run, parts=run.parts.having(MAIN, _main(main, endpoint.project)))
     placed = _with_ids(main, project)
-    return run._replace(
+    return replace(
+        run,
         run_id=placed["id"],
         parts=run.parts.having(MAIN, _main(placed, endpoint.project)),
         place=_with_ids(run.place, project) if run.place else run.place,

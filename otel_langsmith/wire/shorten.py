@@ -61,7 +61,7 @@ def _sizes(parts: Parts) -> Mapping[str, int]:
 
 def _without(parts: Parts, field: str) -> Parts:
     if field == _ATTACHMENTS:
-        return parts._replace(attachments=())
+        return Parts(parts.fields)
     return parts.having(field, dumps(_excerpt(field, parts.fields[field])))
 
 

@@ -206,7 +206,7 @@ RUN = Run(
 
 
 def encoded(**changes: Any) -> EncodedRun:
-    return EncodedRun(LEAF, parts_of(RUN))._replace(**changes)
+    return EncodedRun(LEAF, parts_of(RUN), **changes)
 
 
 UNCHANGED = [

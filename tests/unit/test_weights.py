@@ -4,6 +4,7 @@ import gc
 import random
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ def noise(number: int) -> EncodedRun:
 @pytest.mark.parametrize("known", [False, True])
 def test_a_packed_batch_takes_no_more_than_it_says(runs: int, *, known: bool) -> None:
     batches = [
-        Batch([noise(n)._replace(presence=Presence() if known else None) for n in range(runs)], 1)
+        Batch([replace(noise(n), presence=Presence() if known else None) for n in range(runs)], 1)
         for _ in range(MANY)
     ]
     assert traced(lambda n: pack(batches[n])) <= 1.1 * pack(batches[0]).size
@@ -77,7 +78,7 @@ def test_a_packed_batch_takes_no_more_than_it_says(runs: int, *, known: bool) ->
 
 def test_a_packed_batch_comes_back_as_it_was() -> None:
     origin, presence = object(), Presence()
-    with_file = record(2).parts._replace(attachments=(Attachment("a", "text/plain", b"x"),))
+    with_file = Parts(record(2).parts.fields, (Attachment("a", "text/plain", b"x"),))
     runs = [
         EncodedRun("1", record(1).parts, moment="closing", cuts=2),
         EncodedRun("2", with_file, presence, alone=True, origin=origin),

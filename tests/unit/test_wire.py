@@ -5,6 +5,7 @@ import gzip
 import itertools
 import json
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
 from typing import Any
@@ -315,9 +316,7 @@ def test_a_body_reads_back_and_equals_the_encoders_own(runs: list[tuple[str, str
     read = MultipartDecoder(body.data, body.content_type).parts
     assert [part.content for part in read] == [part.body for part in parts]
     for event, run_id, told in runs:
-        assert unnamed(named(event, run_id, told)) == told._replace(
-            attachments=tuple(told.attachments)
-        )
+        assert unnamed(named(event, run_id, told)) == Parts(told.fields, tuple(told.attachments))
 
 
 @given(st.binary(max_size=3_000))
@@ -477,7 +476,7 @@ def test_ends_that_were_never_shown_are_all_posts() -> None:
     runs = [EncodedRun(str(number), parts_of(run_of())) for number in range(3)]
     told = Batch(runs, 0).told()
     assert told == [("post", run.run_id, run.parts) for run in runs]
-    mixed = [*runs, runs[0]._replace(run_id="9", moment="closing")]
+    mixed = [*runs, replace(runs[0], run_id="9", moment="closing")]
     assert [event for event, _, _ in Batch(mixed, 0).told()] == ["post"] * 3 + ["patch"]
 
 
