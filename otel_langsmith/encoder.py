@@ -101,13 +101,13 @@ class Encoder:
 
     def _said(self, placed: Sequence[Placed]) -> Sequence[tuple[Placed, Run]]:
         """The runs as their spans and what was logged for these say."""
-        spans, lineages, _ = zip(*placed, strict=True)
+        spans, lineages, *_ = zip(*placed, strict=True)
         runs = map(self._translate, spans, lineages, self._joined(spans))
         return [*zip(placed, runs, strict=True)]
 
     def _ended(self, read: Sequence[tuple[Placed, Run]]) -> Sequence[Encoded]:
         placed, runs = zip(*read, strict=True)
-        _, lineages, presences = zip(*placed, strict=True)
+        _, lineages, presences, *_ = zip(*placed, strict=True)
         if self._guard or any(map(_attachments, runs)):
             runs = (*map(self._fit, runs, lineages),)
         return [*map(self._encoded, runs, lineages, presences, repeat(_END))]
