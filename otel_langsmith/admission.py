@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from itertools import chain
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from otel_langsmith.delivery.clock import politely
@@ -27,9 +26,6 @@ UNTRANSLATABLE: Final = "untranslatable"
 
 INVALID: Final = "invalid"
 """The run breaks LangSmith's rules and would have failed its whole request."""
-
-_trace_id: Final = attrgetter("trace_id")
-_notes: Final = attrgetter("notes")
 
 _log: Final = logging.getLogger("otel_langsmith")
 
@@ -77,13 +73,17 @@ class Admission:
         self, block: Sequence[Encoded], consignments: Consignments
     ) -> Sequence[EncodedRun]:
         """What may be sent of a block: all of it, but for rare cases."""
-        if not block:
-            return ()
-        runs, sent, faults = zip(*block, strict=True)
-        if any(faults) or not self._traces.admit_all([*map(_trace_id, runs)]):
-            return [one for each in block for one in self._examined(*each, consignments)]
-        self._note(runs)
-        return sent
+        sent: list[EncodedRun] = []
+        traces: list[str] = []
+        for run, encoded, fault in block:
+            if fault is not None or run.notes:
+                break
+            sent.append(encoded)
+            traces.append(run.trace_id)
+        else:
+            if self._traces.admit_all(traces):
+                return sent
+        return [one for each in block for one in self._examined(*each, consignments)]
 
     def _examined(
         self, run: Run, sent: EncodedRun, fault: str | None, consignments: Consignments
@@ -96,12 +96,9 @@ class Admission:
         elif not (self._traces.admit(run.trace_id) or _is_shown(sent)):
             consignments.dropped(TRACE_FULL)
         else:
-            self._note((run,))
+            if run.notes:
+                self._books.note(run.notes)
             yield sent
-
-    def _note(self, runs: Sequence[Run]) -> None:
-        if any(map(_notes, runs)):
-            self._books.note(chain.from_iterable(map(_notes, runs)))
 
     def ancestors(self, placed: Sequence[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
         """What LangSmith must have before it can place those that go as plain REST."""

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
-from itertools import chain, repeat
-from operator import attrgetter, methodcaller
+from itertools import chain
+from operator import methodcaller
 from typing import Final, TypeAlias, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -36,11 +35,6 @@ Read: TypeAlias = Iterable[tuple[Placed, Run]]
 Lost: TypeAlias = Callable[[Exception], None]
 """Hears of a span that cannot be told, which is a bug of ours."""
 
-_END: Final[Moment] = "end"
-
-_claimed: Final = attrgetter("lineage.claimed")
-_attachments: Final = attrgetter("attachments")
-
 _T = TypeVar("_T")
 _Made = TypeVar("_Made")
 
@@ -50,19 +44,16 @@ class Encoder:
 
     Whatever a span says of itself raises nothing here, but for bugs of ours. ``joined`` tells what
     was logged for spans instead of being put on them.
-
-    A block of spans goes through each step as a whole, from one function in C to the next: that
-    spares 200 of the bytecodes that a span costs.
     """
 
     def __init__(
-        self, settings: Settings, joined: Callable[[Sequence[ReadableSpan]], Iterable[Joined]]
+        self, settings: Settings, joined: Callable[[Iterable[ReadableSpan]], Iterable[Joined]]
     ) -> None:
         self._joined = joined
         self._twice = Twice()
         self._basic = settings.mode == "basic"
-        conventions = (*settings.conventions, *CONVENTIONS)
-        self._translate = partial(translate, project=settings.project, conventions=conventions)
+        self._project = settings.project
+        self._conventions = (*settings.conventions, *CONVENTIONS)
         guard = Guard(
             Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata),
             settings.redact,
@@ -75,9 +66,7 @@ class Encoder:
 
     def alone(self, placed: Sequence[Placed]) -> Sequence[Placed]:
         """Those that go as plain REST."""
-        if self._basic:
-            return placed
-        return [one for one in placed if _claimed(one)] if any(map(_claimed, placed)) else ()
+        return placed if self._basic else [one for one in placed if one.lineage.claimed]
 
     def in_order(self, placed: Sequence[Placed]) -> Sequence[Placed]:
         """The same runs, parents first if the server finds a run's place by its parent."""
@@ -106,9 +95,17 @@ class Encoder:
 
     def _said(self, placed: Sequence[Placed]) -> Sequence[tuple[Placed, Run]]:
         """The runs as their spans and what was logged for these say."""
-        spans, lineages, _ = zip(*placed, strict=True)
-        runs = map(self._translate, spans, lineages, self._joined(spans))
-        return [*zip(placed, runs, strict=True)]
+        project, conventions = self._project, self._conventions
+        told = self._joined(one.span for one in placed)
+        return [
+            (
+                one,
+                translate(
+                    one.span, one.lineage, project=project, conventions=conventions, joined=joined
+                ),
+            )
+            for one, joined in zip(placed, told, strict=False)
+        ]
 
     def _told_apart(self, blocks: Iterator[Sequence[Placed]], lost: Lost) -> Iterator[Read]:
         for block in blocks:
@@ -125,11 +122,16 @@ class Encoder:
                 return
 
     def _ended(self, read: Sequence[tuple[Placed, Run]]) -> Sequence[Encoded]:
-        placed, runs = zip(*read, strict=True)
-        _, lineages, presences = zip(*placed, strict=True)
-        if self._guard or any(map(_attachments, runs)):
-            runs = (*map(self._fit, runs, lineages),)
-        return [*map(self._encoded, runs, lineages, presences, repeat(_END))]
+        guard, fit, encoded = self._guard, self._fit, self._encoded
+        return [
+            encoded(
+                fit(run, one.lineage) if guard or run.attachments else run,
+                one.lineage,
+                one.presence,
+                "end",
+            )
+            for one, run in read
+        ]
 
     def _fit(self, run: Run, lineage: Lineage) -> Run:
         """The run without what is to be hidden, nor what cannot travel."""

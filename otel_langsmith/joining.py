@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import repeat
 from time import monotonic
 from typing import Final
@@ -36,13 +36,12 @@ class Joining:
 
     def joined_to(self, span: ReadableSpan) -> Joined:
         """What was logged for the span."""
-        (joined,) = self.joined_to_each((span,))
-        return joined
+        return next(iter(self.joined_to_each((span,))))
 
-    def joined_to_each(self, spans: Sequence[ReadableSpan]) -> Iterable[Joined]:
-        """What was logged for these spans."""
+    def joined_to_each(self, spans: Iterable[ReadableSpan]) -> Iterable[Joined]:
+        """What was logged for these spans; nothing without end if nothing ever was."""
         if not self._events.used:  # the way of most processes, and no price for it
-            return repeat(NOTHING, len(spans))
+            return repeat(NOTHING)
         with self._lock:
             return [self._events.joined_to(span) for span in spans]
 

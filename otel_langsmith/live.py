@@ -5,9 +5,12 @@ The application's threads append to a deque; all else is for one delivery at a t
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from itertools import repeat
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
+from weakref import ref
 
 from opentelemetry.sdk.trace import ReadableSpan
 
@@ -18,9 +21,7 @@ from otel_langsmith.run import EMPTY
 from otel_langsmith.tracking import Fate
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Iterable, Iterator, Sequence
-    from weakref import ref
 
     from otel_langsmith.lineage import Lineage
     from otel_langsmith.run import Run
@@ -37,6 +38,8 @@ UNENDED_ERROR: Final = "the process ended before this span did"
 _ATTEMPTS: Final = 3
 
 Weak: TypeAlias = "ref[ReadableSpan]"
+
+_T = TypeVar("_T")
 
 
 class Opened(NamedTuple):
@@ -65,11 +68,11 @@ class LiveRuns:
         """Take over the spans that ``started``, and forget those that ended since."""
         for key in [key for key, held in self._waiting.items() if not _is_open(held())]:
             del self._waiting[key]
-        for _ in range(len(started)):
-            held = started.popleft()
-            span = held()
-            room = len(self._waiting) + len(self._opened) < self._most
-            if room and span is not None and _is_open(span):
+        found = taken(started)
+        for held, span in zip(found, map(ref.__call__, found), strict=True):
+            if span is None or span.end_time is not None:  # as most by now
+                continue
+            if len(self._waiting) + len(self._opened) < self._most:
                 self._waiting[_key(span)] = held
 
     def to_open(self) -> list[Placed]:
@@ -118,7 +121,8 @@ class LiveRuns:
 
     def place(self, span: ReadableSpan) -> Placed | Fate:
         """Where the run of an ended span hangs, and what LangSmith has of it already."""
-        presence = self.ended(span)
+        shown = self._waiting or self._opened
+        presence = self.ended(span) if shown else None
         found = self._tracker.end(span)
         return found if isinstance(found, Fate) else Placed(span, found, presence)
 
@@ -173,6 +177,11 @@ def as_opening(run: Run) -> Run:
     return replace(
         run, end_time_ns=None, outputs=None, error=None, error_type=None, events=(), attachments=()
     )
+
+
+def taken(queue: deque[_T]) -> list[_T]:
+    """What is in a queue now, and no longer; for one thread at a time, while any may append."""
+    return [*map(deque.popleft, repeat(queue, len(queue)))]
 
 
 def _is_open(span: ReadableSpan | None) -> bool:

@@ -312,7 +312,7 @@ class Pipeline:
     ) -> bool:
         if self._undeliverable:
             return self._refuse(len(placed), self._undeliverable, queued=queued)
-        missing_before = self._books.read().missing
+        missing_before = self._books.missing
         with self._lock:
             self._deliveries += 1
         try:
@@ -328,7 +328,7 @@ class Pipeline:
             with self._lock:
                 self._deliveries -= 1
                 self._at_rest.notify_all()
-        return clear and self._books.read().missing == missing_before
+        return clear and self._books.missing == missing_before
 
     def _finish(self, placed: Sequence[Placed], deadline_s: float, live: LiveRuns | None) -> None:
         """The last delivery, and the end of runs that were shown."""

@@ -373,7 +373,7 @@ class LangSmithSpanProcessor(SpanProcessor):
     def _take(self, book: Callable[[int], None]) -> list[ReadableSpan]:
         """What waits, counted in the book as it leaves the queue."""
         with self._changed:
-            spans = [self._ended.popleft() for _ in range(len(self._ended))]
+            spans = live.taken(self._ended)
             book(len(spans))
             self._taken += len(spans)
             if len(spans) < self._most_spans // 2 and self._scales.light:

@@ -43,10 +43,10 @@ _USAGE_RUNS: Final = frozenset(("llm", "embedding"))
 def translate(
     span: ReadableSpan,
     lineage: Lineage,
-    joined: Joined = NOTHING,
     *,
     project: str | None = None,
     conventions: Sequence[Convention] = CONVENTIONS,
+    joined: Joined = NOTHING,
 ) -> Run:
     """The run that a span is, whatever its attributes hold.
 

@@ -3,8 +3,7 @@ written into all of them at once.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -52,23 +51,35 @@ class Books:
         """Whether nothing is on its way or waits on disk, at the latest at the deadline."""
         return all(book.wait_idle(bounded(deadline_s - clock.now_s())) for book in self._books)
 
-    @contextmanager
-    def consign(self, count: int, *, queued: int = 0) -> Iterator["Consignments"]:
+    @property
+    def missing(self) -> int:
+        """`Ledger.missing` of their sum."""
+        return sum([book.missing for book in self._books])
+
+    def consign(self, count: int, *, queued: int = 0) -> "Consignments":
         """``count`` held spans go on their way; what the block does not pass on is dropped.
 
         ``queued`` of them are on their way already.
         """
-        with ExitStack() as stack:
-            yield Consignments(
-                [stack.enter_context(book.consign(count, queued=queued)) for book in self._books]
-            )
+        return Consignments([book.consign(count, queued=queued) for book in self._books])
 
 
 class Consignments:
-    """The same spans on their way to each destination."""
+    """The same spans on their way to each destination; see `Books.consign`."""
 
     def __init__(self, each: Sequence[Consignment]) -> None:
         self.each = each
+
+    def __enter__(self) -> "Consignments":  # noqa: PYI034 - typing.Self needs Python 3.11
+        """They go on their way."""
+        for one in self.each:
+            one.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drop what was not passed on."""
+        for one in self.each:
+            one.__exit__()
 
     def pass_on(self, count: int) -> None:
         """``count`` of them are now another's to settle, everywhere."""

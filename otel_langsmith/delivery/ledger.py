@@ -6,8 +6,7 @@ moment and in any thread.
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
@@ -71,7 +70,8 @@ class Book:
     """The ledger while it is being written, from any thread."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # in C, as a condition's own methods are not
+        self._changed = threading.Condition(self._lock)
         self._received = self._delivered = self._held = self._queued = self._filtered = 0
         self._spooled = self._dead_lettered = 0
         self._dropped: Counter[str] = Counter()
@@ -79,7 +79,7 @@ class Book:
 
     def read(self) -> Ledger:
         """The counts as they stand."""
-        with self._changed:
+        with self._lock:
             return Ledger(
                 received=self._received,
                 delivered=self._delivered,
@@ -92,70 +92,74 @@ class Book:
                 noted=MappingProxyType(dict(self._noted)),
             )
 
+    @property
+    def missing(self) -> int:
+        """`Ledger.missing` as it stands."""
+        with self._lock:
+            return sum(self._dropped.values()) + self._dead_lettered
+
     def receive(self, count: int) -> None:
         """``count`` spans came in; they are held until consigned."""
-        with self._changed:
+        with self._lock:
             self._received += count
             self._held += count
 
     def enqueue(self, count: int) -> None:
         """``count`` spans came in and are on their way; consign them as such."""
-        with self._changed:
+        with self._lock:
             self._received += count
             self._queued += count
 
     def refuse(self, reason: str, count: int = 1) -> None:
         """``count`` spans came in and are lost at once."""
-        with self._changed:
+        with self._lock:
             self._received += count
             self._dropped[reason] += count
 
-    @contextmanager
-    def consign(self, count: int, *, queued: int = 0) -> Iterator["Consignment"]:
+    def consign(self, count: int, *, queued: int = 0) -> "Consignment":
         """``count`` held spans go on their way; what the block does not pass on is dropped.
 
         ``queued`` of them are on their way already.
         """
-        with self._changed:
-            self._held -= count - queued
-            self._queued += count - queued
-        consignment = Consignment(self, count)
-        try:
-            yield consignment
-        finally:
-            consignment.close()
+        return Consignment(self, count, queued)
+
+    def depart(self, count: int) -> None:
+        """``count`` held spans are on their way."""
+        with self._lock:
+            self._held -= count
+            self._queued += count
 
     def delivered(self, count: int) -> None:
         """LangSmith has ``count`` of those on their way."""
-        with self._changed:
+        with self._lock:
             self._queued -= count
             self._delivered += count
             self._changed.notify_all()
 
     def dropped(self, reason: str, count: int = 1) -> None:
         """``count`` of those on their way are lost."""
-        with self._changed:
+        with self._lock:
             self._queued -= count
             self._dropped[reason] += count
             self._changed.notify_all()
 
     def filtered(self, count: int) -> None:
         """``count`` of those on their way are left out as asked."""
-        with self._changed:
+        with self._lock:
             self._queued -= count
             self._filtered += count
             self._changed.notify_all()
 
     def held(self, count: int) -> None:
         """``count`` of those on their way must wait for their ancestors first."""
-        with self._changed:
+        with self._lock:
             self._queued -= count
             self._held += count
             self._changed.notify_all()
 
     def spooled(self, count: int) -> None:
         """``count`` of those on their way wait on disk."""
-        with self._changed:
+        with self._lock:
             self._queued -= count
             self._spooled += count
 
@@ -169,7 +173,7 @@ class Book:
 
     def spool_lost(self, reason: str, count: int, inherited: bool) -> None:
         """``count`` of those that waited on disk are lost; of ``inherited`` ones none was known."""
-        with self._changed:
+        with self._lock:
             if inherited:
                 self._received += count
             else:
@@ -179,14 +183,14 @@ class Book:
 
     def dead_lettered(self, count: int) -> None:
         """``count`` of those on their way were refused by LangSmith and are kept on disk."""
-        with self._changed:
+        with self._lock:
             self._queued -= count
             self._dead_lettered += count
             self._changed.notify_all()
 
     def note(self, notes: Iterable[str]) -> None:
         """Count what had to be bent."""
-        with self._changed:
+        with self._lock:
             self._noted.update(notes)
 
     def wait_idle(self, timeout_s: float) -> bool:
@@ -200,11 +204,22 @@ INTERRUPTED: Final = "interrupted"
 
 
 class Consignment:
-    """Spans on their way until someone else answers for them."""
+    """Spans on their way until someone else answers for them; see `Book.consign`."""
 
-    def __init__(self, book: Book, count: int) -> None:
+    def __init__(self, book: Book, count: int, queued: int) -> None:
         self._book = book
         self._open = count
+        self._queued = queued
+
+    def __enter__(self) -> "Consignment":  # noqa: PYI034 - typing.Self needs Python 3.11
+        """They go on their way."""
+        self._book.depart(self._open - self._queued)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drop what was not passed on."""
+        if self._open:
+            self.dropped(INTERRUPTED, self._open)
 
     def pass_on(self, count: int) -> None:
         """``count`` of them are now another's to settle in the book."""
@@ -224,8 +239,3 @@ class Consignment:
         """``count`` of them must wait for their ancestors first."""
         self.pass_on(count)
         self._book.held(count)
-
-    def close(self) -> None:
-        """Drop what was not passed on."""
-        if self._open:
-            self.dropped(INTERRUPTED, self._open)

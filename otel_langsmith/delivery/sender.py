@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -52,6 +52,7 @@ REPLAY_S: Final = 0.5
 
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 30.0
+_ANY_TIME: Final = nullcontext(enter_result=True)
 
 
 class Sender:
@@ -104,7 +105,7 @@ class Sender:
                 self._server.learn(deadline_s - self._clock.now_s())
             for batch in self._server.batches(runs):
                 consignment.pass_on(batch.ends)
-                self._book.note(OPENING_FAILED for _ in doubtful(batch))
+                self._book.note([OPENING_FAILED] * len(doubtful(batch)))
                 if clear:
                     clear = self._sent(batch, deadline_s, interrupt)
                 else:
@@ -148,6 +149,8 @@ class Sender:
         self, deadline_s: float, interrupt: threading.Event, *, early: bool = False
     ) -> bool:
         """Send what waits on disk, one request after the other, for a while; whether any did."""
+        if not self._outbox.keeps:
+            return False
         limits, found = self._settings, False
         until_s = min(deadline_s, self._clock.now_s() + REPLAY_S)
         clear = self._clock.now_s() < until_s
@@ -190,12 +193,12 @@ class Sender:
             self._reports.refused(verdict, reply)
         return verdict
 
-    @contextmanager
-    def _my_turn(self, deadline_s: float) -> Iterator[bool]:
+    def _my_turn(self, deadline_s: float) -> AbstractContextManager[bool]:
         """Whether the turn came before the deadline; it always does where no order matters."""
-        if not self._in_order:
-            yield True
-            return
+        return self._in_turn(deadline_s) if self._in_order else _ANY_TIME
+
+    @contextmanager
+    def _in_turn(self, deadline_s: float) -> Iterator[bool]:
         mine = self._turn.acquire(timeout=max(0.0, deadline_s - self._clock.now_s()))
         try:
             yield mine

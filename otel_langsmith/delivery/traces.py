@@ -34,18 +34,21 @@ class Traces:
     def admit_all(self, trace_ids: Sequence[str]) -> bool:
         """Whether no trace comes near its end by these runs, which are counted then; else none is.
 
-        It takes one lock for all, and a third of the bytecodes of `admit`, which decides else.
+        It costs a fifth of as many calls of `admit`, which decides if this does not.
         """
+        first, runs = trace_ids[0], len(trace_ids)
+        told = {first: runs}
+        if trace_ids.count(first) < runs:
+            told = {one: trace_ids.count(one) for one in dict.fromkeys(trace_ids)}
+        counts = self._counts
         with self._lock:
-            known = self._counts.get
-            counts = {one: known(one, 0) + trace_ids.count(one) for one in dict.fromkeys(trace_ids)}
-            if max(counts.values()) >= self._warn_at:
-                return False
-            self._counts.update(counts)
-            for one in counts:
-                self._counts.move_to_end(one)
-            while len(self._counts) > TRACES_COUNTED:
-                self._counts.popitem(last=False)
+            for one, runs in told.items():
+                if counts.get(one, 0) + runs >= self._warn_at:
+                    return False
+            for one, runs in told.items():
+                counts[one] = counts.pop(one, 0) + runs
+            while len(counts) > TRACES_COUNTED:
+                counts.popitem(last=False)
         return True
 
     def admit(self, trace_id: str) -> bool:

@@ -8,20 +8,21 @@ import os
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
+from urllib.parse import urlsplit
 
 from otel_langsmith.deferral import deferred
 from otel_langsmith.wire.reply import Reply
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from http import client
 
     import requests
     import urllib3
-    from requests import adapters
+    from requests import PreparedRequest, adapters
 
     _Exchange: TypeAlias = Callable[["Request", float], Reply]
 else:  # with the first request: together they cost 80 ms
@@ -32,7 +33,7 @@ else:  # with the first request: together they cost 80 ms
 
 _MAX_REPLY_BYTES: Final = 65_536
 _POOL_SIZE: Final = 16
-_WAYS_KNOWN: Final = 16
+_TARGETS_KNOWN: Final = 16
 _BODY_S: Final = 0.3
 """How long to listen once the verdict on what was sent is known: the status and the headers."""
 
@@ -71,14 +72,14 @@ class HttpTransport:
     Neither ``requests`` nor urllib3 retries here: there is one retry layer, the sender's. A session
     of the user's own is used by every process that forks off the one with that ``pid``, but not its
     connections; ours is not used at all. What the environment says of proxies, certificates and
-    passwords is asked once for each URL.
+    passwords is asked once for each host.
     """
 
     def __init__(self, session: requests.Session | None = None, pid: int | None = None) -> None:
         self._given = session
         self._pid = pid or os.getpid()
         self._session = session
-        self._ways: dict[tuple[str, ...], _Way] = {}
+        self._hosts: dict[tuple[str, ...], _Host] = {}
         self._lock = threading.Lock()
 
     def send(self, request: Request, timeout_s: float) -> Reply:
@@ -97,58 +98,53 @@ class HttpTransport:
         """Close idle connections, unless the session is the user's own; `send` opens new ones."""
         with self._lock:
             session, self._session = self._session, self._given
-            self._ways = {}
+            self._hosts = {}
         if session is not None and session is not self._given:
             session.close()
 
-    def _opened(self) -> tuple[requests.Session, dict[tuple[str, ...], _Way]]:
-        """A session, and the ways known in it: those in one that was closed lead nowhere."""
+    def _opened(self) -> tuple[requests.Session, dict[tuple[str, ...], _Host]]:
+        """A session, and the hosts known in it: the pools of one that was closed are closed."""
         with self._lock:
             if self._session is None:
                 self._session = _pooled(requests.Session())
             if self._pid != os.getpid():
                 self._session.close()  # its connections are the parent's; it opens new ones
-                self._ways = {}
+                self._hosts = {}
                 self._pid = os.getpid()
-            return self._session, self._ways
+            return self._session, self._hosts
 
     def _exchange(self, request: Request) -> _Exchange:
-        session, ways = self._opened()
+        session, hosts = self._opened()
         if session is self._given:
             return partial(_exchange, session)
-        known = (request.method, request.url, *request.headers)
-        way = ways.get(known)
-        if way is None:
-            way = _way(session, request)
-            if len(ways) < _WAYS_KNOWN:  # a patch has a URL of its own
-                ways[known] = way
-        return way.exchange
+        where = urlsplit(request.url)[:2]
+        host = hosts.get(where)
+        if host is None:
+            host = hosts[where] = _host(session, request.url)
+        return host.exchange
 
 
-class _Way(NamedTuple):
-    """How requests with headers of these names go to one URL, in a session of our own.
+class _Host(NamedTuple):
+    """How requests go to one host, in a session of our own.
 
-    ``Session.request`` finds that out anew each time, and its adapter where to connect, which are
-    more than half of the cost of a request.
+    ``Session.request`` finds that out anew each time, and its adapter where to connect: that is
+    four fifths of the cost of a request.
     """
 
+    prepared: PreparedRequest
     pool: urllib3.HTTPConnectionPool
-    target: str
-    headers: Mapping[str, str]
-    overruled: frozenset[str]
     retries: urllib3.Retry
+    target_of: Callable[[str], str]
+    layouts: dict[tuple[str, ...], _Layout]
 
     def exchange(self, request: Request, timeout_s: float) -> Reply:
         """What the server answers; a redirect is an answer."""
         deadline_s = time.monotonic() + timeout_s
-        headers = {**self.headers, **request.headers}
-        for name in self.overruled:
-            del headers[name]
         response = self.pool.urlopen(  # by keywords, as whoever wraps it expects
             method=request.method,
-            url=self.target,
+            url=self.target_of(request.url),
             body=request.body or None,
-            headers=headers,
+            headers=self._headers(request.headers),
             retries=self.retries,
             redirect=False,
             assert_same_host=False,
@@ -162,13 +158,37 @@ class _Way(NamedTuple):
             response.close()
             response.release_conn()
 
+    def _headers(self, own: Mapping[str, str]) -> dict[str, str]:
+        """Those of the session and these, of which each name was once examined by requests."""
+        names = (*own,)
+        layout = self.layouts.get(names)
+        if layout is None:
+            layout = self.layouts[names] = self._laid_out(own)
+        headers = {**layout.headers, **own}
+        for name in layout.overruled:
+            del headers[name]
+        return headers
 
-def _way(session: requests.Session, request: Request) -> _Way:
-    """As requests finds it, which checks the headers, too, and asks the environment."""
-    prepared = session.prepare_request(requests.Request(request.method, request.url))
-    prepared.prepare_headers({**prepared.headers, **request.headers})
-    url, headers = str(prepared.url), {**prepared.headers}
-    headers.pop("Content-Length", None)  # each request has its own
+    def _laid_out(self, own: Mapping[str, str]) -> _Layout:
+        prepared = self.prepared.copy()
+        prepared.prepare_headers({**prepared.headers, **own})
+        headers = {**prepared.headers}
+        return _Layout(headers, {*own} - {*headers})
+
+
+class _Layout(NamedTuple):
+    """Headers of given names among those of the session.
+
+    Of names that differ in case only, the last one holds; the others are ``overruled``.
+    """
+
+    headers: Mapping[str, str]
+    overruled: Iterable[str]
+
+
+def _host(session: requests.Session, url: str) -> _Host:
+    """What requests finds of a host, from the environment, too."""
+    prepared = session.prepare_request(requests.Request("GET", url))
     settings = session.merge_environment_settings(url, {}, True, None, None)
     verify, cert, proxies = (settings[name] for name in ("verify", "cert", "proxies"))
     adapter: Any = session.get_adapter(url)
@@ -176,10 +196,15 @@ def _way(session: requests.Session, request: Request) -> _Way:
         pool = adapter.get_connection_with_tls_context(prepared, verify, proxies, cert)
     else:
         pool = adapter.get_connection(url, proxies)
-    adapter.cert_verify(pool, url, verify, cert)
-    target = adapter.request_url(prepared, proxies)
-    overruled = frozenset(request.headers).difference(headers)  # by the same name in other letters
-    return _Way(pool, target, headers, overruled, adapter.max_retries)
+    adapter.cert_verify(pool, prepared.url, verify, cert)
+
+    @lru_cache(_TARGETS_KNOWN)  # a patch has a URL of its own
+    def target_of(url: str) -> str:
+        asked = requests.PreparedRequest()
+        asked.prepare_url(url, None)
+        return str(adapter.request_url(asked, proxies))
+
+    return _Host(prepared, pool, adapter.max_retries, target_of, {})
 
 
 def _exchange(session: requests.Session, request: Request, timeout_s: float) -> Reply:
