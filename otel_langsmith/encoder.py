@@ -102,6 +102,7 @@ class Encoder:
             project=self._project,
             conventions=self._conventions,
             joined=self._joined(placed.span),
+            attributes=placed.attributes,
         )
 
     def _fit(self, run: Run, lineage: Lineage) -> Run:
