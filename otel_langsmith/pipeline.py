@@ -17,7 +17,7 @@ from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.bugs import Bugs
 from otel_langsmith.deferral import deferred, is_loaded
 from otel_langsmith.delivery.books import Books, Consignments, total
-from otel_langsmith.delivery.clock import Clock, SystemClock, bounded, giving_way, politely
+from otel_langsmith.delivery.clock import Clock, SystemClock, bounded, politely
 from otel_langsmith.delivery.lane import open_lanes
 from otel_langsmith.delivery.ledger import SHUT_DOWN
 from otel_langsmith.delivery.routes import Parallel, Straight
@@ -287,7 +287,7 @@ class Pipeline:
         """Which spans are to be delivered, and which nobody followed; the others are settled."""
         placed: list[Placed] = []
         untracked: list[ReadableSpan] = []
-        for span in giving_way(spans):
+        for span in chain.from_iterable(politely(spans)):
             try:
                 found = place(span)
             except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
