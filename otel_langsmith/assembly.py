@@ -67,10 +67,12 @@ class Bounds:
 class _Held(NamedTuple):
     span: ReadableSpan
     attributes: dict[str, Any]
-    parent: SpanKey
     bytes: int
     since_s: float
 
+
+_Siblings: TypeAlias = dict[SpanKey, None]
+"""Spans that wait for the same parent, in order."""
 
 _Ready: TypeAlias = tuple[SpanKey, Lineage | None, tuple[str, ...]]
 """A span that waits no longer, the lineage above it and what is to be noted of its own."""
@@ -104,7 +106,7 @@ class Assembly:
         self._held_bytes = 0
         self._looks = cycle(_LOOKS)
         self._hung_bytes = 0
-        self._waiting: dict[SpanKey, dict[SpanKey, None]] = {}
+        self._waiting: dict[SpanKey, _Siblings] = {}
         self._decided: dict[SpanKey, Lineage] = {}
         self.doubles = 0
 
@@ -119,8 +121,9 @@ class Assembly:
         """
         placed: list[Placed] = []
         decided, held, waiting = self._decided, self._held, self._waiting
-        latest: SpanContext | None = None
-        above: Lineage | None = None  # of ``latest``: siblings come one after the other
+        latest: SpanContext | None = None  # siblings come one after the other, so what is asked
+        above: Lineage | None = None  # of their parent is asked once
+        siblings: _Siblings | None = None
         for span in spans:
             try:
                 context, parent = span.context, span.parent
@@ -129,13 +132,15 @@ class Assembly:
                     self.doubles += 1
                     continue
                 if parent is not latest:
-                    latest, above = parent, self._above(parent)
-                if parent is None or above is not None or parent.is_remote:
+                    above, siblings = self._at(parent)
+                    latest = parent
+                if siblings is None:
                     placed.append(self._place(span, key, above, attributes_of(span)))
                     if key in waiting:
                         self._release(self._ready(key), placed)
                 else:
-                    self._hold(span, key, (parent.trace_id, parent.span_id), now_s)
+                    held[key] = self._weighed(span, now_s)
+                    siblings[key] = None
             except Exception as error:  # noqa: BLE001 - one bad span must not cost others
                 self._lost(error)
         while held and self._exceeded(now_s):
@@ -151,11 +156,14 @@ class Assembly:
             self._give_up_oldest(placed)
         return placed
 
-    def _above(self, parent: SpanContext | None) -> Lineage | None:
-        """The lineage of a span's parent, if it is decided."""
+    def _at(self, parent: SpanContext | None) -> tuple[Lineage | None, _Siblings | None]:
+        """The lineage of spans' parent, or else who waits for it, if it can be waited for."""
         if parent is None:
-            return None
-        return find(parent) or self._decided.get((parent.trace_id, parent.span_id))
+            return None, None
+        key = (parent.trace_id, parent.span_id)
+        above = find(parent) or self._decided.get(key)
+        waits = above is None and not parent.is_remote
+        return above, self._waiting.setdefault(key, {}) if waits else None
 
     def _place(
         self,
@@ -175,25 +183,18 @@ class Assembly:
             self._decided[key] = lineage
         return Placed(span, lineage, None, attributes)
 
-    def _hold(self, span: ReadableSpan, key: SpanKey, parent: SpanKey, now_s: float) -> None:
-        attributes = attributes_of(span)
-        size = self._weight(span, attributes)
-        self._held[key] = _Held(span, attributes, parent, size, now_s)
-        self._held_bytes += size
-        if parent in self._waiting:
-            self._waiting[parent][key] = None
-        else:
-            self._waiting[parent] = {key: None}
-
-    def _weight(self, span: ReadableSpan, attributes: dict[str, Any]) -> int:
-        """About how many bytes a span takes that waits.
+    def _weighed(self, span: ReadableSpan, now_s: float) -> _Held:
+        """A span that waits from now on, and about how much memory that takes.
 
         What most of it is, its attributes, is weighed of each, and was to be read anyway. Events
         and links cost more to look at than all else here, so those of one span stand for the next.
         """
+        attributes = attributes_of(span)
         if next(self._looks):
             self._hung_bytes = _hung_bytes(span)
-        return _SPAN_BYTES + _weight_of(attributes) + attributes.__sizeof__() + self._hung_bytes
+        size = _SPAN_BYTES + _bytes_of(attributes) + attributes.__sizeof__() + self._hung_bytes
+        self._held_bytes += size
+        return _Held(span, attributes, size, now_s)
 
     def _ready(self, key: SpanKey) -> list[_Ready]:
         """What waits for the decided span of that key."""
@@ -224,7 +225,7 @@ class Assembly:
     def _give_up_oldest(self, placed: list[Placed]) -> None:
         """Place the tree around the oldest span as one trace: what hangs together stays so."""
         key = self._topmost(next(iter(self._held)))
-        parent = self._held[key].parent
+        parent = _parent_key(self._held[key])
         siblings = self._waiting[parent]
         del siblings[key]
         if not siblings:
@@ -234,15 +235,20 @@ class Assembly:
     def _topmost(self, key: SpanKey) -> SpanKey:
         """The highest ancestor that waits too; a cycle of parents ends where it began."""
         climbed = {key}
-        while (above := self._held[key].parent) in self._held and above not in climbed:
+        while (above := _parent_key(self._held[key])) in self._held and above not in climbed:
             climbed.add(above)
             key = above
         return key
 
 
+def _parent_key(held: _Held) -> SpanKey:
+    parent = held.span.parent
+    return (0, 0) if parent is None else (parent.trace_id, parent.span_id)
+
+
 def memory_of(span: ReadableSpan) -> int:
     """About how many bytes of memory a span takes, of what tracemalloc sees two thirds or more."""
-    return _SPAN_BYTES + _weight_of(attributes_of(span)) + _hung_bytes(span)
+    return _SPAN_BYTES + _bytes_of(attributes_of(span)) + _hung_bytes(span)
 
 
 def _hung_bytes(span: ReadableSpan) -> int:
@@ -251,7 +257,7 @@ def _hung_bytes(span: ReadableSpan) -> int:
     return sum(_EVENT_BYTES + _memory_of(attributes) for attributes in said)
 
 
-def _weight_of(attributes: dict[str, Any]) -> int:
+def _bytes_of(attributes: dict[str, Any]) -> int:
     """The same of its attributes: by an eighth of the steps of `_memory_of` if none is nested."""
     values = attributes.values()
     if not _FLAT.issuperset(map(type, values)):

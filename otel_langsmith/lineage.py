@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_langsmith.identity import (
+    LAST_NS,
     SEGMENT_LENGTH,
     UUID_LENGTH,
     parse_dotted_order,
@@ -192,9 +193,10 @@ def of_span(
     run id (and a root thereby its trace id), but not a parent: without the parent's dotted order
     there is no valid one for the child. What is malformed or contradicts is ignored and noted.
     """
-    nearest_ns = writable_ns(start_ns)
-    if nearest_ns != start_ns:
-        notes = (*notes, TIME_UNWRITABLE)
+    nearest_ns = start_ns
+    if not (type(start_ns) is int and 0 <= start_ns <= LAST_NS):  # asked here to spare a call
+        nearest_ns = writable_ns(start_ns)
+        notes = notes if nearest_ns == start_ns else (*notes, TIME_UNWRITABLE)
     if not attributes.keys().isdisjoint(_TELLING):  # looks for those, however many there are
         lineage = _told(span_id, nearest_ns, parent, attributes)
     elif parent is not None and parent.dotted_order:  # as most are
