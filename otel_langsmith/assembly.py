@@ -38,7 +38,7 @@ _ENTRY_BYTES: Final = 40
 """An attribute's place in a dict; its name is most often one text for all spans."""
 
 _LOOKS: Final = tuple(not n for stride in (7, 11, 5, 9) for n in range(stride))
-"""Which spans are looked at closely: so irregular that no rhythm of the application's fits it."""
+"""Which spans are weighed: so irregular that no rhythm of the application's fits it."""
 
 _SLOT_BYTES: Final = 8
 _FLAT: Final = frozenset((str, bool, int, float, bytes))
@@ -105,7 +105,7 @@ class Assembly:
         self._held: OrderedDict[SpanKey, _Held] = OrderedDict()
         self._held_bytes = 0
         self._looks = cycle(_LOOKS)
-        self._hung_bytes = 0
+        self._typical_bytes = 0
         self._waiting: dict[SpanKey, _Siblings] = {}
         self._decided: dict[SpanKey, Lineage] = {}
         self.doubles = 0
@@ -139,7 +139,7 @@ class Assembly:
                     if key in waiting:
                         self._release(self._ready(key), placed)
                 else:
-                    held[key] = self._weighed(span, now_s)
+                    held[key] = self._holding(span, now_s)
                     siblings[key] = None
             except Exception as error:  # noqa: BLE001 - one bad span must not cost others
                 self._lost(error)
@@ -183,18 +183,17 @@ class Assembly:
             self._decided[key] = lineage
         return Placed(span, lineage, None, attributes)
 
-    def _weighed(self, span: ReadableSpan, now_s: float) -> _Held:
-        """A span that waits from now on, and about how much memory that takes.
+    def _holding(self, span: ReadableSpan, now_s: float) -> _Held:
+        """A span that waits from now on.
 
-        What most of it is, its attributes, is weighed of each, and was to be read anyway. Events
-        and links cost more to look at than all else here, so those of one span stand for the next.
+        To weigh it would cost more than all else here, so one in eight or so is; what that takes,
+        with a copy of its attributes, stands for those after it, too.
         """
         attributes = attributes_of(span)
         if next(self._looks):
-            self._hung_bytes = _hung_bytes(span)
-        size = _SPAN_BYTES + _bytes_of(attributes) + attributes.__sizeof__() + self._hung_bytes
-        self._held_bytes += size
-        return _Held(span, attributes, size, now_s)
+            self._typical_bytes = memory_of(span) + attributes.__sizeof__()
+        self._held_bytes += self._typical_bytes
+        return _Held(span, attributes, self._typical_bytes, now_s)
 
     def _ready(self, key: SpanKey) -> list[_Ready]:
         """What waits for the decided span of that key."""
@@ -248,17 +247,13 @@ def _parent_key(held: _Held) -> SpanKey:
 
 def memory_of(span: ReadableSpan) -> int:
     """About how many bytes of memory a span takes, of what tracemalloc sees two thirds or more."""
-    return _SPAN_BYTES + _bytes_of(attributes_of(span)) + _hung_bytes(span)
-
-
-def _hung_bytes(span: ReadableSpan) -> int:
-    """The same of its events and links."""
     said = [*(event.attributes for event in span.events), *(link.attributes for link in span.links)]
-    return sum(_EVENT_BYTES + _memory_of(attributes) for attributes in said)
+    hung = sum(_EVENT_BYTES + _memory_of(attributes) for attributes in said)
+    return _SPAN_BYTES + _bytes_of(attributes_of(span)) + hung
 
 
 def _bytes_of(attributes: dict[str, Any]) -> int:
-    """The same of its attributes: by an eighth of the steps of `_memory_of` if none is nested."""
+    """The same of its attributes, by a third of the steps of `_memory_of` if none is nested."""
     values = attributes.values()
     if not _FLAT.issuperset(map(type, values)):
         return _memory_of(attributes)
