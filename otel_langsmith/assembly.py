@@ -5,9 +5,11 @@ until the lineage of its parent is decided. Pure: the caller brings the time and
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from itertools import cycle, islice
+from operator import methodcaller
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
@@ -20,7 +22,8 @@ SpanKey: TypeAlias = tuple[int, int]
 """A span's trace id and span id; contexts themselves cannot be hashed."""
 
 REMEMBERED: Final = 16_384
-"""How many decided spans are remembered by id, for contexts that lost what was hung on them."""
+"""Of so many decided spans, the older half is forgotten; the memory is for contexts that lost what
+was hung on them, and for spans that come twice."""
 
 _DEEPEST_WEIGHED: Final = 64
 """Nesting beyond this is not looked into: it is rare, and Python's stack is not endless."""
@@ -31,8 +34,15 @@ _SPAN_BYTES: Final = 3_072
 _EVENT_BYTES: Final = 640
 """The same of an event; a link takes about as much."""
 
+_ENTRY_BYTES: Final = 40
+"""An attribute's place in a dict; its name is most often one text for all spans."""
+
+_LOOKS: Final = tuple(not n for stride in (7, 11, 5, 9) for n in range(stride))
+"""Which spans are weighed: so irregular that no rhythm of the application's fits it."""
+
 _SLOT_BYTES: Final = 8
-_NUMBER_BYTES: Final = 28
+_FLAT: Final = frozenset((str, bool, int, float, bytes))
+_size_of: Final = methodcaller("__sizeof__")
 
 
 class Placed(NamedTuple):
@@ -41,6 +51,8 @@ class Placed(NamedTuple):
     span: ReadableSpan
     lineage: Lineage
     presence: Presence | None = None
+    attributes: Mapping[str, Any] | None = None
+    """Those of the span, if they were read to place it: each look at them costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +66,20 @@ class Bounds:
 
 class _Held(NamedTuple):
     span: ReadableSpan
-    key: SpanKey | None
-    parent: SpanKey | None
+    attributes: dict[str, Any]
     bytes: int
     since_s: float
+
+
+_Siblings: TypeAlias = dict[SpanKey, None]
+"""Spans that wait for the same parent, in order."""
+
+_Ready: TypeAlias = tuple[SpanKey, Lineage | None, tuple[str, ...]]
+"""A span that waits no longer, the lineage above it and what is to be noted of its own."""
+
+
+def _raised(error: Exception) -> None:
+    raise error
 
 
 class Assembly:
@@ -65,19 +87,27 @@ class Assembly:
 
     A remote parent never comes here, so its child is decided at once. Beyond a bound the oldest
     waiting tree is given up as orphaned: its topmost span becomes the root of a trace of its own.
-    With ``claims``, a remote parent that nothing is known of is claimed by its id.
+    With ``claims``, a remote parent that nothing is known of is claimed by its id. ``lost`` hears
+    of each span that cannot be placed, which is a bug of ours and costs no other span.
     """
 
-    def __init__(self, bounds: Bounds, *, claims: bool = False) -> None:
+    def __init__(
+        self,
+        bounds: Bounds,
+        *,
+        claims: bool = False,
+        lost: Callable[[Exception], None] = _raised,
+    ) -> None:
         self._bounds = bounds
         self._claims = claims
+        self._lost = lost
         # ordered by hand: the front of a plain dict that loses its front is found in linear time
-        self._held: OrderedDict[int, _Held] = OrderedDict()
+        self._held: OrderedDict[SpanKey, _Held] = OrderedDict()
         self._held_bytes = 0
-        self._serial = 0
-        self._by_key: dict[SpanKey | None, int] = {}
-        self._waiting: dict[SpanKey | None, dict[int, None]] = {}
-        self._decided: OrderedDict[SpanKey | None, Lineage] = OrderedDict()
+        self._looks = cycle(_LOOKS)
+        self._typical_bytes = 0
+        self._waiting: dict[SpanKey, _Siblings] = {}
+        self._decided: dict[SpanKey, Lineage] = {}
         self.doubles = 0
 
     def __len__(self) -> int:
@@ -90,19 +120,33 @@ class Assembly:
         One that came before, as far as that is remembered, is left out and counted.
         """
         placed: list[Placed] = []
+        decided, held, waiting = self._decided, self._held, self._waiting
+        latest: SpanContext | None = None  # siblings come one after the other, so what is asked
+        above: Lineage | None = None  # of their parent is asked once
+        siblings: _Siblings | None = None
         for span in spans:
-            key = _key(span.context)
-            if key in self._decided or key in self._by_key:
-                self.doubles += 1
-                continue
-            parent = span.parent
-            above = None if parent is None else find(parent) or self._decided.get(_key(parent))
-            if parent is None or above is not None or parent.is_remote:
-                self._place(span, key, above, placed)
-            else:
-                self._hold(span, key, _key(parent), now_s)
-        while self._held and self._exceeded(now_s):
+            try:
+                context, parent = span.context, span.parent
+                key = (-id(span), 0) if context is None else (context.trace_id, context.span_id)
+                if key in decided or key in held:
+                    self.doubles += 1
+                    continue
+                if parent is not latest:
+                    above, siblings = self._at(parent)
+                    latest = parent
+                if siblings is None:
+                    placed.append(self._place(span, key, above, attributes_of(span)))
+                    if key in waiting:
+                        self._release(self._ready(key), placed)
+                else:
+                    held[key] = self._holding(span, now_s)
+                    siblings[key] = None
+            except Exception as error:  # noqa: BLE001 - one bad span must not cost others
+                self._lost(error)
+        while held and self._exceeded(now_s):
             self._give_up_oldest(placed)
+        if len(decided) > REMEMBERED:
+            self._decided = dict(islice(decided.items(), len(decided) // 2, None))
         return placed
 
     def drain(self) -> list[Placed]:
@@ -112,50 +156,62 @@ class Assembly:
             self._give_up_oldest(placed)
         return placed
 
+    def _at(self, parent: SpanContext | None) -> tuple[Lineage | None, _Siblings | None]:
+        """The lineage of spans' parent, or else who waits for it, if it can be waited for."""
+        if parent is None:
+            return None, None
+        key = (parent.trace_id, parent.span_id)
+        above = find(parent) or self._decided.get(key)
+        waits = above is None and not parent.is_remote
+        return above, self._waiting.setdefault(key, {}) if waits else None
+
     def _place(
         self,
         span: ReadableSpan,
-        key: SpanKey | None,
-        parent: Lineage | None,
-        placed: list[Placed],
-        *notes: str,
-    ) -> None:
-        """Add the span to ``placed``, then whatever waited for it, level by level."""
-        ready = [(span, key, parent, notes)]
-        for span_, key_, parent_, notes_ in ready:
-            above = claimed(span_, parent_) if self._claims else parent_
-            start_ns, attributes = span_.start_time or 0, attributes_of(span_)
-            span_id = 0 if key_ is None else key_[1]
-            lineage = of_span(span_id, start_ns, above, attributes, notes_)
-            placed.append(Placed(span_, lineage))
-            context = span_.context
-            if context is None or key_ is None:
-                continue
+        key: SpanKey,
+        above: Lineage | None,
+        attributes: dict[str, Any],
+        notes: tuple[str, ...] = (),
+    ) -> Placed:
+        """Decide a span's lineage, for good."""
+        if self._claims:
+            above = claimed(span, above)
+        lineage = of_span(key[1], span.start_time or 0, above, attributes, notes)
+        context = span.context
+        if context is not None:
             hang(context, lineage)
-            self._decided[key_] = lineage
-            if len(self._decided) > REMEMBERED:
-                self._decided.popitem(last=False)
-            if key_ in self._waiting:
-                children = self._waiting.pop(key_)
-                ready.extend((*self._release(serial), lineage, ()) for serial in children)
+            self._decided[key] = lineage
+        return Placed(span, lineage, None, attributes)
 
-    def _hold(
-        self, span: ReadableSpan, key: SpanKey | None, parent: SpanKey | None, now_s: float
-    ) -> None:
-        held = _Held(span, key, parent, memory_of(span), now_s)
-        self._serial += 1
-        self._held[self._serial] = held
-        self._held_bytes += held.bytes
-        self._waiting.setdefault(held.parent, {})[self._serial] = None
-        if key is not None:
-            self._by_key[key] = self._serial
+    def _holding(self, span: ReadableSpan, now_s: float) -> _Held:
+        """A span that waits from now on.
 
-    def _release(self, serial: int) -> tuple[ReadableSpan, SpanKey | None]:
-        held = self._held.pop(serial)
-        self._held_bytes -= held.bytes
-        if held.key is not None:
-            self._by_key.pop(held.key, None)
-        return held.span, held.key
+        To weigh it would cost more than all else here, so one in eight or so is; what that takes,
+        with a copy of its attributes, stands for those after it, too.
+        """
+        attributes = attributes_of(span)
+        if next(self._looks):
+            self._typical_bytes = memory_of(span) + attributes.__sizeof__()
+        self._held_bytes += self._typical_bytes
+        return _Held(span, attributes, self._typical_bytes, now_s)
+
+    def _ready(self, key: SpanKey) -> list[_Ready]:
+        """What waits for the decided span of that key."""
+        lineage = self._decided[key]
+        return [(child, lineage, ()) for child in self._waiting.pop(key)]
+
+    def _release(self, ready: list[_Ready], placed: list[Placed]) -> None:
+        """Place what waits no longer, then whatever waited for that, level by level."""
+        for key, above, notes in ready:
+            held = self._held.pop(key)
+            self._held_bytes -= held.bytes
+            try:
+                placed.append(self._place(held.span, key, above, held.attributes, notes))
+            except Exception as error:  # noqa: BLE001 - as in `add`
+                self._lost(error)
+                continue
+            if key in self._waiting:
+                ready += self._ready(key)
 
     def _exceeded(self, now_s: float) -> bool:
         oldest = next(iter(self._held.values()))
@@ -167,46 +223,48 @@ class Assembly:
 
     def _give_up_oldest(self, placed: list[Placed]) -> None:
         """Place the tree around the oldest span as one trace: what hangs together stays so."""
-        serial = self._topmost(next(iter(self._held)))
-        siblings = self._waiting[self._held[serial].parent]
-        del siblings[serial]
+        key = self._topmost(next(iter(self._held)))
+        parent = _parent_key(self._held[key])
+        siblings = self._waiting[parent]
+        del siblings[key]
         if not siblings:
-            del self._waiting[self._held[serial].parent]
-        self._place(*self._release(serial), None, placed, ORPHANED)
+            del self._waiting[parent]
+        self._release([(key, None, (ORPHANED,))], placed)
 
-    def _topmost(self, serial: int) -> int:
+    def _topmost(self, key: SpanKey) -> SpanKey:
         """The highest ancestor that waits too; a cycle of parents ends where it began."""
-        climbed = {serial}
-        while (above := self._by_key.get(self._held[serial].parent)) is not None:
-            if above in climbed:
-                break
+        climbed = {key}
+        while (above := _parent_key(self._held[key])) in self._held and above not in climbed:
             climbed.add(above)
-            serial = above
-        return serial
+            key = above
+        return key
 
 
-def _key(context: SpanContext | None) -> SpanKey | None:
-    return None if context is None else (context.trace_id, context.span_id)
+def _parent_key(held: _Held) -> SpanKey:
+    parent = held.span.parent
+    return (0, 0) if parent is None else (parent.trace_id, parent.span_id)
 
 
 def memory_of(span: ReadableSpan) -> int:
     """About how many bytes of memory a span takes, of what tracemalloc sees two thirds or more."""
-    events = sum(_EVENT_BYTES + _memory_of(event.attributes) for event in span.events)
-    links = sum(_EVENT_BYTES + _memory_of(link.attributes) for link in span.links)
-    return _SPAN_BYTES + _memory_of(attributes_of(span)) + events + links
+    said = [*(event.attributes for event in span.events), *(link.attributes for link in span.links)]
+    hung = sum(_EVENT_BYTES + _memory_of(attributes) for attributes in said)
+    return _SPAN_BYTES + _bytes_of(attributes_of(span)) + hung
+
+
+def _bytes_of(attributes: dict[str, Any]) -> int:
+    """The same of its attributes, by a third of the steps of `_memory_of` if none is nested."""
+    values = attributes.values()
+    if not _FLAT.issuperset(map(type, values)):
+        return _memory_of(attributes)
+    contents: int = sum(map(_size_of, values))
+    return _ENTRY_BYTES * len(attributes) + contents
 
 
 def _memory_of(value: object, depth: int = 0) -> int:
     """Bytes of an attribute value, nested or not; text that is not ASCII takes up to four each."""
-    if isinstance(value, (str, bytes)):
-        return value.__sizeof__()
     if depth < _DEEPEST_WEIGHED and isinstance(value, Mapping):
-        size = 0
-        for key, item in value.items():  # a key is most often one of all spans: its slot counts
-            text = item if type(item) is str else None  # as most are
-            own = _memory_of(item, depth + 1) if text is None else text.__sizeof__()
-            size += len(key) + _SLOT_BYTES + own
-        return size
+        return sum(_ENTRY_BYTES + _memory_of(item, depth + 1) for item in value.values())
     if depth < _DEEPEST_WEIGHED and isinstance(value, (list, tuple)):
         return sum(_SLOT_BYTES + _memory_of(item, depth + 1) for item in value)
-    return _NUMBER_BYTES
+    return value.__sizeof__()

@@ -101,7 +101,12 @@ class Encoder:
             (
                 one,
                 translate(
-                    one.span, one.lineage, project=project, conventions=conventions, joined=joined
+                    one.span,
+                    one.lineage,
+                    project=project,
+                    conventions=conventions,
+                    joined=joined,
+                    attributes=one.attributes,
                 ),
             )
             for one, joined in zip(placed, told, strict=False)
@@ -117,7 +122,7 @@ class Encoder:
         taken = 0
         for block in blocks:
             yield (read := _each(self._said, block, lost))
-            taken += sum([_memory_of(one.span) for one, run in read if run.run_type == "llm"])
+            taken += sum([_memory_of(one) for one, run in read if run.run_type == "llm"])
             if taken > AHEAD_BYTES:
                 return
 
@@ -165,9 +170,10 @@ def _each(
     return [*chain.from_iterable(_each(make, (one,), lost) for one in block)]
 
 
-def _memory_of(span: ReadableSpan) -> int:
+def _memory_of(placed: Placed) -> int:
     """About how many bytes what was read of a span takes: as much as the texts it was read from."""
-    return sum(map(_OWN_BYTES, attributes_of(span).values()))
+    attributes = placed.attributes or attributes_of(placed.span)
+    return sum(map(_OWN_BYTES, attributes.values()))
 
 
 _OWN_BYTES: Final[Callable[[object], int]] = methodcaller("__sizeof__")

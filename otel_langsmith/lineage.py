@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_langsmith.identity import (
+    LAST_NS,
     SEGMENT_LENGTH,
     UUID_LENGTH,
     parse_dotted_order,
@@ -22,6 +23,7 @@ from otel_langsmith.run import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -55,6 +57,9 @@ CALLER_RUN_ID: Final = "otel_langsmith.caller_run_id"
 
 MAX_DEPTH: Final = 1_000
 """A dotted order grows with depth, so a chain's bytes grow with its square: 30 MB at this depth."""
+
+_OWN_STAMP: Final = slice(-SEGMENT_LENGTH, -UUID_LENGTH)
+"""Where in a dotted order the stamp of the run itself is."""
 
 _DEEPEST_ORDER: Final = MAX_DEPTH * (SEGMENT_LENGTH + 1) - 1
 RIDING: Final = {
@@ -114,7 +119,7 @@ class Lineage:
     @property
     def stamp(self) -> str:
         """The time part of the run's own segment."""
-        return self.dotted_order[-SEGMENT_LENGTH:-UUID_LENGTH]
+        return self.dotted_order[_OWN_STAMP]
 
 
 def attributes_of(span: ReadableSpan) -> dict[str, Any]:
@@ -122,9 +127,11 @@ def attributes_of(span: ReadableSpan) -> dict[str, Any]:
 
     Every look into the SDK's mapping goes through Python code of its own; one ``copy`` does once.
     """
-    attributes = span.attributes
-    copy = getattr(attributes, "copy", None)
-    found = copy() if copy else attributes
+    attributes: Any = span.attributes
+    try:
+        found = attributes.copy()
+    except AttributeError:  # a span made by hand may have no attributes, or any mapping of them
+        found = attributes
     return found if type(found) is dict else dict(found or {})
 
 
@@ -152,19 +159,21 @@ def child(parent: Lineage, run_id: str, start_ns: int) -> Lineage:
 
     What hangs deeper than `MAX_DEPTH` begins a trace of its own.
     """
-    if len(parent.dotted_order) >= _DEEPEST_ORDER:
-        return _beside(parent, root(run_id, start_ns), TOO_DEEP)
     above = parent.dotted_order
-    time, earliest = stamp(start_ns), above[-SEGMENT_LENGTH:-UUID_LENGTH]
-    late_enough = time >= earliest
+    if len(above) >= _DEEPEST_ORDER:
+        return _beside(parent, root(run_id, start_ns), TOO_DEEP)
+    time, earliest = stamp(start_ns), above[_OWN_STAMP]
+    notes: tuple[str, ...] = ()
+    if time < earliest:
+        time, notes = earliest, (START_CLAMPED,)
     return Lineage(
         parent.trace_id,
         run_id,
         parent.run_id,
-        f"{above}.{time if late_enough else earliest}{run_id}",
+        f"{above}.{time}{run_id}",
         parent.project,
         parent.project_id,
-        () if late_enough else (START_CLAMPED,),
+        notes,
         parent.tags,
         parent.metadata,
         parent.claimed,
@@ -184,35 +193,45 @@ def of_span(
     run id (and a root thereby its trace id), but not a parent: without the parent's dotted order
     there is no valid one for the child. What is malformed or contradicts is ignored and noted.
     """
-    nearest_ns = writable_ns(start_ns)
-    if nearest_ns != start_ns:
-        notes = (*notes, TIME_UNWRITABLE)
-    telling = attributes.keys() & _TELLING  # looks for those, however many there are
-    if not telling:
+    nearest_ns = start_ns
+    if not (type(start_ns) is int and 0 <= start_ns <= LAST_NS):  # asked here to spare a call
+        nearest_ns = writable_ns(start_ns)
+        notes = notes if nearest_ns == start_ns else (*notes, TIME_UNWRITABLE)
+    if not attributes.keys().isdisjoint(_TELLING):  # looks for those, however many there are
+        lineage = _told(span_id, nearest_ns, parent, attributes)
+    elif parent is not None and parent.dotted_order:  # as most are
+        lineage = child(parent, run_id_of(span_id), nearest_ns)
+    else:
         lineage = _derived(run_id_of(span_id), nearest_ns, parent)
-    else:  # one look at each of those few: every other goes through Python code of the SDK's
-        said = {key: attributes[key] for key in telling}
-        lineage = _told(span_id, nearest_ns, parent, said)
     return replace(lineage, notes=lineage.notes + notes) if notes else lineage
 
 
 def _told(
     span_id: int, start_ns: int, parent: Lineage | None, attributes: Mapping[str, object]
 ) -> Lineage:
-    if _AMENDING.isdisjoint(attributes):
+    telling = attributes.keys() & _TELLING
+    if _AMENDING.isdisjoint(telling):
         lineage = _derived(run_id_of(span_id), start_ns, parent)
-    else:
-        own = uuid_text(attributes.get(SPAN_ID))
-        if own is None and not (parent and parent.dotted_order):
-            own = uuid_text(attributes.get(TRACE_ID))
-        lineage = _stated(attributes) or _derived(own or run_id_of(span_id), start_ns, parent)
-        lineage = _amended(lineage, parent, attributes)
-    return _bearing(lineage, _riding(attributes))
+        return _bearing(lineage, attributes, telling)
+    own = uuid_text(attributes.get(SPAN_ID))
+    if own is None and not (parent and parent.dotted_order):
+        own = uuid_text(attributes.get(TRACE_ID))
+    lineage = _stated(attributes) or _derived(own or run_id_of(span_id), start_ns, parent)
+    return _bearing(_amended(lineage, parent, attributes), attributes, telling - _AMENDING)
 
 
-def _bearing(lineage: Lineage, riding: Mapping[str, str]) -> Lineage:
+def _bearing(
+    lineage: Lineage, attributes: Mapping[str, object], telling: AbstractSet[str]
+) -> Lineage:
     """The lineage with what rides along from here; the very one if all of it did already."""
-    if riding.items() <= lineage.metadata.items():
+    metadata = lineage.metadata
+    if len(telling) == 1:
+        (key,) = telling
+        value = attributes[key]
+        if type(value) is str and metadata.get(RIDING[key]) == value:
+            return lineage
+    riding = _riding(attributes, telling)
+    if riding.items() <= metadata.items():
         return lineage
     return Lineage(  # not `replace`, which costs five times as much
         lineage.trace_id,
@@ -223,17 +242,17 @@ def _bearing(lineage: Lineage, riding: Mapping[str, str]) -> Lineage:
         lineage.project_id,
         lineage.notes,
         lineage.tags,
-        {**lineage.metadata, **riding},
+        {**metadata, **riding},
         lineage.claimed,
     )
 
 
-def _riding(attributes: Mapping[str, object]) -> dict[str, str]:
+def _riding(attributes: Mapping[str, object], telling: AbstractSet[str]) -> dict[str, str]:
     """The ids that a span tells of; of several spellings of one the first counts."""
     found: dict[str, str] = {}
-    for key in attributes if len(attributes) == 1 else RIDING:
+    for key in RIDING if len(telling) > 1 else telling:
         value = attributes.get(key)
-        if isinstance(value, str) and key in RIDING and _is_id(value):
+        if isinstance(value, str) and _is_id(value):
             found.setdefault(RIDING[key], value)
     return found
 

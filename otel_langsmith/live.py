@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_langsmith.assembly import Placed, SpanKey
 from otel_langsmith.identity import STAMP_LENGTH
+from otel_langsmith.lineage import attributes_of
 from otel_langsmith.presence import Presence, State
 from otel_langsmith.run import EMPTY
 from otel_langsmith.tracking import Fate
@@ -121,10 +122,10 @@ class LiveRuns:
 
     def place(self, span: ReadableSpan) -> Placed | Fate:
         """Where the run of an ended span hangs, and what LangSmith has of it already."""
-        shown = self._waiting or self._opened
-        presence = self.ended(span) if shown else None
-        found = self._tracker.end(span)
-        return found if isinstance(found, Fate) else Placed(span, found, presence)
+        presence = self.ended(span) if self._waiting or self._opened else None
+        attributes = attributes_of(span)
+        found = self._tracker.end(span, attributes)
+        return found if isinstance(found, Fate) else Placed(span, found, presence, attributes)
 
     def ended(self, span: ReadableSpan) -> Presence | None:
         """What LangSmith has of the run whose span has ended; None if it never was shown."""

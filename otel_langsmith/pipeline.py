@@ -17,7 +17,7 @@ from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.bugs import Bugs
 from otel_langsmith.deferral import deferred, is_loaded
 from otel_langsmith.delivery.books import Books, Consignments, total
-from otel_langsmith.delivery.clock import Clock, SystemClock, bounded, giving_way
+from otel_langsmith.delivery.clock import Clock, SystemClock, bounded, politely
 from otel_langsmith.delivery.lane import open_lanes
 from otel_langsmith.delivery.ledger import SHUT_DOWN
 from otel_langsmith.delivery.routes import Parallel, Straight
@@ -99,6 +99,7 @@ class Pipeline:
         self._assembly = Assembly(
             Bounds(settings.max_held_spans, settings.max_held_bytes, settings.max_held_seconds),
             claims=settings.remote_parent == "parent",
+            lost=self._unplaced,
         )
         for lane in self._lanes:
             lane.begin(self._closing)
@@ -262,20 +263,20 @@ class Pipeline:
 
         Whatever goes wrong with one span, the others are placed and the book is told.
         """
-        placed: list[Placed] = []
-        assembly, now_s = self._assembly, self.clock.now_s()
+        assembly = self._assembly
         expected, doubles = len(assembly) + len(spans), assembly.doubles
         # a parent ends after its children: from behind, few have to wait for theirs
-        for found in giving_way((*zip(reversed(spans)), ())):
-            try:
-                placed += assembly.add(found, now_s)
-                placed += assembly.drain() if drain and not found else ()
-            except Exception as error:  # noqa: BLE001, PERF203 - one bad span must not cost others
-                self._bugs.say("a span cannot be placed and is counted as lost", error)
+        blocks = politely(reversed(spans))
+        placed = assembly.add(chain.from_iterable(blocks), self.clock.now_s())
+        if drain:
+            placed += assembly.drain()
         doubles = assembly.doubles - doubles
         self._refuse(doubles, DUPLICATE)
         self._refuse(expected - doubles - len(placed) - len(assembly), UNTRANSLATABLE)
         return placed
+
+    def _unplaced(self, error: Exception) -> None:
+        self._bugs.say("a span cannot be placed and is counted as lost", error)
 
     def _sorted(
         self,
@@ -286,11 +287,11 @@ class Pipeline:
         """Which spans are to be delivered, and which nobody followed; the others are settled."""
         placed: list[Placed] = []
         untracked: list[ReadableSpan] = []
-        for span in giving_way(spans):
+        for span in chain.from_iterable(politely(spans)):
             try:
                 found = place(span)
             except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
-                self._bugs.say("a span cannot be placed and is counted as lost", error)
+                self._unplaced(error)
                 consignment.dropped(UNTRANSLATABLE)
                 continue
             if isinstance(found, Placed):

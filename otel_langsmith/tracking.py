@@ -5,12 +5,13 @@ Pure: no clock, no lock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from itertools import count
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from opentelemetry.context import create_key, get_value, set_value
+from opentelemetry.trace import TraceFlags
 
 from otel_langsmith.lineage import ORPHANED, Lineage, attributes_of, claimed, of_span
 
@@ -120,20 +121,25 @@ class Tracker:
         above = parent if known else in_context(parent_context)
         span.context.__dict__[slot] = (self, span, above)
 
-    def end(self, span: ReadableSpan) -> Lineage | Fate:
-        """What a finished span becomes, now that all is known of it."""
-        context = span.context
-        seen: _Open | _Place | None = getattr(context, self._slot, None)
+    def end(self, span: ReadableSpan, attributes: dict[str, Any] | None = None) -> Lineage | Fate:
+        """What a finished span becomes, now that all is known of it.
+
+        ``attributes`` are the span's, if somebody has read them already.
+        """
+        context, slot = span.context, self._slot
+        seen: _Open | _Place | None = getattr(context, slot, None)
         if context is None or seen is None:
             return Fate.UNTRACKED
-        if (seen.tracker if isinstance(seen, _Place) else seen[0]) is not self:
+        if isinstance(seen, tuple):
+            owner, above = seen[0], seen[2]
+        else:
+            owner, above = seen.tracker, seen.lineage
+        if owner is not self:
             return Fate.INHERITED
-        lineage = _nearest(context, self._slot)
-        place: _Place = getattr(context, self._slot)
-        if not place.kept:
-            place = self.place(span, lineage)
-            object.__setattr__(context, self._slot, place)
-        return place.lineage if place.kept and place.lineage else Fate.FILTERED
+        if isinstance(seen, tuple) or not seen.kept:
+            place = self.place(span, _nearest(above, slot), attributes)
+            seen = _settled(context.__dict__, slot, place)
+        return seen.lineage if seen.kept and seen.lineage else Fate.FILTERED
 
     def open(self, span: ReadableSpan) -> Lineage | None:
         """Where a span that is still open is a run, if it is wanted as it looks now.
@@ -148,7 +154,7 @@ class Tracker:
             above = place.lineage
         if decided and decided[-1][1].kept:
             for one, place in decided:
-                one.settle(place)
+                _settled(one.values, one.name, place)
         return self.settled(span)
 
     def settled(self, span: ReadableSpan) -> Lineage | None:
@@ -162,27 +168,38 @@ class Tracker:
         if isinstance(seen, tuple):
             object.__setattr__(span.context, self._slot, (self, None, seen[2]))
 
-    def place(self, span: ReadableSpan | None, above: Lineage | None) -> _Place:
+    def place(
+        self,
+        span: ReadableSpan | None,
+        above: Lineage | None,
+        attributes: dict[str, Any] | None = None,
+    ) -> _Place:
         """Where a span goes under ``above``, as far as is known of it now."""
         if span is not None and self._claims:
             above = claimed(span, above)
-        if span is None or not self._wants(span, above):
+        context = None if span is None else span.context
+        if span is None or context is None or not self._wants(span, context, above):
             return _Place(self, above, kept=False)
-        lineage = _tracked(span, above)
+        known = attributes_of(span) if attributes is None else attributes
+        notes = _lost(span.parent) if above is None else ()
+        lineage = of_span(context.span_id, span.start_time or 0, above, known, notes)
         if self._project and not (lineage.project or lineage.project_id):
-            lineage = replace(lineage, project=self._project)  # for the headers of its children
+            lineage.project = self._project  # for the headers of its children; nobody has it yet
         return _Place(self, lineage, kept=True)
 
-    def _wants(self, span: ReadableSpan, above: Lineage | None) -> bool:
+    def _wants(self, span: ReadableSpan, context: SpanContext, above: Lineage | None) -> bool:
         """Whether a span becomes a run. One not sampled is never sent."""
-        if span.context is None or not span.context.trace_flags.sampled:
+        if not context.trace_flags & TraceFlags.SAMPLED:
             return False
         return self._wanted is None or self._wanted(span, not (above and above.dotted_order))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Place:
-    """A decision: the span's own lineage if it is kept, else that of the nearest run above it."""
+    """A decision: the span's own lineage if it is kept, else that of the nearest run above it.
+
+    (Not frozen, as `Lineage` is not.)
+    """
 
     tracker: Tracker
     lineage: Lineage | None
@@ -196,24 +213,33 @@ class _Undecided(NamedTuple):
     name: str
     seen: _Open
 
-    def settle(self, place: _Place) -> _Place:
-        """The place that stands: this one, unless another thread was faster."""
-        now = self.values.get(self.name)
-        if isinstance(now, _Place):
-            return now
-        self.values[self.name] = place
-        return place
+
+def _settled(values: dict[str, object], name: str, place: _Place) -> _Place:
+    """The place that stands: this one, unless another thread was faster to keep the span."""
+    now = values.get(name)
+    if isinstance(now, _Place) and (now.kept or not place.kept):
+        return now
+    values[name] = place
+    return place
 
 
-def _nearest(context: SpanContext | None, slot: str) -> Lineage | None:
-    """The lineage of the nearest run at ``context`` or above it, deciding all that is undecided."""
-    undecided, above = _climbed(context, slot)
+def _nearest(at: SpanContext | Lineage | None, slot: str) -> Lineage | None:
+    """The lineage of the nearest run there or above, deciding all that is undecided."""
+    if at is None or isinstance(at, Lineage):
+        return at
+    place = getattr(at, slot, None)
+    if isinstance(place, _Place):
+        return place.lineage  # as most are: all its siblings but the first find it so
+    undecided, above = _climbed(at, slot)
     for one in reversed(undecided):
-        above = one.settle(one.seen[0].place(one.seen[1], above)).lineage
+        place = one.seen[0].place(one.seen[1], above)
+        above = _settled(one.values, one.name, place).lineage
     return above
 
 
-def _climbed(context: SpanContext | None, slot: str) -> tuple[list[_Undecided], Lineage | None]:
+def _climbed(
+    context: SpanContext | Lineage | None, slot: str
+) -> tuple[list[_Undecided], Lineage | None]:
     """What is undecided from ``context`` upwards, and the lineage above all that.
 
     Without recursion: live ancestors may be thousands.
@@ -249,10 +275,8 @@ def _held(
     return None
 
 
-def _tracked(span: ReadableSpan, above: Lineage | None) -> Lineage:
-    """The lineage of a span whose ancestors are known; a local parent we never saw is noted."""
-    context, parent = span.context, span.parent
-    lost = above is None and parent is not None and not parent.is_remote
-    notes = (ORPHANED,) if lost and _held(parent, _SLOT) is None else ()
-    span_id = context.span_id if context is not None else 0
-    return of_span(span_id, span.start_time or 0, above, attributes_of(span), notes)
+def _lost(parent: SpanContext | None) -> tuple[str, ...]:
+    """The note of a span that hangs nowhere: a local parent that we never saw."""
+    if parent is None or parent.is_remote or _held(parent, _SLOT) is not None:
+        return ()
+    return (ORPHANED,)

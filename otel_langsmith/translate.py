@@ -40,13 +40,14 @@ NAME_LENGTH: Final = 128
 _USAGE_RUNS: Final = frozenset(("llm", "embedding"))
 
 
-def translate(
+def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
     span: ReadableSpan,
     lineage: Lineage,
     *,
     project: str | None = None,
     conventions: Sequence[Convention] = CONVENTIONS,
     joined: Joined = NOTHING,
+    attributes: Mapping[str, Any] | None = None,
 ) -> Run:
     """The run that a span is, whatever its attributes hold.
 
@@ -60,10 +61,12 @@ def translate(
         project: Where the run goes if the lineage does not say.
         conventions: The dialects, in order of precedence.
         joined: What was logged for the span, read as if it were its own.
+        attributes: The span's, if somebody has read them already. They are left as they are.
     """
     table = table_of(tuple(conventions))
     try:
-        return _run(span, lineage, project, table, _read(span, table, joined))
+        told = attributes_of(span) if attributes is None else attributes
+        return _run(span, lineage, project, table, _read(span, table, told, joined))
     except Exception:  # noqa: BLE001 - a convention may be anybody's, and a lost run is worse
         return _untranslated(span, lineage, project, table)
 
@@ -93,10 +96,12 @@ def _skeleton(span: ReadableSpan, lineage: Lineage, project: str | None) -> Run:
     )
 
 
-def _read(span: ReadableSpan, table: Table, joined: Joined) -> Reading:
-    attributes, events = attributes_of(span), tuple(span.events)
+def _read(
+    span: ReadableSpan, table: Table, attributes: Mapping[str, Any], joined: Joined
+) -> Reading:
+    events = tuple(span.events)
     if joined is not NOTHING:
-        attributes.update(joined.attributes)
+        attributes = {**attributes, **joined.attributes}
         events += joined.events
     return table.read(_scope_of(span), attributes, events)
 
