@@ -278,7 +278,7 @@ def test_a_description_that_the_error_does_not_quote_stays() -> None:
 def test_the_first_token_is_an_event() -> None:
     run = run_of({"gen_ai.response.time_to_first_chunk": 0.5})
     assert run.events == [{"name": "new_token", "time": "2026-11-21T07:41:55.812327Z"}]
-    assert run_of({"gen_ai.response.time_to_first_chunk": float("nan")}).events == []
+    assert not run_of({"gen_ai.response.time_to_first_chunk": float("nan")}).events
 
 
 def test_content_on_an_event_becomes_content_and_leaves_the_rest() -> None:
