@@ -8,7 +8,7 @@ from typing import TypeAlias
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_langsmith.assembly import Placed
-from otel_langsmith.conventions import CONVENTIONS
+from otel_langsmith.conventions import CONVENTIONS, table_of
 from otel_langsmith.lineage import Lineage
 from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.log_events import Joined
@@ -38,7 +38,7 @@ class Encoder:
         self._twice = Twice()
         self._basic = settings.mode == "basic"
         self._project = settings.project
-        self._conventions = (*settings.conventions, *CONVENTIONS)
+        self._table = table_of((*settings.conventions, *CONVENTIONS))
         guard = Guard(
             Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata),
             settings.redact,
@@ -100,7 +100,7 @@ class Encoder:
             placed.span,
             placed.lineage,
             project=self._project,
-            conventions=self._conventions,
+            table=self._table,
             joined=self._joined(placed.span),
         )
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, cast
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
 
-from otel_langsmith.conventions import CONVENTIONS, Convention, table_of
+from otel_langsmith.conventions import CONVENTIONS, table_of
 from otel_langsmith.conventions.compose import OF_MODELS, content, told_of_model, usage
 from otel_langsmith.conventions.fields import PLAIN
 from otel_langsmith.conventions.media import detached
@@ -46,7 +46,7 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
     lineage: Lineage,
     *,
     project: str | None = None,
-    conventions: Sequence[Convention] = CONVENTIONS,
+    table: Table | None = None,
     joined: Joined = NOTHING,
     attributes: Mapping[str, Any] | None = None,
 ) -> Run:
@@ -60,11 +60,11 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
         span: A finished span, or one still open.
         lineage: Whose child the run is.
         project: Where the run goes if the lineage does not say.
-        conventions: The dialects, in order of precedence.
+        table: The dialects, in order of precedence; all that are known if left out.
         joined: What was logged for the span, read as if it were its own.
         attributes: The span's, if somebody has read them already. They are left as they are.
     """
-    table = table_of(tuple(conventions))
+    table = table or table_of(CONVENTIONS)
     try:
         frame = frame_of(span)
         told = attributes_of(span) if attributes is None else attributes
@@ -313,8 +313,8 @@ def _metadata(
         stated = {**stated, **model, **stated} if stated else model
     if reading.lineage:
         rest.update(_unhonoured(reading.lineage, lineage))
-    if reading.usage or reading.input_details or reading.output_details:
-        counts = usage(reading, run_type)
+    counted = reading.usage or reading.input_details or reading.output_details
+    if counted and (counts := usage(reading, run_type)):
         computed["usage_metadata" if run_type in _USAGE_RUNS else "aggregated_usage"] = counts
     metadata = {**frame.both, **rest, **stated, **computed}
     if len(metadata) != frame.size + len(rest) + len(stated) + len(computed):

@@ -80,8 +80,6 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
     API does (genai.md §5.3).
     """
     totals, details = reading.usage, reading.input_details
-    if not (totals or details or reading.output_details):
-        return totals
     if details:
         _count_cache(totals, details)
     if run_type == "embedding" and "input_tokens" in totals:

@@ -29,7 +29,7 @@ def detached(content: JsonObject, attachments: dict[str, Attachment]) -> JsonObj
 
 
 def _may_be_heavy(messages: list[Any]) -> bool:
-    """Whether it is worth to look closely, which costs three times as much: hardly ever it is."""
+    """Whether to look closely, at three times the price: messages with media are few."""
     try:
         for message in messages:
             blocks = message["content"]

@@ -450,7 +450,7 @@ def test_a_convention_that_fails_costs_no_run_and_leaks_no_content(field: Any) -
     run = translate(
         span({"mine": "x", "gen_ai.input.messages": "secret", "my.own": 1}, status=ERROR),
         ROOT,
-        conventions=(broken, *CONVENTIONS),
+        table=table_of((broken, *CONVENTIONS)),
     )
     assert run.notes == (UNTRANSLATED,)
     assert run.metadata["my.own"] == 1
@@ -469,7 +469,7 @@ def shape_that(value: Any) -> Callable[[Any], Any]:
 )
 def test_a_reader_that_returns_nonsense_costs_no_run(field: Any, value: Any) -> None:
     odd = Convention(name="odd", spec="", rows=(attr(field, "mine", via=shape_that(value)),))
-    assert translate(span({"mine": 1}), ROOT, conventions=(odd,)).id == ROOT.run_id
+    assert translate(span({"mine": 1}), ROOT, table=table_of((odd,))).id == ROOT.run_id
 
 
 anything = st.recursive(

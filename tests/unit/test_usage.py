@@ -93,6 +93,11 @@ def test_what_was_written_to_the_cache_is_counted_once() -> None:
     }
 
 
+def test_details_that_say_nothing_are_no_usage() -> None:
+    metadata = run_of({"gen_ai.usage.cache_read.input_tokens": 0}).metadata
+    assert not {"aggregated_usage", "usage_metadata"} & metadata.keys()
+
+
 @pytest.mark.parametrize(
     ("text", "ns"),
     [
