@@ -18,8 +18,16 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
     What has no name of its own stands under ``input`` or ``output``; a retriever's is a ``query``.
     """
     told = parts.get("messages")
-    if (type(told) is list and len(parts) == 1) or PLAIN.issuperset(parts):
-        return parts
+    if len(parts) == 1:  # as nearly always
+        if type(told) is list:
+            return parts
+        if type(whole := parts.get("")) is dict:
+            return whole
+    return parts if PLAIN.issuperset(parts) else _composed(parts, side, run_type)
+
+
+def _composed(parts: Mapping[str, Any], side: str, run_type: RunType) -> JsonObject:
+    told = parts.get("messages")
     spare = "query" if run_type == "retriever" and side == "inputs" else side[:-1]
     composed: dict[str, Any] = {}
     if "" in parts:
