@@ -195,6 +195,7 @@ _MORE: Final = frozenset(
         "tags",
     )
 )
+"""Fields that make more of a run: one look for all of them costs half of one for each."""
 
 
 def _more(table: Table, reading: Reading, status: Status, start_ns: int) -> _More:
