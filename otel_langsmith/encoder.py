@@ -9,7 +9,7 @@ from typing import Final, TypeAlias, TypeVar
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_langsmith.assembly import Placed
-from otel_langsmith.conventions import CONVENTIONS
+from otel_langsmith.conventions import CONVENTIONS, table_of
 from otel_langsmith.lineage import Lineage, attributes_of
 from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.log_events import Joined
@@ -53,7 +53,7 @@ class Encoder:
         self._twice = Twice()
         self._basic = settings.mode == "basic"
         self._project = settings.project
-        self._conventions = (*settings.conventions, *CONVENTIONS)
+        self._table = table_of((*settings.conventions, *CONVENTIONS))
         guard = Guard(
             Hiding(settings.hide_inputs, settings.hide_outputs, settings.hide_metadata),
             settings.redact,
@@ -95,7 +95,7 @@ class Encoder:
 
     def _said(self, placed: Sequence[Placed]) -> Sequence[tuple[Placed, Run]]:
         """The runs as their spans and what was logged for these say."""
-        project, conventions = self._project, self._conventions
+        project, table = self._project, self._table
         told = self._joined(one.span for one in placed)
         return [
             (
@@ -104,7 +104,7 @@ class Encoder:
                     one.span,
                     one.lineage,
                     project=project,
-                    conventions=conventions,
+                    table=table,
                     joined=joined,
                     attributes=one.attributes,
                 ),

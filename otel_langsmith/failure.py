@@ -9,7 +9,7 @@ from opentelemetry.trace import Status, StatusCode
 from otel_langsmith.conventions.table import SpanEvent
 
 _EXCEPTION: Final = "exception"
-_ERROR: Final = StatusCode.ERROR  # looked up once: see `provenance`
+ERROR: Final = StatusCode.ERROR  # looked up once: see `provenance`
 EXCEPTION_KEYS: Final = frozenset(
     ("exception.type", "exception.message", "exception.stacktrace", "exception.escaped")
 )
@@ -32,7 +32,7 @@ def failure_of(status: Status, fields: Mapping[str, Any], events: Sequence[SpanE
     A third of failed spans have no exception event, and exception events sit on spans that did not
     fail (genai.md §0.4). Of several events the last is the one that got out.
     """
-    failed = status.status_code is _ERROR or "error.stated" in fields
+    failed = status.status_code is ERROR or "error.stated" in fields
     if not failed and "error.from_events" not in fields:
         return SOUND
     for event in reversed(events):

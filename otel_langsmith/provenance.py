@@ -39,6 +39,7 @@ class Frame(NamedTuple):
     size: int
     """How many names both have; more than are in ``both`` if they have one in common."""
 
+    scope_name: str
     sources: tuple[object, object, object]
     """The very objects, held so that their ids cannot be another's meanwhile."""
 
@@ -68,7 +69,8 @@ class Frames:
         if len(self._made) >= FRAMES:
             self._made.clear()
         both, size = {**of_resource, **of_scope}, len(of_resource) + len(of_scope)
-        frame = Frame(of_resource, of_scope, both, size, (resource, scope, kind))
+        name = scope.name if scope else ""
+        frame = Frame(of_resource, of_scope, both, size, name, (resource, scope, kind))
         return self._made.setdefault(key, frame)
 
 
@@ -77,16 +79,18 @@ def about(span: ReadableSpan, lineage: Lineage) -> Metadata:
 
     Spec: https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/
     """
-    context, links = span.context, span.links
+    context, parent, links = span.context, span.parent, span.links
     about: Metadata = {}
     if context is not None:
-        about["OTEL_TRACE_ID"] = _trace_id_text(context.trace_id)
-        about["OTEL_SPAN_ID"] = span_id_text(context.span_id)
+        about = {
+            "OTEL_TRACE_ID": _trace_id_text(context.trace_id),
+            "OTEL_SPAN_ID": span_id_text(context.span_id),
+        }
         state = context.trace_state
         if state is not _NO_STATE and state:
             about["otel.trace_state"] = state.to_header()
-    if span.parent is not None and (lineage.parent_run_id is None or lineage.claimed):
-        about["otel.parent_span_id"] = format_span_id(span.parent.span_id)
+    if parent is not None and (lineage.parent_run_id is None or lineage.claimed):
+        about["otel.parent_span_id"] = format_span_id(parent.span_id)
     if links:
         about["otel.links"] = [_link(link) for link in links]
     if span.dropped_attributes or span.dropped_events or span.dropped_links:

@@ -5,17 +5,18 @@ status, events, links, scope, resource. Nothing here raises for what a span says
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
 
-from otel_langsmith.conventions import CONVENTIONS, Convention, table_of
-from otel_langsmith.conventions.compose import add_model, content, usage
+from otel_langsmith.conventions import CONVENTIONS, table_of
+from otel_langsmith.conventions.compose import OF_MODELS, content, told_of_model, usage
+from otel_langsmith.conventions.fields import PLAIN
 from otel_langsmith.conventions.media import detached
 from otel_langsmith.conventions.table import Reading, SpanEvent, Table
-from otel_langsmith.failure import EXCEPTION_KEYS, failure_of
-from otel_langsmith.identity import iso_time, uuid_text, writable_ns
+from otel_langsmith.failure import ERROR, EXCEPTION_KEYS, failure_of
+from otel_langsmith.identity import LAST_NS, iso_time, uuid_text, writable_ns
 from otel_langsmith.lineage import (
     DOTTED_ORDER,
     PARENT_ID,
@@ -45,7 +46,7 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
     lineage: Lineage,
     *,
     project: str | None = None,
-    conventions: Sequence[Convention] = CONVENTIONS,
+    table: Table | None = None,
     joined: Joined = NOTHING,
     attributes: Mapping[str, Any] | None = None,
 ) -> Run:
@@ -59,14 +60,19 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
         span: A finished span, or one still open.
         lineage: Whose child the run is.
         project: Where the run goes if the lineage does not say.
-        conventions: The dialects, in order of precedence.
+        table: The dialects, in order of precedence; all that are known if left out.
         joined: What was logged for the span, read as if it were its own.
         attributes: The span's, if somebody has read them already. They are left as they are.
     """
-    table = table_of(tuple(conventions))
+    table = table or table_of(CONVENTIONS)
     try:
+        frame = frame_of(span)
         told = attributes_of(span) if attributes is None else attributes
-        return _run(span, lineage, project, table, _read(span, table, told, joined))
+        events = tuple(span.events)
+        if joined is not NOTHING:
+            told, events = {**told, **joined.attributes}, events + joined.events
+        reading = table.read(frame.scope_name, told, events)
+        return _run(span, lineage, project, table, frame, reading)
     except Exception:  # noqa: BLE001 - a convention may be anybody's, and a lost run is worse
         return _untranslated(span, lineage, project, table)
 
@@ -74,7 +80,9 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
 def _untranslated(span: ReadableSpan, lineage: Lineage, project: str | None, table: Table) -> Run:
     """The run without what conventions make of it; without all but its name and times at worst."""
     try:
-        return _run(span, lineage, project, table, _unread(span, table))
+        frame = frame_of(span)
+        reading = _unread(span, frame.scope_name, table)
+        return _run(span, lineage, project, table, frame, reading)
     except Exception:  # noqa: BLE001 - a span may be anybody's, too
         return _skeleton(span, lineage, project)
 
@@ -96,104 +104,152 @@ def _skeleton(span: ReadableSpan, lineage: Lineage, project: str | None) -> Run:
     )
 
 
-def _read(
-    span: ReadableSpan, table: Table, attributes: Mapping[str, Any], joined: Joined
-) -> Reading:
-    events = tuple(span.events)
-    if joined is not NOTHING:
-        attributes = {**attributes, **joined.attributes}
-        events += joined.events
-    return table.read(_scope_of(span), attributes, events)
-
-
-def _scope_of(span: ReadableSpan) -> str:
-    scope = span.instrumentation_scope
-    return scope.name if scope else ""
-
-
-def _unread(span: ReadableSpan, table: Table) -> Reading:
+def _unread(span: ReadableSpan, scope: str, table: Table) -> Reading:
     """The attributes that are no content, by anyone's table, and nothing made of them."""
     attributes = attributes_of(span)
-    name = _scope_of(span)
-    rest = {key: value for key, value in attributes.items() if not table.is_content(key, name)}
+    rest = {key: value for key, value in attributes.items() if not table.is_content(key, scope)}
     reading = Reading(rest, tuple(span.events))
     reading.notes = (UNTRANSLATED,)
     return reading
 
 
-def _run(
+def _run(  # noqa: PLR0913, PLR0917 - all that a run is made of
     span: ReadableSpan,
     lineage: Lineage,
     project: str | None,
     table: Table,
+    frame: Frame,
     reading: Reading,
 ) -> Run:
     fields, params, status = reading.fields, reading.params, span.status
-    run_type = _run_type(fields)
-    start_ns = writable_ns(span.start_time or 0)
-    end = span.end_time
-    end_ns = None if end is None else writable_ns(end)
-    failure = failure_of(status, fields, reading.events)
+    run_type: RunType = fields.get("run_type", "chain")
+    if run_type not in RUN_TYPES:
+        run_type = "chain"
+    start_ns, end_ns, notes = span.start_time, span.end_time, lineage.notes + reading.notes
+    if not (type(start_ns) is type(end_ns) is int and 0 <= start_ns <= end_ns <= LAST_NS):
+        start_ns, end_ns, notes = _bent_times(start_ns, end_ns, notes)
+    more = _NO_MORE
+    if reading.events or status.status_code is ERROR or not _MORE.isdisjoint(fields):
+        more = _more(table, reading, status, start_ns)
+    error, error_type, events, tags, files, example = more
     span_name = span.name
-    name = _name(str(span_name), run_type, fields)
-    notes = (*lineage.notes, *reading.notes)
-    if end_ns != end and TIME_UNWRITABLE not in notes:
-        notes = (*notes, TIME_UNWRITABLE)
+    full_name = str(span_name) or "span"
+    if not _NAMING.isdisjoint(fields):
+        full_name = _name(str(span_name), run_type, fields)
+    name = full_name[:NAME_LENGTH]
     if "model.request" in fields:
         params.setdefault("model", fields["model.request"])
     computed = about(span, lineage)
-    if name != span_name or len(name) > NAME_LENGTH or notes or status.description:
-        computed.update(_bent(span_name, name, notes, status, failure.text))
-    media: dict[str, Attachment] = {}
-    inputs = _side(reading.inputs, "inputs", run_type, media)
-    outputs = _side(reading.outputs, "outputs", run_type, media)
+    if name is not span_name or notes or status.description:
+        computed.update(_bent(span_name, full_name, notes, status, error))
+    inputs: JsonObject = reading.inputs
+    outputs: JsonObject | None = reading.outputs or None
+    if not (PLAIN.issuperset(inputs) and PLAIN.issuperset(reading.outputs)):
+        inputs, outputs, media = _sides(reading, run_type)
+        files = (*files, *media.values()) if media else files
     return Run(  # in the order of its fields: see there
         lineage.run_id,
         lineage.trace_id,
         lineage.parent_run_id,
         lineage.dotted_order,
-        name[:NAME_LENGTH],
+        name,
         run_type,
         start_ns,
         end_ns,
         lineage.project or project,
         lineage.project_id,
-        fields.get("reference_example_id"),
-        {} if inputs is None else inputs,
+        example,
+        inputs,
         outputs,
-        failure.text,
-        failure.kind,
-        _events(table, reading, failure.cause, start_ns),
-        _united(lineage.tags, fields.get("tags", ())),
-        _metadata(span, lineage, reading, run_type, computed),
+        error,
+        error_type,
+        events,
+        _united(lineage.tags, tags) if lineage.tags else tags,
+        _metadata(frame, lineage, reading, run_type, computed),
         params,
-        (*fields.get("attachments", ()), *media.values()),
+        files,
         notes,
     )
 
 
-def _side(
-    parts: Mapping[str, Any], side: str, run_type: RunType, media: dict[str, Attachment]
-) -> JsonObject | None:
-    return detached(content(parts, side, run_type), media) if parts else None
+class _More(NamedTuple):
+    """What few spans say, so that it is not looked for one by one in all the others."""
+
+    error: str | None = None
+    error_type: str | None = None
+    events: Sequence[JsonObject] = ()
+    tags: Sequence[str] = ()
+    files: tuple[Attachment, ...] = ()
+    example: str | None = None
 
 
-def _run_type(fields: Mapping[str, Any]) -> RunType:
-    found = fields.get("run_type")
-    return cast("RunType", found) if found in RUN_TYPES else "chain"
+_NO_MORE: Final = _More()
+_MORE: Final = frozenset(
+    (
+        "attachments",
+        "error.from_events",
+        "error.stated",
+        "first_token_ns",
+        "first_token_s",
+        "reference_example_id",
+        "tags",
+    )
+)
+"""Fields that make more of a run: one look for all of them costs half of one for each."""
+
+
+def _more(table: Table, reading: Reading, status: Status, start_ns: int) -> _More:
+    fields = reading.fields
+    failure = failure_of(status, fields, reading.events)
+    return _More(
+        failure.text,
+        failure.kind,
+        _events(table, reading, failure.cause, start_ns),
+        fields.get("tags", ()),
+        tuple(fields.get("attachments", ())),
+        fields.get("reference_example_id"),
+    )
+
+
+def _sides(
+    reading: Reading, run_type: RunType
+) -> tuple[JsonObject, JsonObject | None, Mapping[str, Attachment]]:
+    """Inputs and outputs in the shapes that LangSmith has for them, and the media they had."""
+    inputs, outputs = reading.inputs, reading.outputs
+    media: dict[str, Attachment] = {}
+    return (
+        detached(content(inputs, "inputs", run_type), media) if inputs else inputs,
+        detached(content(outputs, "outputs", run_type), media) if outputs else None,
+        media,
+    )
+
+
+_NAMING: Final = frozenset(("name", "name.from", "name.method", "tool.name"))
+"""Fields without which a run is called as its span; the others that name one go with these."""
+
+
+def _bent_times(
+    start: int | None, end: int | None, notes: tuple[str, ...]
+) -> tuple[int, int | None, tuple[str, ...]]:
+    """Times that can be written; the lineage has told already if the start was bent."""
+    end_ns = None if end is None else writable_ns(end)
+    if end_ns != end and TIME_UNWRITABLE not in notes:
+        notes = (*notes, TIME_UNWRITABLE)
+    return writable_ns(start or 0), end_ns, notes
 
 
 def _name(span_name: str, run_type: RunType, fields: Mapping[str, Any]) -> str:
-    """What the run is called: as somebody asked, else after its tool or agent, else as the span."""
+    """What the run is called: as somebody asked, else after its tool or agent, else as the span.
+
+    ``GET`` is told apart from others as ``GET example.com``, by whom an HTTP client called, and by
+    nothing private.
+    """
     source = "tool.name" if run_type == "tool" else fields.get("name.from", "name")
-    return fields.get("name") or fields.get(source) or _told_apart(span_name, fields) or "span"
-
-
-def _told_apart(span_name: str, fields: Mapping[str, Any]) -> str:
-    """``GET`` → ``GET example.com``: whom an HTTP client called, and nothing private."""
-    if "name.target" in fields and span_name.removeprefix("HTTP ") == fields.get("name.method"):
+    if asked := fields.get("name") or fields.get(source):
+        return cast("str", asked)
+    if span_name.removeprefix("HTTP ") == fields.get("name.method") and "name.target" in fields:
         return f"{span_name} {fields['name.target']}"
-    return span_name
+    return span_name or "span"
 
 
 def _events(
@@ -241,22 +297,32 @@ def _time(event: SpanEvent, start_ns: int) -> str:
 
 
 def _metadata(
-    span: ReadableSpan,
+    frame: Frame,
     lineage: Lineage,
     reading: Reading,
     run_type: RunType,
     computed: Metadata,
 ) -> Metadata:
-    """``extra.metadata``: what rode along, the resource, what nobody took or rows named, ours."""
-    if reading.fields:
-        add_model(reading, run_type)
+    """``extra.metadata``: what rode along, the resource, what nobody took or rows named, ours.
+
+    Each part is put on top of the one before; only if they have a name in common, which is rare and
+    which their sizes tell, is there anything to weigh.
+    """
+    rest, stated = reading.rest, reading.metadata
+    if run_type == "llm" or not OF_MODELS.isdisjoint(reading.fields):
+        model = told_of_model(reading.fields, reading.params, run_type)
+        stated = {**stated, **model, **stated} if stated else model
     if reading.lineage:
-        reading.rest.update(_unhonoured(reading.lineage, lineage))
-    if counts := usage(reading, run_type):
+        rest.update(_unhonoured(reading.lineage, lineage))
+    counted = reading.usage or reading.input_details or reading.output_details
+    if counted and (counts := usage(reading, run_type)):
         computed["usage_metadata" if run_type in _USAGE_RUNS else "aggregated_usage"] = counts
-    metadata = _merged(frame_of(span), reading.rest, reading.metadata, computed)
-    for name, value in lineage.metadata.items():
-        metadata.setdefault(name, value)
+    metadata = {**frame.both, **rest, **stated, **computed}
+    if len(metadata) != frame.size + len(rest) + len(stated) + len(computed):
+        _weigh(metadata, frame, rest, stated, computed)
+    if lineage.metadata:
+        for name, value in lineage.metadata.items():
+            metadata.setdefault(name, value)
     return metadata
 
 
@@ -297,11 +363,10 @@ def _unhonoured(stated: Mapping[str, Any], lineage: Lineage) -> Iterable[tuple[s
                 yield key, value
 
 
-def _merged(frame: Frame, rest: Metadata, stated: Metadata, computed: Metadata) -> Metadata:
-    """All of it in one mapping, each later part winning its names; what lost them is kept aside."""
-    metadata = {**frame.both, **rest, **stated, **computed}
-    if len(metadata) == frame.size + len(rest) + len(stated) + len(computed):
-        return metadata
+def _weigh(
+    metadata: Metadata, frame: Frame, rest: Metadata, stated: Metadata, computed: Metadata
+) -> None:
+    """Let each later part win its names, and keep aside what lost them."""
     metadata.update(frame.scope)
     metadata.update(computed)
     for part, aside in (
@@ -315,4 +380,3 @@ def _merged(frame: Frame, rest: Metadata, stated: Metadata, computed: Metadata) 
                 while other in metadata:
                     other = aside + other
                 metadata[other] = value
-    return metadata

@@ -18,8 +18,16 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
     What has no name of its own stands under ``input`` or ``output``; a retriever's is a ``query``.
     """
     told = parts.get("messages")
-    if parts.keys() <= (PLAIN if told is None else _MESSAGES_ALONE) and type(told) in _AS_IT_IS:
-        return parts
+    if len(parts) == 1:  # as nearly always
+        if type(told) is list:
+            return parts
+        if type(whole := parts.get("")) is dict:
+            return whole
+    return parts if PLAIN.issuperset(parts) else _composed(parts, side, run_type)
+
+
+def _composed(parts: Mapping[str, Any], side: str, run_type: RunType) -> JsonObject:
+    told = parts.get("messages")
     spare = "query" if run_type == "retriever" and side == "inputs" else side[:-1]
     composed: dict[str, Any] = {}
     if "" in parts:
@@ -40,10 +48,6 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
     if thought := parts.get("reasoning"):
         composed["messages"] = _thought(thought, composed.get("messages", []))
     return composed
-
-
-_MESSAGES_ALONE: Final = frozenset(("messages",))
-_AS_IT_IS: Final = (list, type(None))
 
 
 def _ends_in(text: Any, messages: Any) -> bool:
@@ -84,17 +88,16 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
     API does (genai.md §5.3).
     """
     totals, details = reading.usage, reading.input_details
-    if not (totals or details or reading.output_details):
-        return totals
     if details:
         _count_cache(totals, details)
     if run_type == "embedding" and "input_tokens" in totals:
         totals.setdefault("output_tokens", 0)
     if len(totals) > 1:
         _complete(totals)
-    if counted := {key: count for key, count in details.items() if count}:
+    if details and (counted := {key: count for key, count in details.items() if count}):
         totals["input_token_details"] = counted
-    if counted := {key: count for key, count in reading.output_details.items() if count}:
+    written = reading.output_details
+    if written and (counted := {key: count for key, count in written.items() if count}):
         totals["output_token_details"] = counted
     return totals
 
@@ -136,30 +139,34 @@ def _complete(totals: dict[str, Any]) -> None:
         totals["input_tokens"] = total - written
 
 
-def add_model(reading: Reading, run_type: RunType) -> None:
-    """LangSmith's own names for the model: with provider, name and type it knows the price."""
-    fields, stated = reading.fields, reading.metadata
-    if run_type != "llm" and _OF_MODELS.isdisjoint(fields):
-        return
+def told_of_model(
+    fields: Mapping[str, Any], params: Mapping[str, Any], run_type: RunType
+) -> dict[str, Any]:
+    """LangSmith's own names for the model: with provider, name and type it knows the price.
+
+    For runs of models, and for those with any of `OF_MODELS`.
+    """
     requested, answered = fields.get("model.request"), fields.get("model.response")
-    provider = fields.get("provider") or maker(requested or answered or "")
-    if provider:
-        stated.setdefault("ls_provider", provider)
-    if requested or answered:
-        stated.setdefault("ls_model_name", requested or answered)
-        if requested and answered and requested != answered:
-            stated.setdefault("ls_response_model", answered)
+    named = requested or answered
+    told: dict[str, Any] = {}
+    if provider := fields.get("provider") or maker(named or ""):
+        told["ls_provider"] = provider
+    if named:
+        told["ls_model_name"] = named
+        if answered and answered != named:
+            told["ls_response_model"] = answered
     if run_type == "llm":
-        stated.setdefault("ls_model_type", fields.get("model.type", "chat"))
-        for name, told in _TOLD_OF_LLMS:
-            if name in reading.params:
-                stated.setdefault(told, reading.params[name])
-    for name, told in _TOLD:
+        told["ls_model_type"] = fields.get("model.type", "chat")
+        for name, spelt in _TOLD_OF_LLMS:
+            if name in params:
+                told[spelt] = params[name]
+    for name, spelt in _TOLD:
         if name in fields:
-            stated.setdefault(told, fields[name])
+            told[spelt] = fields[name]
+    return told
 
 
-_OF_MODELS: Final = frozenset(
+OF_MODELS: Final = frozenset(
     ("model.request", "model.response", "provider", "agent.name", "workflow.name")
 )
 _TOLD_OF_LLMS: Final = tuple((name, f"ls_{name}") for name in ("temperature", "max_tokens", "stop"))

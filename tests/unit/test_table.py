@@ -731,6 +731,16 @@ def test_large_media_become_attachments_once() -> None:
     assert said["messages"][0]["content"][0] == image(data)
 
 
+@pytest.mark.parametrize("odd", ["text", None, 5, {}, {"content": None}, {"content": [None]}])
+def test_large_media_are_found_beside_what_is_no_message(odd: Any) -> None:
+    data = base64.b64encode(b"x" * 60_000).decode()
+    found: dict[str, Attachment] = {}
+    said = {"messages": [odd, {"role": "user", "content": [odd, image(data)]}]}
+    shown = detached(said, found)["messages"]
+    assert (shown[0], shown[1]["content"][0], len(found)) == (odd, odd, 1)
+    assert detached({"messages": [odd]}, {}) == {"messages": [odd]}
+
+
 @pytest.mark.parametrize("data", ["!" * 70_000, "aGk="])
 def test_media_that_are_small_or_no_base64_stay(data: str) -> None:
     said = {"messages": [{"role": "user", "content": [image(data)]}]}

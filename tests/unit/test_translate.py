@@ -18,8 +18,8 @@ from support.spans import span as hand_made
 
 from otel_langsmith import lineage
 from otel_langsmith.conventions import CONVENTIONS, Convention, Row, attr, table_of
-from otel_langsmith.identity import LAST_NS, run_id_of
-from otel_langsmith.lineage import Lineage
+from otel_langsmith.identity import LAST_NS, iso_time, run_id_of
+from otel_langsmith.lineage import TIME_UNWRITABLE, Lineage
 from otel_langsmith.run import RUN_TYPES, Attachment, Run
 from otel_langsmith.translate import UNTRANSLATED, translate
 
@@ -278,7 +278,7 @@ def test_a_description_that_the_error_does_not_quote_stays() -> None:
 def test_the_first_token_is_an_event() -> None:
     run = run_of({"gen_ai.response.time_to_first_chunk": 0.5})
     assert run.events == [{"name": "new_token", "time": "2026-11-21T07:41:55.812327Z"}]
-    assert run_of({"gen_ai.response.time_to_first_chunk": float("nan")}).events == []
+    assert not run_of({"gen_ai.response.time_to_first_chunk": float("nan")}).events
 
 
 def test_content_on_an_event_becomes_content_and_leaves_the_rest() -> None:
@@ -340,13 +340,47 @@ def test_everything_else_opentelemetry_knows_is_metadata() -> None:
         (None, None, (0, None)),
         (-5, 0, (0, 0)),
         (10**30, 10**30, (LAST_NS, LAST_NS)),
+        (0, LAST_NS, (0, LAST_NS)),
+        (5, 4, (5, 4)),
+        (1.5, 2.0, (1, 2)),
+        (True, float("nan"), (1, 0)),
     ],
 )
 def test_times_can_be_written(
-    start: int | None, end: int | None, times: tuple[int, int | None]
+    start: float | None, end: float | None, times: tuple[int, int | None]
 ) -> None:
     run = run_of({"gen_ai.response.time_to_first_chunk": 1}, start_time=start, end_time=end)
     assert (run.start_time_ns, run.end_time_ns) == times
+    assert {type(run.start_time_ns), type(run.end_time_ns)} <= {int, type(None)}
+    assert (TIME_UNWRITABLE in run.notes) == (end != run.end_time_ns)
+
+
+def shape_that(value: Any) -> Callable[[Any], Any]:
+    return lambda _: value
+
+
+FILE = Attachment("a_txt", "text/plain", b"hi")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "shown"),
+    [
+        ("attachments", (FILE,), {"attachments": (FILE,)}),
+        ("reference_example_id", "e", {"reference_example_id": "e"}),
+        ("tags", ("t",), {"tags": ("t",)}),
+        ("error.stated", True, {"error": "status ERROR, without a description"}),
+        ("first_token_s", 0, {"events": [{"name": "new_token", "time": iso_time(START)}]}),
+        ("first_token_ns", START, {"events": [{"name": "new_token", "time": iso_time(START)}]}),
+        ("name", "mine", {"name": "mine"}),
+    ],
+)
+def test_what_few_spans_say_is_heard_if_it_is_all_that_one_says(
+    field: Any, value: Any, shown: dict[str, Any]
+) -> None:
+    rows = (attr(field, "said", via=shape_that(value)),)
+    table = table_of((Convention(name="terse", spec="", rows=rows),))
+    run = translate(span({"said": 1}), ROOT, table=table)
+    assert {name: getattr(run, name) for name in shown} == shown
 
 
 def test_attachments_travel_beside_the_run() -> None:
@@ -450,7 +484,7 @@ def test_a_convention_that_fails_costs_no_run_and_leaks_no_content(field: Any) -
     run = translate(
         span({"mine": "x", "gen_ai.input.messages": "secret", "my.own": 1}, status=ERROR),
         ROOT,
-        conventions=(broken, *CONVENTIONS),
+        table=table_of((broken, *CONVENTIONS)),
     )
     assert run.notes == (UNTRANSLATED,)
     assert run.metadata["my.own"] == 1
@@ -459,17 +493,13 @@ def test_a_convention_that_fails_costs_no_run_and_leaks_no_content(field: Any) -
     assert ("mine" in run.metadata) == (field == "run_type")
 
 
-def shape_that(value: Any) -> Callable[[Any], Any]:
-    return lambda _: value
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [("params.tools", object()), ("tags", 5), ("first_token_s", "soon"), ("run_type", [])],
 )
 def test_a_reader_that_returns_nonsense_costs_no_run(field: Any, value: Any) -> None:
     odd = Convention(name="odd", spec="", rows=(attr(field, "mine", via=shape_that(value)),))
-    assert translate(span({"mine": 1}), ROOT, conventions=(odd,)).id == ROOT.run_id
+    assert translate(span({"mine": 1}), ROOT, table=table_of((odd,))).id == ROOT.run_id
 
 
 anything = st.recursive(
