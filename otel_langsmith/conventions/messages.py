@@ -112,7 +112,7 @@ def messages(items: Iterable[Any], role: str) -> list[Message]:
 
 
 _ROLE_OF: Final = itemgetter("role")
-_CONTENT_OF: Final = itemgetter("content")
+CONTENT_OF: Final = itemgetter("content")
 _IN_A_ROW: Final = ("assistant", "assistant")
 
 
@@ -201,7 +201,7 @@ def _read(value: Any, role: str) -> Any:
     elif not isinstance(found, (list, tuple)):
         return as_raw(value)
     made = messages(found, role)
-    return made if any(map(_CONTENT_OF, made)) else Thin(made)
+    return made if any(map(CONTENT_OF, made)) else Thin(made)
 
 
 def _is_mapping(item: Any) -> bool:
