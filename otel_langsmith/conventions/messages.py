@@ -9,7 +9,6 @@ Spec: https://docs.langchain.com/langsmith/log-llm-trace
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final
 
@@ -99,70 +98,60 @@ def instructions(value: Any) -> Any:
 
 def messages(items: Iterable[Any], role: str) -> list[Message]:
     """The messages that these items are; ``role`` is whose they are if they do not say."""
-    items = items if type(items) is list else list(items)
-    found: list[Any] = list(map(_spoken, items))
-    if None in found:
-        found = _all(items, found, role)
-    if len(found) < 2:  # noqa: PLR2004
-        return found
-    roles = list(map(_ROLE_OF, found))
-    if _IN_A_ROW in pairwise(roles):
-        found = _joined(found)
-    return answered(found) if "tool" in roles else found
+    found: list[Message] = []
+    is_plain = True
+    for item in items:
+        spoken = _spoken(item)
+        if spoken is not None:
+            found.append(spoken)
+        else:
+            is_plain = False
+            _add_any(found, item, role)
+    # of mere texts none belongs to another
+    return found if is_plain or len(found) == 1 else answered(_joined(found))
 
 
-_ROLE_OF: Final = itemgetter("role")
 CONTENT_OF: Final = itemgetter("content")
-_IN_A_ROW: Final = ("assistant", "assistant")
 
 
 def _spoken(item: Any) -> Message | None:
     """The message, if it is but a role and one text, and why it ended: as most are.
 
-    Two fifths of what `_all` takes for it, by whether the item is equal to what it would have to
-    be. What is not there, or no such thing, is an error, and told by None.
+    A third of what `_add` takes for it. What is not there, or no such thing, is an error here, and
+    told by None.
     """
     try:
-        role = _member(item, "role")
-        said = _SAYERS[role]
+        said = _SAYERS[item["role"]]
         if "parts" in item:
-            text = item["parts"][0]["content"]
-            plain = {"role": role, "parts": [{"type": "text", "content": text}]}
+            (part,) = item["parts"]
+            text = part["content"]
+            if part["type"] != "text" or len(part) != 2 or type(part) is not dict:  # noqa: PLR2004
+                return None
         else:
             text = item["content"]
-            plain = {"role": role, "content": text}
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, ValueError):
         return None
-    if type(text) is not str or not text:
+    if type(text) is not str or not text or type(item) is not dict:
         return None
     made: Message = {"role": said, "content": [{"type": "text", "text": text}]}
-    if item != plain:
-        plain["finish_reason"] = reason = item.get("finish_reason")
-        if item != plain:
-            return None
-        if reason:
-            made["response_metadata"] = {"finish_reason": reason}
+    if len(item) == 2:  # noqa: PLR2004
+        return made
+    if len(item) > 3 or "finish_reason" not in item:  # noqa: PLR2004
+        return None
+    if reason := item["finish_reason"]:
+        made["response_metadata"] = {"finish_reason": reason}
     return made
 
 
-_member: Final = dict.get
-"""Of dicts only: whatever else may have members is no message."""
-
-
-def _all(items: Iterable[Any], spoken: Iterable[Message | None], role: str) -> list[Message]:
-    found: list[Message] = []
-    for item, message in zip(items, spoken, strict=True):
-        if message is not None:
-            found.append(message)
-        elif isinstance(item, dict):
-            _add(found, item, role)
-        elif is_pair(item):
-            found += _said(item[1], _ROLES.get(item[0], item[0]))
-        elif isinstance(item, (list, tuple)):
-            found += messages(item, role) if any(map(_is_mapping, item)) else _said(item, role)
-        else:
-            found += _said(item, role)
-    return found
+def _add_any(found: list[Message], item: Any, role: str) -> None:
+    if isinstance(item, dict):
+        _add(found, item, role)
+    elif is_pair(item):
+        found += _said(item[1], _ROLES.get(item[0], item[0]))
+    elif isinstance(item, (list, tuple)):
+        found += messages(item, role) if any(map(_is_mapping, item)) else _said(item, role)
+    else:
+        found += _said(item, role)
 
 
 def is_message(item: Any) -> bool:
@@ -201,7 +190,10 @@ def _read(value: Any, role: str) -> Any:
     elif not isinstance(found, (list, tuple)):
         return as_raw(value)
     made = messages(found, role)
-    return made if any(map(CONTENT_OF, made)) else Thin(made)
+    for message in made:
+        if message["content"]:
+            return made
+    return Thin(made)
 
 
 def _is_mapping(item: Any) -> bool:
