@@ -6,10 +6,10 @@ every token would be paid for twice in LangSmith. Pure, and knows runs only.
 
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass, replace
-from itertools import repeat, takewhile
-from operator import attrgetter, itemgetter
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from dataclasses import replace
+from itertools import takewhile
+from operator import itemgetter
+from typing import Any, Final, TypeAlias, TypeVar
 
 from otel_langsmith.identity import STAMP_LENGTH
 from otel_langsmith.run import JsonObject, Run
@@ -56,64 +56,49 @@ _Cell: TypeAlias = "tuple[_Call, _Cell | None]"
 """The latest call with something in common, and those before it."""
 
 
-class _Facts(NamedTuple):
-    """What is remembered of a call: nothing that was said."""
-
-    id: str
-    kind: str
-    trace: str
-    start_ns: int
-    end_ns: int | None
-    session_id: str | None
-    project: str | None
-    scope: Any
-    thread: Any
-    user: Any
-    model: Any
-    response_model: Any
-    response_id: Any
-    above: tuple[str, ...]
-    counts: _Counts | None
-    response: tuple[str] | None
-
-    @property
-    def owners(self) -> tuple[Any, ...]:
-        """Whose call it is."""
-        return self.session_id or self.project, self.thread, self.user
-
-    def holds(self, other: "_Facts") -> bool:
-        """Whether the other began and ended within this one's time."""
-        ended, others_end = self.end_ns or self.start_ns, other.end_ns or other.start_ns
-        return self.start_ns <= other.start_ns and others_end <= ended
-
-
-_OF_RUN: Final = attrgetter(
-    "id", "run_type", "trace_id", "start_time_ns", "end_time_ns", "session_id", "project"
-)
-_OF_METADATA: Final = (
-    "otel.scope.name",
-    "thread_id",
-    "user_id",
-    "ls_model_name",
-    "ls_response_model",
-    "response_id",
-)
-_TOKENS: Final = itemgetter("input_tokens", "output_tokens")
 _SEGMENTS: Final = _NEAREST + 1
 _ABOVE: Final = slice(-2, -2 - _NEAREST, -1)
-_ID_OF: Final = itemgetter(slice(STAMP_LENGTH, None))
-"""Of one segment of a dotted order."""
+_TOKENS: Final = itemgetter("input_tokens", "output_tokens")
 
 
-@dataclass(slots=True, eq=False)
 class _Call:
-    """A model call as one instrumentation saw it; ``run`` is None once it was sent."""
+    """A model call as one instrumentation saw it; ``run`` is None once it was sent.
 
-    run: Run | None
-    facts: _Facts
-    same_as: "_Call | None" = None
-    paired: bool = False
-    details: tuple[Run, ...] = ()
+    What is remembered of it then has nothing that was said.
+    """
+
+    __slots__ = (
+        *("run", "id", "kind", "trace", "above", "start_ns", "end_ns", "owner", "counts"),
+        *("scope", "thread", "user", "model", "response_model", "response"),
+        *("same_as", "paired", "details"),
+    )
+
+    def __init__(self, run: Run) -> None:
+        told = run.metadata.get
+        above = run.dotted_order.rsplit(".", _SEGMENTS)[_ABOVE]
+        self.run: Run | None = run
+        self.id = run.id
+        self.kind = run.run_type
+        self.trace = run.trace_id
+        self.above = [segment[STAMP_LENGTH:] for segment in above]
+        self.start_ns = run.start_time_ns
+        self.end_ns = run.end_time_ns or run.start_time_ns
+        self.owner = run.session_id or run.project
+        self.counts = _counts(run.run_type, told("usage_metadata"))
+        self.scope = told("otel.scope.name")
+        self.thread = told("thread_id")
+        self.user = told("user_id")
+        self.model = told("ls_model_name")
+        self.response_model = told("ls_response_model")
+        response = told("response_id")
+        self.response = response if isinstance(response, str) else None
+        self.same_as: _Call | None = None
+        self.paired = False
+        self.details: tuple[Run, ...] = ()
+
+    def holds(self, other: "_Call") -> bool:
+        """Whether the other began and ended within this one's time."""
+        return self.start_ns <= other.start_ns and other.end_ns <= self.end_ns
 
 
 class Twice:
@@ -134,7 +119,9 @@ class Twice:
     def __init__(self) -> None:
         self._order: list[_Call] = []
         self._calls: dict[str, _Call] = {}
-        self._sharing: dict[Any, _Cell] = {}  # by a run above, by tokens, by the response
+        self._beneath: dict[str, _Cell] = {}
+        self._alike: dict[_Counts | None, _Cell] = {}
+        self._answered: dict[str | None, _Cell] = {}
         self._tools: set[str] = set()
 
     def once(self, runs: Iterable[tuple[_T, Run]]) -> Generator[tuple[_T, Run], None, None]:
@@ -163,14 +150,12 @@ class Twice:
             if len(self._tools) > REMEMBERED:
                 self._tools.clear()  # what is lost is that a tool was between two calls
             return None
-        facts = _facts_of(run)
-        call = _Call(run, facts)
-        sharing = self._sharing
+        call = _Call(run)
         if (  # most calls have no twin
-            facts.id in sharing
-            or facts.counts in sharing
-            or facts.response in sharing
-            or not self._calls.keys().isdisjoint(facts.above)
+            call.id in self._beneath
+            or call.counts in self._alike
+            or call.response in self._answered
+            or not self._calls.keys().isdisjoint(call.above)
         ) and not (self._over(call) or self._under(call)):
             self._beside(call)
         self._remember(call)
@@ -182,10 +167,10 @@ class Twice:
         """Whether calls beneath it, which ended before, were found."""
         inner = [
             one
-            for one in self._latest(call.facts.id)
-            if one.same_as is None and one.facts.kind == call.facts.kind and self._direct(one, call)
+            for one in _latest(self._beneath.get(call.id))
+            if one.same_as is None and one.kind == call.kind and self._direct(one, call)
         ]
-        telling = [one for one in inner if one.facts.counts] or inner
+        telling = [one for one in inner if one.counts] or inner
         if len(telling) == 1:
             _pair(telling[0], call, nested=True)
         elif telling:
@@ -194,20 +179,20 @@ class Twice:
 
     def _under(self, call: _Call) -> bool:
         """Whether a call above it was found; it ended before, or its run goes first."""
-        for run_id in call.facts.above:
+        for run_id in call.above:
             if run_id in self._tools:
                 break
             outer = self._calls.get(run_id)
             if outer is None or outer.same_as is not None:
                 continue
-            if outer.facts.kind == call.facts.kind:
+            if outer.kind == call.kind:
                 _pair(call, outer, nested=True)
                 return True
         return False
 
     def _direct(self, inner: _Call, outer: _Call) -> bool:
         """Whether there is no tool between the two: that would have made a call of its own."""
-        between = takewhile(lambda above: above != outer.facts.id, inner.facts.above)
+        between = takewhile(lambda above: above != outer.id, inner.above)
         return self._tools.isdisjoint(between)
 
     def _beside(self, call: _Call) -> None:
@@ -215,50 +200,43 @@ class Twice:
 
         Who counts a stream himself may count otherwise, as Traceloop does Anthropic's.
         """
-        for other in [*self._latest(call.facts.counts), *self._latest(call.facts.response)]:
-            if other.paired or other.facts.scope == call.facts.scope:
+        alike, answered = self._alike.get(call.counts), self._answered.get(call.response)
+        for other in [*_latest(alike), *_latest(answered)]:
+            if other.paired or other.scope == call.scope:
                 continue
-            is_outer = call.facts.holds(other.facts)
+            is_outer = call.holds(other)
             inner, outer = (other, call) if is_outer else (call, other)
-            if _is_same(inner.facts, outer.facts):
+            if _is_same(inner, outer):
                 _pair(inner, outer, nested=False)
                 return
 
-    def _latest(self, common: Any) -> list[_Call]:
-        """The calls that have this in common, oldest first."""
-        found: list[_Call] = []
-        cell = self._sharing.get(common)
-        while cell is not None and len(found) < _LATEST:
-            call, cell = cell
-            found.append(call)
-        return found[::-1]
-
     def _remember(self, call: _Call) -> None:
-        facts, sharing = call.facts, self._sharing
-        common = (*facts.above, *filter(None, (facts.counts, facts.response)))
         self._order.append(call)
-        self._calls[facts.id] = call
-        before = map(sharing.get, common)
-        sharing.update(zip(common, zip(repeat(call), before, strict=False), strict=True))
+        self._calls[call.id] = call
+        beneath = self._beneath
+        for run_id in call.above:
+            beneath[run_id] = call, beneath.get(run_id)
+        if call.counts:
+            self._alike[call.counts] = call, self._alike.get(call.counts)
+        if call.response:
+            self._answered[call.response] = call, self._answered.get(call.response)
 
     def _forget(self) -> None:
         """The older half at once, by remembering the other: one at a time costs twice as much."""
         kept = self._order[REMEMBERED // 2 :]
-        self._order, self._calls, self._sharing = [], {}, {}
+        self._order, self._calls = [], {}
+        self._beneath, self._alike, self._answered = {}, {}, {}
         for call in kept:
             self._remember(call)
 
 
-def _facts_of(run: Run) -> _Facts:
-    told = run.metadata.get
-    above = run.dotted_order.rsplit(".", _SEGMENTS)[_ABOVE]
-    *_, response = about = tuple(map(told, _OF_METADATA))
-    rest = (
-        tuple(map(_ID_OF, above)),
-        _counts(run.run_type, told("usage_metadata")),
-        (response,) if response and isinstance(response, str) else None,
-    )
-    return tuple.__new__(_Facts, _OF_RUN(run) + about + rest)
+def _latest(cell: "_Cell | None") -> list[_Call]:
+    """The calls with something in common, oldest first."""
+    found: list[_Call] = []
+    while cell is not None and len(found) < _LATEST:
+        call, cell = cell
+        found.append(call)
+    return found[::-1]
 
 
 def _counts(kind: str, usage: Any) -> _Counts | None:
@@ -272,7 +250,7 @@ def _counts(kind: str, usage: Any) -> _Counts | None:
     return None
 
 
-def _is_same(inner: _Facts, outer: _Facts) -> bool:
+def _is_same(inner: _Call, outer: _Call) -> bool:
     """Whether two scopes' calls with the same tokens, neither beneath the other, are one."""
     apart = inner.id not in outer.above and outer.id not in inner.above
     beside = apart and (not inner.above or inner.above[0] in outer.above)
@@ -281,7 +259,9 @@ def _is_same(inner: _Facts, outer: _Facts) -> bool:
         beside
         and outer.holds(inner)
         and (inner.response == outer.response if known else inner.trace == outer.trace)
-        and not any(map(_differ, inner.owners, outer.owners))
+        and not _differ(inner.owner, outer.owner)
+        and not _differ(inner.thread, outer.thread)
+        and not _differ(inner.user, outer.user)
         and _agree((inner.model, inner.response_model), (outer.model, outer.response_model))
     )
 
@@ -305,7 +285,7 @@ def _pair(inner: _Call, outer: _Call, *, nested: bool) -> None:
     inner.paired = outer.paired = True
     loser.same_as = winner
     # two traces may be two users': equal as they look, what one says is not put into the other
-    is_one_trace = inner.facts.trace == outer.facts.trace
+    is_one_trace = inner.trace == outer.trace
     if is_one_trace and winner.run is not None and loser.run is not None:
         winner.details = (*winner.details, loser.run, *loser.details)
 
@@ -320,8 +300,8 @@ def _better(inner: _Call, outer: _Call, *, nested: bool) -> _Call:
         (
             call.run is None,
             call.run is not None and bool(call.run.inputs) + bool(call.run.outputs),
-            call.facts.counts is not None,
-            str(call.facts.scope) not in _LESSER,
+            call.counts is not None,
+            str(call.scope) not in _LESSER,
             (call is inner) is nested,
         )
         for call in (inner, outer)
@@ -348,7 +328,7 @@ def _sent(what: _T, run: Run, call: _Call | None) -> tuple[_T, Run]:
 def _who_counts(call: _Call) -> str:
     while call.same_as is not None:
         call = call.same_as
-    return call.facts.id
+    return call.id
 
 
 def _as_step(run: Run, same_as: str) -> Run:

@@ -33,6 +33,7 @@ ORDER = (
     "conventions.readers",
     "conventions.blocks",
     "conventions.results",
+    "conventions.langchain",
     "conventions.messages",
     "conventions.tools",
     "conventions.payloads",

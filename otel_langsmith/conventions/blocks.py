@@ -65,7 +65,7 @@ def block(part: Any) -> Block:
     kind = part.get("type")
     if kind is None and isinstance(kind := first_of(part, *_KINDS), str):
         part = {**part, "type": kind}
-    convert = _BY_TYPE.get(kind) if isinstance(kind, str) else None
+    convert = BY_TYPE.get(kind) if isinstance(kind, str) else None
     if convert is None and (kind is None or kind == ""):
         convert = next((_BY_MEMBER[key] for key in part if key in _BY_MEMBER), None)
     found = convert(part) if convert else None
@@ -78,7 +78,7 @@ def is_known(part: Any) -> bool:
         return False
     kind = part.get("type")
     if isinstance(kind, str):
-        return kind in _BY_TYPE
+        return kind in BY_TYPE
     return any(key in _BY_MEMBER for key in part)
 
 
@@ -86,11 +86,13 @@ def _text(part: Part) -> Block | None:
     text = part.get("content")
     if text is None:
         text = part.get("text")
+    if type(text) is str and len(part) == 2 and "type" in part:  # noqa: PLR2004 - as most are
+        return {"type": "text", "text": text}
     if text is None:
         return None
     if part.get("thought") is True:
         return {"type": "reasoning", "text": json_text(text)}
-    found: Block = {"type": "text", "text": text if type(text) is str else json_text(text)}
+    found: Block = {"type": "text", "text": json_text(text)}
     if len(part) > 2:  # noqa: PLR2004 - beside its type and its words
         found.update((name, part[name]) for name in _OF_TEXT if part.get(name))
     return found
@@ -134,6 +136,10 @@ def _reasoning_content(part: Part) -> Block | None:
 
 def tool_call(part: Part) -> Block:
     """A tool call, whoever's: the arguments are an object, or ``__raw`` where they are none."""
+    if part.keys() == _CALL:  # as OpenTelemetry has it: an eighth of the cost
+        name, found, given = part["name"], part["id"], part["arguments"]
+        if name and found and type(given) is dict:
+            return {"type": "tool_call", "id": found, "name": name, "args": given}
     function = part.get("function")
     called: Part = function if isinstance(function, dict) else part
     given = nested_json(first_of(called, "arguments", "args", "input", "tool_kwargs"))
@@ -145,6 +151,9 @@ def tool_call(part: Part) -> Block:
         "name": first_of(called, "name", "tool_name", "toolName"),
         "args": given if isinstance(given, dict) else {"__raw": given},
     }
+
+
+_CALL: Final = frozenset(("type", "id", "name", "arguments"))
 
 
 def _inner_call(part: Part) -> Block | None:
@@ -303,7 +312,7 @@ def _media(part: Part, key: str, value: Json, modality: str | None = None) -> Bl
     return found
 
 
-_BY_TYPE: Final[dict[str, Callable[[Part], Block | None]]] = {
+BY_TYPE: Final[dict[str, Callable[[Part], Block | None]]] = {
     "text": _text,
     "input_text": _text,
     "output_text": _text,

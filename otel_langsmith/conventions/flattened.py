@@ -62,6 +62,10 @@ def grower(tree: Tree) -> Grower:
     if len(tree) > 1 and all(isinstance(below, str) for below in tree.values()):
         names, leaves = tuple(tree), itemgetter(*tree.values())
         return lambda attributes: dict(zip(names, leaves(attributes), strict=True))
+    if len(tree) == 1:
+        [(name, below)] = tree.items()
+        grow = grower(below)
+        return lambda attributes: {name: grow(attributes)}
     pairs = [(name, grower(below)) for name, below in tree.items()]
     return lambda attributes: {name: grow(attributes) for name, grow in pairs}
 

@@ -70,7 +70,10 @@ OPERATIONS: Final = {
 
 def operation(value: Any) -> Any:
     """What an operation says of the run; one we do not know is a chain."""
-    word = as_text(value)
+    try:
+        return OPERATIONS[value]  # as most are spelt
+    except (KeyError, TypeError):
+        word = as_text(value)
     return word if word is UNREADABLE else OPERATIONS.get(word.lower(), {"run_type": "chain"})
 
 

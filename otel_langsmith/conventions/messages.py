@@ -9,9 +9,11 @@ Spec: https://docs.langchain.com/langsmith/log-llm-trace
 """
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from otel_langsmith.conventions.blocks import (
+    BY_TYPE,
     RESULTS,
     Block,
     Part,
@@ -21,8 +23,16 @@ from otel_langsmith.conventions.blocks import (
     reasoning,
     tool_call,
 )
+from otel_langsmith.conventions.langchain import LANGCHAIN, of_langchain
 from otel_langsmith.conventions.readers import Thin, as_raw, first_of, from_json, json_text
-from otel_langsmith.conventions.results import Message, answered, brought, result, tool_message
+from otel_langsmith.conventions.results import (
+    TYPE_OF,
+    Message,
+    answered,
+    brought,
+    result,
+    tool_message,
+)
 
 _ROLES: Final = {
     "ai": "assistant",
@@ -35,19 +45,13 @@ _ROLES: Final = {
     # OpenAI renamed `system` for its reasoning models; LangSmith knows only the old word.
     "developer": "system",
 }
+_SAYERS: Final[dict[Any, str]] = {
+    **{role: role for role in ("assistant", "system", "user")},
+    **{role: said for role, said in _ROLES.items() if said != "tool"},
+}
+"""Whose messages bring no results of tools."""
+
 _NOBODY: Final = ("", "unknown")
-_CONSTRUCTORS: Final = {
-    "AIMessage": "assistant",
-    "AIMessageChunk": "assistant",
-    "HumanMessage": "user",
-    "SystemMessage": "system",
-    "ToolMessage": "tool",
-    "FunctionMessage": "tool",
-}
-_LANGCHAIN: Final = {
-    **{word: word for word in ("ai", "human", "system", "tool", "function", "chat")},
-    **_CONSTRUCTORS,
-}
 _ITEMS: Final = frozenset(
     (
         "reasoning",
@@ -95,25 +99,64 @@ def instructions(value: Any) -> Any:
 def messages(items: Iterable[Any], role: str) -> list[Message]:
     """The messages that these items are; ``role`` is whose they are if they do not say."""
     found: list[Message] = []
+    is_plain = True
     for item in items:
-        if isinstance(item, dict):
-            spoken = _spoken(item)
-            if spoken is None:
-                _add(found, item, role)
-            else:
-                found.append(spoken)
-        elif is_pair(item):
-            found += _said(item[1], _ROLES.get(item[0], item[0]))
-        elif isinstance(item, (list, tuple)):
-            found += messages(item, role) if any(map(_is_mapping, item)) else _said(item, role)
+        spoken = _spoken(item)
+        if spoken is not None:
+            found.append(spoken)
         else:
-            found += _said(item, role)
-    return answered(_joined(found)) if len(found) > 1 else found
+            is_plain = False
+            _add_any(found, item, role)
+    # of mere texts none belongs to another
+    return found if is_plain or len(found) == 1 else answered(_joined(found))
+
+
+CONTENT_OF: Final = itemgetter("content")
+
+
+def _spoken(item: Any) -> Message | None:
+    """The message, if it is but a role and one text, and why it ended: as most are.
+
+    A third of what `_add` takes for it. What is not there, or no such thing, is an error here, and
+    told by None.
+    """
+    try:
+        said = _SAYERS[item["role"]]
+        if "parts" in item:
+            (part,) = item["parts"]
+            text = part["content"]
+            if part["type"] != "text" or len(part) != 2 or type(part) is not dict:  # noqa: PLR2004
+                return None
+        else:
+            text = item["content"]
+    except (LookupError, TypeError, ValueError):
+        return None
+    if type(text) is not str or not text or type(item) is not dict:
+        return None
+    made: Message = {"role": said, "content": [{"type": "text", "text": text}]}
+    if len(item) == 2:  # noqa: PLR2004
+        return made
+    if len(item) > 3 or "finish_reason" not in item:  # noqa: PLR2004
+        return None
+    if reason := item["finish_reason"]:
+        made["response_metadata"] = {"finish_reason": reason}
+    return made
+
+
+def _add_any(found: list[Message], item: Any, role: str) -> None:
+    if isinstance(item, dict):
+        _add(found, item, role)
+    elif is_pair(item):
+        found += _said(item[1], _ROLES.get(item[0], item[0]))
+    elif isinstance(item, (list, tuple)):
+        found += messages(item, role) if any(map(_is_mapping, item)) else _said(item, role)
+    else:
+        found += _said(item, role)
 
 
 def is_message(item: Any) -> bool:
     """Whether this looks like a message: it has a role, or is one of LangChain's."""
-    return isinstance(item, dict) and ("role" in item or _of_langchain(item) is not None)
+    return isinstance(item, dict) and ("role" in item or of_langchain(item) is not None)
 
 
 def is_pair(item: Any) -> bool:
@@ -132,9 +175,11 @@ _SHORT: Final = frozenset(("ai", "assistant", "developer", "human", "system", "u
 def size(made: Sequence[Any]) -> int:
     """How many messages there were before those of one answer were joined, as near as it shows."""
     return sum(
-        len(item.get("content") or "1") if item.get("role") == "assistant" else 1
-        for item in made
-        if isinstance(item, dict)
+        [
+            len(item.get("content") or "1") if item.get("role") == "assistant" else 1
+            for item in made
+            if isinstance(item, dict)
+        ]
     )
 
 
@@ -142,26 +187,13 @@ def _read(value: Any, role: str) -> Any:
     found = from_json(value)
     if isinstance(found, dict):
         found = [found]
-    if not isinstance(found, (list, tuple)):
+    elif not isinstance(found, (list, tuple)):
         return as_raw(value)
     made = messages(found, role)
-    return made if any(message["content"] for message in made) else Thin(made)
-
-
-def _spoken(item: Part) -> Message | None:
-    """The message, if it is but a role and one text, as most are: a third of the cost of `_add`."""
-    role, parts = item.get("role"), item.get("parts")
-    if len(item) != 2 or type(role) is not str or role in _NOBODY:  # noqa: PLR2004
-        return None
-    if type(parts) is list and len(parts) == 1:
-        part = parts[0]
-        known = type(part) is dict and len(part) == 2 and part.get("type") == "text"  # noqa: PLR2004
-        text = part.get("content") if known else None
-    else:
-        text = item.get("content")
-    if type(text) is not str or not text:
-        return None
-    return {"role": _ROLES.get(role, role), "content": [{"type": "text", "text": text}]}
+    for message in made:
+        if message["content"]:
+            return made
+    return Thin(made)
 
 
 def _is_mapping(item: Any) -> bool:
@@ -174,12 +206,13 @@ def _said(item: Any, role: str) -> list[Message]:
 
 def _add(found: list[Message], item: Part, role: str) -> None:
     """A message as it came, after a tool message for each result that it brought."""
-    item = item if "role" in item else _inside(item)
-    kind = item.get("type")
-    if isinstance(kind, str) and "role" not in item:
-        if _add_item(found, item, kind, role):
-            return
-        item = _of_langchain(item) or item
+    if "role" not in item:
+        item = _inside(item)
+        kind = item.get("type")
+        if isinstance(kind, str) and "role" not in item:
+            if _add_item(found, item, kind, role):
+                return
+            item = of_langchain(item) or item
     parts = _parts_of(item)
     if isinstance(parts, (list, tuple)):
         before = len(found)
@@ -196,12 +229,12 @@ def _content(parts: Sequence[Any], found: list[Message]) -> list[Block]:
     content: list[Block] = []
     for part in parts:
         kind = part.get("type") if type(part) is dict else None
-        if kind == "text":  # as most parts are
-            if part != _WITHHELD:
-                content.append(block(part))
+        convert = BY_TYPE.get(kind) if type(kind) is str else None
+        if convert is not None and (made := convert(part)) is not None:  # as most are
+            content.append(made)
         elif (answer := result(part)) is not None:
             found.append(answer)
-        else:
+        elif part != _WITHHELD:
             content.append(block(part))
     return content
 
@@ -229,7 +262,7 @@ def _add_item(found: list[Message], item: Part, kind: str, role: str) -> bool:
     if kind in _ITEMS:
         found.append({"role": "assistant", "content": [block(item)]})
         return True
-    if kind not in _LANGCHAIN and kind != "constructor" and item.keys().isdisjoint(_SAYING):
+    if kind not in LANGCHAIN and kind != "constructor" and item.keys().isdisjoint(_SAYING):
         found.append({"role": role, "content": [block(item)]})
         return True
     return False
@@ -241,35 +274,6 @@ def _inside(item: Part) -> Part:
     if not isinstance(inner, dict) or inner.keys().isdisjoint(("role", "parts")):
         return item
     return {**inner, "finish_reason": first_of(item, "finish_reason", "finishReason")}
-
-
-def _of_langchain(item: Part) -> Part | None:
-    """LangChain's messages, as its serialisers write them: ``lc`` constructors, or type and data.
-
-    Their ``tool_calls`` are the parsed ones; the raw ones in ``additional_kwargs`` repeat them.
-    """
-    kind = item.get("type")
-    inner = item.get("kwargs" if kind == "constructor" else "data")
-    if kind == "constructor":
-        name = item.get("id")
-        word = name[-1] if isinstance(name, (list, tuple)) and name else None
-        role = _CONSTRUCTORS.get(str(word))
-    elif isinstance(kind, str) and kind in _LANGCHAIN:
-        role = _LANGCHAIN[kind]
-        inner = inner if isinstance(inner, dict) else item
-    else:
-        return None
-    if role is None or not isinstance(inner, dict) or "content" not in inner:
-        return None
-    more = inner.get("additional_kwargs")
-    about = inner.get("response_metadata")
-    return {
-        "reasoning_content": more.get("reasoning_content") if isinstance(more, dict) else None,
-        "refusal": more.get("refusal") if isinstance(more, dict) else None,
-        "finish_reason": about.get("finish_reason") if isinstance(about, dict) else None,
-        **inner,
-        "role": role,
-    }
 
 
 def _message(item: Part, content: list[Block], role: str) -> Message:
@@ -298,13 +302,14 @@ def _thought_first(content: list[Block]) -> list[Block]:
 
 def _told_once(content: list[Block]) -> list[Block]:
     """Without the texts that are the JSON of a call beside them: Anthropic's by LangChain's."""
-    called = _called(content)
+    called = _called(content) if "tool_call" in map(TYPE_OF, content) else set()
     return [found for found in content if not _repeats(found, called)] if called else content
 
 
 def _repeats(found: Block, called: set[str]) -> bool:
-    text = found.get("text") if found["type"] == "text" else None
-    call = from_json(text) if isinstance(text, str) and text[:1] == "{" else None
+    if found["type"] != "text" or found["text"][:1] != "{":
+        return False
+    call = from_json(found["text"])
     return (
         isinstance(call, dict) and call.get("type") == "tool_use" and _is_in(called, call.get("id"))
     )

@@ -7,7 +7,7 @@ they were, and flattened. The raw view is the better one wherever it can be read
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval
-from otel_langsmith.conventions.messages import messages
+from otel_langsmith.conventions.messages import CONTENT_OF, messages
 from otel_langsmith.conventions.models import finish_reasons, parameters, provider
 from otel_langsmith.conventions.readers import (
     BLANK,
@@ -62,7 +62,7 @@ def flat_outputs(found: Any) -> Any:
 def _flat(found: list[Any], role: str) -> Any:
     items = [_message(item) for item in found]
     made = messages(items, role)
-    if any(message["content"] for message in made):
+    if any(map(CONTENT_OF, made)):
         return made
     return Thin(made) if any(message.keys() - _BARE for message in made) else UNREADABLE
 
@@ -81,6 +81,8 @@ def _message(item: Any) -> Any:
     inner = item.get("message") if isinstance(item, dict) else None
     if not isinstance(inner, dict):
         return item
+    if inner.get("role") != "tool" and inner.keys().isdisjoint(_MADE_ANEW):  # as most are
+        return inner
     message = dict(inner)
     contents = message.pop("contents", None)
     calls = message.get("tool_calls")
@@ -91,6 +93,9 @@ def _message(item: Any) -> Any:
     if isinstance(calls, list):
         message["tool_calls"] = [_inner(call, "tool_call") for call in calls]
     return message
+
+
+_MADE_ANEW: Final = ("contents", "tool_calls")
 
 
 def _part(part: Any) -> Any:

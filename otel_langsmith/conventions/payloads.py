@@ -131,7 +131,7 @@ def _told_by(found: Any, value: Any, role: str) -> Any:
 
 def offered(value: Any) -> Any:
     """The tools in a request, or those that Langfuse puts among its messages."""
-    if isinstance(value, str) and not any(word in value for word in _OFFERED):
+    if isinstance(value, str) and not any(map(value.__contains__, _OFFERED)):
         return UNREADABLE
     found = from_json(value)
     if isinstance(found, dict):
@@ -271,8 +271,9 @@ def _told(found: Mapping[str, Any]) -> list[Message] | None:
 def _system(found: Mapping[str, Any]) -> Message | None:
     config = found.get("config")
     inner = first_of(config, *_SYSTEMS) if isinstance(config, dict) else None
-    said = first_of(found, *_SYSTEMS)
-    made = instructions(inner if said is None else said)
+    said = None if found.keys().isdisjoint(_SYSTEMS) else first_of(found, *_SYSTEMS)
+    said = inner if said is None else said
+    made = None if said is None else instructions(said)
     return None if isinstance(made, Thin) else made
 
 

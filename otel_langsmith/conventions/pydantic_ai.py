@@ -59,7 +59,8 @@ def request_parameters(value: Any) -> Any:
         for name, part in found.items()
         if part not in (None, [], {}) and name not in _ELSEWHERE
     }
-    tools = [tool for name in _TOOLS for tool in found.get(name) or ()]
+    lists = (found.get(name) for name in _TOOLS)
+    tools = [tool for listed in lists if isinstance(listed, (list, tuple)) for tool in listed]
     if tools:
         fields["params.tools"] = tool_definitions([_called(tool) for tool in tools])
     return fields

@@ -1,5 +1,6 @@
 """What tools answered, of any vintage → messages of role ``tool``, and which call each answers."""
 
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from otel_langsmith.conventions.blocks import (
@@ -14,6 +15,8 @@ from otel_langsmith.conventions.readers import first_of, json_text
 from otel_langsmith.run import Json
 
 Message: TypeAlias = dict[str, Json]
+
+TYPE_OF: Final = itemgetter("type")
 
 
 def result(part: Any) -> Message | None:
@@ -35,6 +38,11 @@ def brought(part: Any) -> Part | None:
 
 def tool_message(part: Part) -> Message:
     """A tool's result: ``response`` in OpenTelemetry's schema, ``result`` in its examples."""
+    if part.keys() == _RESULT and part["id"]:  # as OpenTelemetry has it: a quarter of the cost
+        said = part["response"]
+        if type(said) is str and said:
+            text: Block = {"type": "text", "text": said}
+            return {"role": "tool", "tool_call_id": part["id"], "content": [text]}
     result = first_of(part, "response", "result", "content", "output")
     failed = part.get("is_error") is True or part.get("status") == "error"
     if isinstance(result, dict) and result.keys() == {"type", "value"}:  # as Vercel has it
@@ -55,19 +63,20 @@ def tool_message(part: Part) -> Message:
     return message
 
 
+_RESULT: Final = frozenset(("type", "id", "response"))
+
+
 def answered(found: list[Message]) -> list[Message]:
     """The messages, each result with the id of its call.
 
     Google's results have the tool's name and no id, some have neither; and some calls have the id
     of OpenAI's item (``fc_0``), by which no result ever goes.
     """
-    if "tool" not in [message["role"] for message in found]:
-        return found
     waiting: list[Block] = []
     for message in found:
         if message["role"] == "tool":
             _answer(message, waiting)
-        elif message["role"] == "assistant":
+        elif message["role"] == "assistant" and "tool_call" in map(TYPE_OF, message["content"]):
             waiting += [held for held in message["content"] if held["type"] == "tool_call"]
             del waiting[:-_WAITING]
     return found

@@ -30,6 +30,7 @@ MACHINERY = {
     ),
     *(
         "blocks",
+        "langchain",
         "results",
         "messages",
         "payloads",

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event
 
@@ -98,6 +98,7 @@ def fed(row: Row, value: Any) -> Any:
 
 
 @given(values)
+@example({"output_tools": True})
 def test_every_reader_of_every_table_is_total(value: Any) -> None:
     for row in ROWS:
         row.via(fed(row, value))

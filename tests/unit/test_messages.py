@@ -1,0 +1,101 @@
+"""`conventions.messages`: what most messages look like is read on a short way, to the same end."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from otel_langsmith.conventions.messages import input_messages, output_messages
+from otel_langsmith.conventions.readers import Raw, Thin
+
+NOBODY_KNOWS: dict[str, Any] = {"x_nobody_knows": None}
+"""A member that says nothing, and leads off the short ways, which know what they leave out."""
+
+texts = st.sampled_from(["", "Hi", '{"type":"tool_use","id":"a"}', "[{", "fc_0"])
+odd = st.sampled_from([None, 0, 1.5, True, [], {}, ["x"], {"type": "text"}])
+roles = st.sampled_from(["user", "assistant", "system", "tool", "ai", "model", "developer"])
+ids = st.sampled_from(["a", "b", "fc_0", "", None, 7])
+
+parts = st.one_of(
+    st.fixed_dictionaries({"type": st.just("text"), "content": texts | odd}),
+    st.fixed_dictionaries({"type": st.just("text"), "text": texts | odd}),
+    st.fixed_dictionaries({"type": st.just("reasoning"), "content": texts | odd}),
+    st.fixed_dictionaries(
+        {
+            "type": st.just("tool_call"),
+            "id": ids,
+            "name": texts | odd,
+            "arguments": texts | odd | st.just({"city": "P"}),
+        }
+    ),
+    st.fixed_dictionaries(
+        {"type": st.just("tool_call_response"), "id": ids, "response": texts | odd}
+    ),
+)
+reasons = {"finish_reason": texts | odd}
+messages = st.one_of(
+    st.fixed_dictionaries(
+        {"role": roles | texts | odd, "parts": st.lists(parts | odd, max_size=3) | texts | odd},
+        optional=reasons,
+    ),
+    st.fixed_dictionaries(
+        {"role": roles | texts | odd, "content": texts | odd | st.lists(parts, max_size=3)},
+        optional=reasons,
+    ),
+)
+
+
+def the_long_way(message: dict[str, Any]) -> dict[str, Any]:
+    """The same message, of which each part, and itself, says one thing more."""
+    said = message.get("parts")
+    inner = [_longer(part) for part in said] if isinstance(said, list) else said
+    return {**message, **({"parts": inner} if "parts" in message else {}), **NOBODY_KNOWS}
+
+
+def _longer(part: Any) -> Any:
+    """A part; those that are kept whole, as they are not understood, stay as they are."""
+    told = isinstance(part, dict) and any(
+        part.get(name) not in (None, "") for name in ("content", "text", "name", "response")
+    )
+    return {**part, **NOBODY_KNOWS} if told else part
+
+
+def shown(found: Any) -> str:
+    """What was read, with the order of its members, as it is sent."""
+    kind = type(found).__name__
+    value = found.value if isinstance(found, (Thin, Raw)) else found
+    return f"{kind} {json.dumps(value)}"
+
+
+@given(st.lists(messages, max_size=4))
+@example([{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}])
+@example([{"role": "assistant", "content": "Hi", "finish_reason": "stop"}] * 2)
+def test_the_short_ways_lead_where_the_long_ones_do(items: list[dict[str, Any]]) -> None:
+    longer = [the_long_way(item) for item in items]
+    before = json.dumps(items)
+    assert shown(input_messages(items)) == shown(input_messages(longer))
+    assert shown(output_messages(items)) == shown(output_messages(longer))
+    assert json.dumps(items) == before
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (
+            {"parts": [{"content": "Hi", "type": "text"}], "role": "ai", "finish_reason": "stop"},
+            {
+                "role": "assistant",
+                "content": [{"type": "text", "text": "Hi"}],
+                "response_metadata": {"finish_reason": "stop"},
+            },
+        ),
+        (
+            {"role": "developer", "content": "Hi", "finish_reason": ""},
+            {"role": "system", "content": [{"type": "text", "text": "Hi"}]},
+        ),
+    ],
+)
+def test_the_plainest_messages(item: dict[str, Any], message: dict[str, Any]) -> None:
+    assert input_messages([item]) == [message]
