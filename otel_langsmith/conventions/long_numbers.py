@@ -23,7 +23,10 @@ _LOOKS: Final = 64
 _ROWS: Final = 64
 """So many rows of digits are looked at; with more, the slower parser is the quicker one."""
 
-_BEFORE_NUMBERS: Final = (b":", b",", b"[", b"")
+_BEFORE_NUMBERS: Final = b":,[- \t\r\n"
+_BEFORE: Final = 64
+_AROUND_NUMBERS: Final = b" \t\r\n:,[]{}0123456789.eE+-truefalsn"
+"""All that stands between a number and the quote before it: signs, other numbers, words of JSON."""
 
 
 def has_long_number(raw: bytes) -> bool:
@@ -52,20 +55,26 @@ def _rows(raw: bytes, ones: bytes, at: int) -> Iterator[int]:
 
 
 def _is_number_among(raw: bytes, rows: Iterator[int]) -> bool:
-    """Whether one of them stands outside a text: after an even number of quotes.
-
-    Before most of those in a text there is neither a colon nor a comma, which is quicker to see.
-    """
+    """Whether one of them stands outside a text: after an even number of quotes."""
     seen, is_text = 0, False
     for number, at in enumerate(rows):
         if number == _ROWS:
             return True
-        if raw[max(0, at - 8) : at].rstrip(b"- \t\r\n")[-1:] in _BEFORE_NUMBERS:
+        if _may_be_number(raw[max(0, at - _BEFORE) : at]):
             is_text ^= _quotes(raw[seen:at]) % 2 == 1
             seen = at
             if not is_text and (raw[at - 1 : at] == b"-" or not _fits(raw, at)):
                 return True
     return False
+
+
+def _may_be_number(before: bytes) -> bool:
+    """Whether digits after this may be one, and not of a text: that is quicker to see for most."""
+    if before[-1:] not in _BEFORE_NUMBERS:
+        return False
+    above, _, between = before.rpartition(b'"')
+    is_quoted = above.endswith(b"\\") and not above.endswith(b"\\\\")
+    return not is_quoted and not between.translate(None, _AROUND_NUMBERS)
 
 
 def _quotes(raw: bytes) -> int:
