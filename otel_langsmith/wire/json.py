@@ -42,6 +42,11 @@ _LOOKS: Final = 64
 _BACKSLASHES: Final = 64
 """Of a longer row the end is not waited for."""
 
+_LONG: Final = 65_536
+_LONG_TEXT: Final = 512
+"""Bytes of a body, and of its values on average, from which on it counts how long they are."""
+
+_NESTED: Final = frozenset((dict, list, tuple))
 _FAITHFUL: Final = frozenset((bool, int, str, NoneType))
 """Types of which orjson writes null for None only."""
 
@@ -58,11 +63,37 @@ def dumps(value: object) -> bytes:
         body = orjson.dumps(value, plain)
     except TypeError:
         return orjson.dumps(plain(value))
+    if len(body) > _LONG and _is_faithful(value, len(body) // _LONG_TEXT):
+        return body
     if _find_zeros(body) and _holds_nul(body):
         return orjson.dumps(plain(value))
     if _find_null(body) and not _is_finite(value):
         return orjson.dumps(plain(value))
     return body
+
+
+def _is_faithful(value: object, most: int) -> bool:
+    """Whether plainly nothing in it was lost, if it has no more than so many values.
+
+    To look at long texts one by one takes half as long as to search the body that they make.
+    """
+    unseen: list[Any] = [(value,)]
+    for held in unseen:
+        if type(held) is dict and "\0" in "".join(held):
+            return False
+        most -= len(held)
+        if most < 0:
+            return False
+        for item in held.values() if type(held) is dict else held:
+            kind = type(item)
+            if kind is str:
+                if "\0" in item:
+                    return False
+            elif kind in _NESTED:
+                unseen.append(item)
+            elif kind not in _FAITHFUL:
+                return False
+    return True
 
 
 def _holds_nul(body: bytes) -> bool:

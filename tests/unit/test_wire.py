@@ -159,6 +159,30 @@ def test_the_word_null_in_a_text_is_none_in_a_value(text: str) -> None:
     assert dumps({text: [text, 1.5]}) == orjson.dumps({text: [text, 1.5]})
 
 
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "a\0b",
+        {"\0": 1},
+        math.nan,
+        [None, (1, {"a": [math.inf]})],
+        {"b": b"bytes", "c": {1.5}},
+        dict.fromkeys("abc", "\ud800"),
+        [{"a": number, "b": [number]} for number in (None, 1.5, math.nan)] * 99,
+    ],
+)
+@pytest.mark.parametrize("length", [1, 70_000, 1_000_000])
+def test_what_is_lost_is_found_beside_texts_of_any_length(lost: Any, length: int) -> None:
+    text = ("\\u0000 :null " * length)[:length]
+    for value in ({"a": [text, lost]}, (lost, text), {text: lost}):
+        assert strictly(dumps(value)) == plain(value)
+
+
+def test_long_texts_with_nothing_to_lose_are_left_as_they_are() -> None:
+    value = {"a": ["\\u0000 null," * 9_999, {"b": (None, 1, True, [])}], "c": "é" * 9_999, "d": {}}
+    assert dumps(value) == orjson.dumps(value)
+
+
 def test_what_cannot_even_be_described_is_named_by_its_type() -> None:
     assert strictly(dumps({"a": Silent()})) == {"a": "<Silent>"}
 
