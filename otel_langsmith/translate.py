@@ -12,8 +12,9 @@ from opentelemetry.trace import Status
 
 from otel_langsmith.conventions import CONVENTIONS, Convention, table_of
 from otel_langsmith.conventions.compose import add_model, content, usage
+from otel_langsmith.conventions.interpreter import Reading, SpanEvent
 from otel_langsmith.conventions.media import detached
-from otel_langsmith.conventions.table import Reading, SpanEvent, Table
+from otel_langsmith.conventions.table import Table
 from otel_langsmith.failure import EXCEPTION_KEYS, failure_of
 from otel_langsmith.identity import iso_time, uuid_text, writable_ns
 from otel_langsmith.lineage import (
@@ -111,9 +112,7 @@ def _unread(span: ReadableSpan, table: Table) -> Reading:
     attributes = attributes_of(span)
     name = _scope_of(span)
     rest = {key: value for key, value in attributes.items() if not table.is_content(key, name)}
-    reading = Reading(rest, tuple(span.events))
-    reading.notes = (UNTRANSLATED,)
-    return reading
+    return Reading.of(rest, tuple(span.events), (UNTRANSLATED,))
 
 
 def _run(
