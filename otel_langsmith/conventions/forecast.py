@@ -6,14 +6,14 @@ the bytecodes. What has to hold of values for that is checked; the interpreter h
 """
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain, count, groupby
-from math import isfinite
+from itertools import chain, count
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from otel_langsmith.conventions.foresight import Foresight, Mark, Token, UndecidedError, token_of
 from otel_langsmith.conventions.interpreter import (
     Attributes,
+    Fields,
     Interpreter,
     Reading,
     SpanEvent,
@@ -27,9 +27,10 @@ from otel_langsmith.conventions.readers import (
     UNREADABLE,
     Blank,
     Constant,
+    Raw,
+    Thin,
     Unreadable,
     as_count,
-    as_float,
     as_id,
     as_is,
     as_text,
@@ -54,19 +55,21 @@ class Forecast:
     """
 
     __slots__ = (
+        "_alone",
         "_calls",
         "_checks",
         "_content",
-        "_cut",
+        "_counts",
+        "_ends",
         "_facts",
         "_fixed",
         "_given",
         "_likely",
-        "_names",
         "_others",
         "_own",
         "_places",
-        "_sort",
+        "_texts",
+        "_vias",
     )
 
     def __init__(
@@ -86,24 +89,31 @@ class Forecast:
         homes = sight.interpret(plan).homes
         ends = [end for home in homes for end in home.values()]
         pairs = list(chain.from_iterable(sight.same))
-        raw, likely, read = _kinds((*ends, *pairs, *sight.asked), known)
-        self._given = _several([mark.token[1] for mark in (*raw, *likely)])
-        self._likely = tuple(_groups(likely, len(raw)))
-        self._calls = tuple((mark.token[0], mark.source) for mark in read)
+        raw, texts, counts, read = kinds = _kinds((*ends, *pairs, *sight.asked), known)
+        given = (*raw, *texts, *counts)
+        self._given = _several([mark.token[1] for mark in given])
+        self._texts = slice(len(raw), len(raw) + len(texts))
+        self._counts = slice(len(raw) + len(texts), len(given))
+        self._likely = slice(len(raw), len(given))
+        self._vias = [mark.token[0] for mark in (*texts, *counts)]
+        self._calls = [(mark.token[0], mark.source) for mark in read]
         self._own = slice(start, None)
-        own = {mark.token: at for at, mark in enumerate((*raw, *likely, *read), start)}
+        own = {mark.token: at for at, mark in enumerate(chain.from_iterable(kinds), start)}
         self._places = {**known, **own}
         self._fixed = [end for end in (*ends, *pairs) if type(end) is not Mark]
         fixed = count(start + len(own))
         at = [
             self._places[end.token] if type(end) is Mark else next(fixed) for end in (*ends, *pairs)
         ]
-        self._names = tuple(map(tuple, homes))
-        self._sort = _several(at[: len(ends)])
-        stops = list(accumulate(map(len, homes)))
-        self._cut = itemgetter(*map(slice, (0, *stops), stops))
+        places = iter(at)
+        self._ends = tuple(
+            (number, tuple(zip(home, places, strict=False)))
+            for number, home in enumerate(homes)
+            if home
+        )
         said = [self._places[mark.token] for mark in sight.asked if mark.content]
         self._content = _several(said)
+        self._alone = min(said, default=start) >= start
         self._checks = (
             *([_never] if sight.mixed else ()),
             *(_suffices(self._places[mark.token], least) for mark, least in sight.sizes),
@@ -120,25 +130,44 @@ class Forecast:
         values: Values,
     ) -> Reading:
         """What a span says of which these values are known already."""
-        own = [*self._given(attributes)]
-        for are_themselves, via, part in self._likely:
-            if not are_themselves(own[part]):
-                own[part] = map(via, own[part])
-        if self._calls:
-            own += [via(source(attributes)) for via, source in self._calls]
+        given = self._given(attributes)
+        own = [*given]
+        fits = self._alone
+        for value in given[self._texts]:
+            if type(value) is not str or value in NOTHING:
+                fits = False
+        for value in given[self._counts]:
+            if type(value) is not int or value < 0:
+                fits = False
+        if not fits:
+            own[self._likely] = map(_call, self._vias, given[self._likely])
+        for via, source in self._calls:
+            value = via(source(attributes))
+            if not value or type(value) in _UNSAID:
+                fits = False
+            own.append(value)
         own += self._fixed
         values += own
-        if (
-            _SILENT.isdisjoint(map(type, own))
-            and _all_say(self._content(values))
-            and (not self._checks or all(check(values) for check in self._checks))
-        ):
-            parts = map(dict, map(zip, self._names, self._cut(self._sort(values))))
-            return tuple.__new__(Reading, (*parts, events, ()))
+        if (fits or self._holds(values)) and not (self._checks and self._differs(values)):
+            return self._placed(values, events)
         if other := self._otherwise(outlook, attributes, values):
             return other.read(outlook, attributes, events, values)
         ask = self._asking(attributes, values)
         return Interpreter(attributes, events, ask).interpret(outlook.plan)
+
+    def _placed(self, values: Values, events: tuple[SpanEvent, ...]) -> Reading:
+        homes: tuple[Fields, ...] = ({}, {}, {}, {}, {}, {}, {}, {}, {}, {})
+        for home, ends in self._ends:
+            held = homes[home]
+            for name, at in ends:
+                held[name] = values[at]
+        return tuple.__new__(Reading, (*homes, events, ()))
+
+    def _holds(self, values: Values) -> bool:
+        return _SILENT.isdisjoint(map(type, values[self._own])) and _all_say(self._content(values))
+
+    def _differs(self, values: Values) -> bool:
+        return not all(check(values) for check in self._checks)
 
     def _otherwise(
         self, outlook: "Outlook", attributes: Attributes, values: Values
@@ -260,6 +289,7 @@ _SHARED: Final = frozenset((str, int, float, bool, Unreadable, Blank))
 
 _SILENCE: Final[Mapping[type, Any]] = {Unreadable: UNREADABLE, Blank: BLANK}
 _SILENT: Final = frozenset(_SILENCE)
+_UNSAID: Final = frozenset((Unreadable, Blank, Raw, Thin))
 _SAYING: Final = frozenset((str, int, float, bool, list, dict, tuple))
 _NUMBERS: Final = frozenset((int, float, bool))
 
@@ -271,62 +301,30 @@ def _all_say(content: Sequence[Any]) -> bool:
     )
 
 
-def _kinds(
-    ends: Iterable[Any], known: Container[Token]
-) -> tuple[list[Mark], list[Mark], list[Mark]]:
-    """The marks that are not known yet: raw, likely raw, and the others."""
-    raw: list[Mark] = []
-    likely: list[Mark] = []
-    read: list[Mark] = []
+def _kinds(ends: Iterable[Any], known: Container[Token]) -> tuple[list[Mark], ...]:
+    """The marks that are not known yet: of raw values, of texts and counts, and of the others."""
+    kinds: tuple[list[Mark], ...] = ([], [], [], [])
     for mark in dict.fromkeys(end for end in ends if type(end) is Mark):
         if mark.token not in known:
             via, source = mark.token
-            kind = raw if via is as_is else likely if via in _LIKELY else read
-            (kind if type(source) is str else read).append(mark)
-    likely.sort(key=lambda mark: list(_LIKELY).index(mark.token[0]))
-    return raw, likely, read
+            is_read = type(source) is not str or (mark.content and via is as_is)
+            kinds[_READ if is_read else _KINDS.get(via, _READ)].append(mark)
+    return kinds
 
 
-def _groups(
-    likely: Sequence[Mark], start: int
-) -> Iterator[tuple[Callable[[Values], bool], Reader, slice]]:
-    """By their readers: when their values are likely raw, the reader, and where these are."""
-    for via, group in groupby(likely, key=lambda mark: mark.token[0]):
-        stop = start + len(list(group))
-        yield _LIKELY[via], via, slice(start, stop)
-        start = stop
+_KINDS: Final[Mapping[Reader, int]] = {as_is: 0, as_text: 1, as_id: 1, as_count: 2}
+_READ: Final = 3
 
 
-def _are_texts(values: Values) -> bool:
-    return _TEXT.issuperset(map(type, values)) and NOTHING.isdisjoint(values)
-
-
-def _are_counts(values: Values) -> bool:
-    return _COUNT.issuperset(map(type, values)) and min(values) >= 0
-
-
-def _are_finite(values: Values) -> bool:
-    return _FLOAT.issuperset(map(type, values)) and all(map(isfinite, values))
-
-
-_TEXT: Final = frozenset((str,))
-_COUNT: Final = frozenset((int,))
-_FLOAT: Final = frozenset((float,))
-
-_LIKELY: Final[Mapping[Reader, Callable[[Values], bool]]] = {
-    as_text: _are_texts,
-    as_id: _are_texts,
-    as_count: _are_counts,
-    as_float: _are_finite,
-}
-"""Readers of names, tokens and ids, and what shows that they would return each value as it is."""
+def _call(via: Reader, value: Any) -> Any:
+    return via(value)
 
 
 def _several(keys: Sequence[Any]) -> Callable[[Any], Sequence[Any]]:
     """A getter of as many values, be they none or one."""
     if len(keys) > 1:
         return itemgetter(*keys)
-    return lambda held: [held[key] for key in keys]
+    return lambda held: tuple([held[key] for key in keys])
 
 
 def _never(_: Values) -> bool:
