@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import Status, StatusCode
 
-from otel_langsmith.conventions.table import SpanEvent
+from otel_langsmith.conventions.interpreter import SpanEvent
 
 _EXCEPTION: Final = "exception"
 ERROR: Final = StatusCode.ERROR  # looked up once: see `provenance`

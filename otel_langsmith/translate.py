@@ -13,8 +13,9 @@ from opentelemetry.trace import Status
 from otel_langsmith.conventions import CONVENTIONS, table_of
 from otel_langsmith.conventions.compose import OF_MODELS, content, told_of_model, usage
 from otel_langsmith.conventions.fields import PLAIN
+from otel_langsmith.conventions.interpreter import Reading, SpanEvent
 from otel_langsmith.conventions.media import detached
-from otel_langsmith.conventions.table import Reading, SpanEvent, Table
+from otel_langsmith.conventions.table import Table
 from otel_langsmith.failure import ERROR, EXCEPTION_KEYS, failure_of
 from otel_langsmith.identity import LAST_NS, iso_time, uuid_text, writable_ns
 from otel_langsmith.lineage import (
@@ -108,9 +109,7 @@ def _unread(span: ReadableSpan, scope: str, table: Table) -> Reading:
     """The attributes that are no content, by anyone's table, and nothing made of them."""
     attributes = attributes_of(span)
     rest = {key: value for key, value in attributes.items() if not table.is_content(key, scope)}
-    reading = Reading(rest, tuple(span.events))
-    reading.notes = (UNTRANSLATED,)
-    return reading
+    return Reading.of(rest, tuple(span.events), (UNTRANSLATED,))
 
 
 def _run(  # noqa: PLR0913, PLR0917 - all that a run is made of

@@ -78,10 +78,8 @@ def clean_statement(value: Any) -> Any:
     text = as_text(value)
     if text is UNREADABLE:
         return text
-    lower = text.lower()
-    for word in _SIGNS_IN:
-        if word in lower:
-            return without_credentials(_PASSWORD.sub(rf"\1\2{MARK}", text))
+    if any(map(text.lower().__contains__, _SIGNS_IN)):
+        return without_credentials(_PASSWORD.sub(rf"\1\2{MARK}", text))
     return text
 
 

@@ -7,10 +7,10 @@ shape. Which of the rows get what they want, the values decide, in `table`.
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator
 from functools import lru_cache
-from itertools import takewhile
 from typing import Final, NamedTuple, TypeAlias
 
 from otel_langsmith.conventions.flattened import Grower, Tree, grower, names_of, tree_of
+from otel_langsmith.conventions.readers import Constant
 from otel_langsmith.conventions.rows import TURNS, Convention, Reader, Row
 from otel_langsmith.run import RunType
 
@@ -23,7 +23,7 @@ HOMES: Final = (
     "metadata",
     "lineage",
 )
-"""The parts of a `Reading` that scalars live in, in the order in which it holds them."""
+"""The parts of a `Reading` that scalars live in."""
 
 SEVERAL: Final = -1
 """The home of a step that feeds several fields."""
@@ -47,6 +47,9 @@ def home_of(name: str) -> tuple[int, str]:
     return HOMES.index("fields"), name
 
 
+RUN_TYPE: Final = home_of("run_type")
+
+
 class Step(NamedTuple):
     """A row of scalars meeting one attribute that is there, or one flattened structure."""
 
@@ -66,16 +69,11 @@ class Step(NamedTuple):
 
     content: bool
 
-
-class Simple(NamedTuple):
-    """A step that can wait for all others: its field and its attribute are no other's."""
-
-    key: str
-    via: Reader
-    home: int
-    name: str
-    left: bool
-    """Whether metadata keeps the attribute if the field does not want it."""
+    @property
+    def is_word(self) -> bool:
+        """Whether it is a word for what kind of span this is, and so has the rest depend on it."""
+        told = (self.home, self.name) == RUN_TYPE or (self.home == SEVERAL and self.keep)
+        return told and bool(self.key) and not isinstance(self.via, Constant)
 
 
 class Part(NamedTuple):
@@ -103,9 +101,6 @@ class Side(NamedTuple):
     sources: frozenset[str]
     """The attributes that the parts read, or would of runs of another type."""
 
-    quick: tuple[tuple[str, str, Reader], ...]
-    """Name, attribute and reader of each part, if no part depends on another."""
-
 
 Sides: TypeAlias = tuple[tuple[Side, ...], tuple[Side, ...]]
 """Who speaks for the inputs, and who for the outputs."""
@@ -114,34 +109,28 @@ Sides: TypeAlias = tuple[tuple[Side, ...], tuple[Side, ...]]
 class Plan:
     """What the tables do with spans of one shape.
 
-    ``scalars`` are asked in their order, ``simple`` ones, which are most, after them and at a third
-    of the cost. ``kept`` are keys of which it is known already that nobody takes them. ``aloud``
-    and ``quiet`` are the sides by type of run, of spans with events and without; see `ask`.
+    ``steps`` are the scalars' in the order in which they are asked. ``kept`` are keys of which it
+    is known already that nobody takes them.
     """
 
-    __slots__ = ("_sides", "aloud", "kept", "quiet", "scalars", "simple")
+    __slots__ = ("_asked", "_sides", "kept", "steps")
 
-    def __init__(
-        self,
-        scalars: tuple[Step, ...],
-        simple: tuple[Simple, ...],
-        sides: Sides,
-        kept: tuple[str, ...],
-    ) -> None:
-        self.scalars = scalars
-        self.simple = simple
+    def __init__(self, steps: tuple[Step, ...], sides: Sides, kept: tuple[str, ...]) -> None:
+        self.steps = steps
         self.kept = kept
-        self.aloud: dict[str, Sides] = {}
-        self.quiet: dict[str, Sides] = {}
         self._sides = sides
+        self._asked: dict[tuple[str, bool], Sides] = {}
 
-    def ask(self, run_type: str, asked: dict[str, Sides]) -> Sides:
-        """The sides of runs of a type, which are kept in ``asked``: one of the two above."""
+    def sides(self, run_type: str, *, aloud: bool) -> Sides:
+        """Who speaks for runs of a type, of spans with events or without."""
+        asked = (run_type, aloud)
+        return self._asked.get(asked) or self._asked.setdefault(asked, self._of_run(*asked))
+
+    def _of_run(self, run_type: str, aloud: bool) -> Sides:
         inputs, outputs = (
-            _busy(_of_run(side, run_type, asked is self.aloud) for side in sides)
-            for sides in self._sides
+            _busy(_of_run(side, run_type, aloud) for side in sides) for sides in self._sides
         )
-        return asked.setdefault(run_type, (inputs, outputs))
+        return inputs, outputs
 
 
 class Planner:
@@ -195,10 +184,7 @@ class Planner:
         steps = _steps(scalars, claimed)
         taken = {key for step in steps if not step.keep for key in step.keys} | claimed | cleaned
         kept = tuple(key for key in keys if key not in taken)
-        simple = _simple(steps)
-        done = {(one.home, one.name) for one in simple}
-        others = tuple(step for step in steps if (step.home, step.name) not in done)
-        return Plan(others, simple, (inputs, outputs), kept)
+        return Plan(steps, (inputs, outputs), kept)
 
     def _meetings(self, keys: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         """The rows that find any of their attributes, or look for events, and what they find."""
@@ -220,7 +206,7 @@ class Planner:
         parts = tuple(part for row, found in met for part in _parts(row, found, keys))
         events = tuple(row for row, _ in met if row.is_spoken)
         sources = frozenset(key for part in parts for key in part.keys)
-        return Side(self._conventions[number].fallback, parts, events, sources, ())
+        return Side(self._conventions[number].fallback, parts, events, sources)
 
 
 def applies(row: Row, scope: str, keys: Collection[str]) -> bool:
@@ -247,7 +233,7 @@ def _of_run(side: Side, run_type: str, aloud: bool) -> Side | None:
     )
     if not (side.parts or events):
         return None
-    return side._replace(parts=parts, events=events, quick=_quick(parts))
+    return side._replace(parts=parts, events=events)
 
 
 def _busy(found: Iterable[Side | None]) -> tuple[Side, ...]:
@@ -264,16 +250,6 @@ def _busy(found: Iterable[Side | None]) -> tuple[Side, ...]:
     )
 
 
-def _quick(parts: tuple[Part, ...]) -> tuple[tuple[str, str, Reader], ...]:
-    """The parts without their conditions, if there are none; empty if there are."""
-    names = {part.name for part in parts}
-    keys = {part.key for part in parts if part.key}
-    alone = len(names) == len(keys) == len(parts) and (all(names) or len(parts) == 1)
-    if not alone or any(part.least for part in parts):
-        return ()
-    return tuple((part.name, part.key, part.via) for part in parts)
-
-
 def _steps(met: Iterable[tuple[Row, list[str]]], claimed: Container[str]) -> tuple[Step, ...]:
     """One step for each attribute that a row found, in the row's order of preference."""
     steps = [step for row, found in met for step in _steps_of(row, found)]
@@ -284,20 +260,6 @@ def _steps(met: Iterable[tuple[Row, list[str]]], claimed: Container[str]) -> tup
             keys=tuple(key for key in step.keys if key not in claimed),
         )
         for step in steps
-    )
-
-
-def _simple(steps: tuple[Step, ...]) -> tuple[Simple, ...]:
-    """The steps that can wait for all others: nobody who comes later feeds their fields.
-
-    Which fields a `SEVERAL` feeds is not known before, so what comes before one cannot wait.
-    """
-    fed = Counter((step.home, step.name) for step in steps)
-    late = takewhile(lambda step: step.home != SEVERAL, reversed(steps))
-    return tuple(
-        Simple(step.key, step.via, step.home, step.name, bool(step.keys) and not step.keep)
-        for step in late
-        if step.key and not step.again and fed[step.home, step.name] == 1
     )
 
 

@@ -58,7 +58,7 @@ def as_raw(value: Any) -> Any:
     return Raw(value) if value else Thin(value)
 
 
-_NOTHING: Final = frozenset(("", "None", "null", "<not specified>"))
+NOTHING: Final = frozenset(("", "None", "null", "<not specified>"))
 """How instrumentations spell a missing id or parameter (litellm, ADK, str(None))."""
 
 _LONGEST_NUMBER: Final = 40
@@ -74,19 +74,30 @@ def as_is(value: Any) -> Any:
     return value
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    """See `constant`; a class, so that one need not call it to know what it says."""
+
+    value: Any
+
+    def __call__(self, _: Any) -> Any:
+        """The same of any of them."""
+        return self.value
+
+
 def constant(value: Any) -> Callable[[Any], Any]:
     """A reader for attributes that say something by being there."""
-    return lambda _: value
+    return Constant(value)
 
 
 def as_text(value: Any) -> Any:
     """A text that says something."""
-    return value if isinstance(value, str) and value not in _NOTHING else UNREADABLE
+    return value if isinstance(value, str) and value not in NOTHING else UNREADABLE
 
 
 def as_id(value: Any) -> Any:
     """A text that says something; one that says there is none is nothing to keep."""
-    return BLANK if isinstance(value, str) and value in _NOTHING else as_text(value)
+    return BLANK if isinstance(value, str) and value in NOTHING else as_text(value)
 
 
 def as_uuid(value: Any) -> Any:
@@ -319,7 +330,7 @@ def one_of(words: Mapping[str, Any], other: Any = UNREADABLE) -> Callable[[Any],
     """A reader that looks a word up, whatever its case."""
 
     def read(value: Any) -> Any:
-        if not isinstance(value, str) or value in _NOTHING:
+        if not isinstance(value, str) or value in NOTHING:
             return UNREADABLE
         return words.get(value.strip().lower(), other)
 

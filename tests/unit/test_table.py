@@ -36,7 +36,7 @@ from otel_langsmith.conventions.media import detached
 from otel_langsmith.conventions.plain import clean_statement, clean_url
 from otel_langsmith.conventions.plan import home_of
 from otel_langsmith.conventions.rows import EARLY, LATE
-from otel_langsmith.conventions.table import PLANS, UNREAD, Reading
+from otel_langsmith.conventions.table import SHAPES, UNREAD, Reading
 from otel_langsmith.run import Attachment
 
 TABLE = table_of(CONVENTIONS)
@@ -376,9 +376,9 @@ def test_whether_a_key_is_content_is_asked_of_every_table() -> None:
 
 def test_plans_are_forgotten_before_they_fill_the_memory() -> None:
     table = table_of((A,))
-    for number in range(PLANS + 10):
+    for number in range(SHAPES + 10):
         table.read("", {f"key-{number}": 1})
-    assert len(table._plans) <= PLANS
+    assert len(table._outlooks) <= SHAPES
 
 
 def test_one_attribute_may_feed_several_fields() -> None:
@@ -547,7 +547,7 @@ def test_captured_headers_lose_their_credentials() -> None:
 
 
 def told(**counts: int) -> Reading:
-    reading = Reading({})
+    reading = Reading.of({})
     for name, count in counts.items():
         reading.put(*home_of("usage." + name.replace("__", ".")), count)
     return reading
