@@ -257,6 +257,8 @@ def test_no_attachment_can_break_out_of_its_header(name: str, mime_type: str) ->
         ({"parent_run_id": run_id_of(9)}, "parent is not"),
         ({"dotted_order": BELOW.dotted_order[59:]}, "trace_id is not the first"),
         ({"run_type": "agent"}, "unknown run_type"),
+        ({"name": 5}, "its name is no text"),
+        ({"dotted_order": f"{TOP.dotted_order}.x.{BELOW.dotted_order}"}, "a wrong length"),
         ({"inputs": []}, "inputs are no object"),
         ({"outputs": "text"}, "outputs are no object"),
         (
@@ -270,8 +272,11 @@ def test_a_run_that_would_sink_its_request_is_found(changed: dict[str, Any], fau
 
 
 def test_a_good_run_has_no_fault() -> None:
-    assert fault_of(run_of(TOP)) is None
-    assert fault_of(run_of(BELOW)) is None
+    held = MappingProxyType({"a": 1})
+    for lineage in (TOP, BELOW):
+        assert fault_of(run_of(lineage)) is None
+        assert fault_of(run_of(lineage, inputs=held, outputs=held)) is None
+        assert fault_of(run_of(lineage, outputs={})) is None
 
 
 fields = st.sampled_from(("", ".inputs", ".outputs", ".extra"))
