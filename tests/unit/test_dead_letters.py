@@ -49,7 +49,7 @@ def letter(sent: Record, said: str = "schema error", when_ns: int = NOON_NS) -> 
 
 @given(st.lists(bodies, min_size=1, max_size=4), st.sampled_from(("post", "patch")))
 def test_the_very_bytes_that_were_refused_are_read_again(found: list[bytes], verb: str) -> None:
-    fields = {f".{index}": body for index, body in enumerate(found)}
+    fields = {f".{index}" if index else MAIN: body for index, body in enumerate(found)}
     attached = {Attached(str(index), "a/b"): body for index, body in enumerate(found)}
     parts: Parts = {**fields, **attached}
     sent = Record(run_id(1), "post" if verb == "post" else "patch", parts)
@@ -131,6 +131,13 @@ def test_a_run_id_is_no_path(tmp_path: Path) -> None:
                 b'"verb": "post", "run_id": "x"}'
             ),
             r"post\.y is no part of post\.x",
+        ),
+        (
+            (
+                b'{"parts": [{"name": "post.x.inputs", "content_type": "b", "json": 1}], '
+                b'"verb": "post", "run_id": "x"}'
+            ),
+            r"post\.x, the main part, is missing",
         ),
     ],
 )
