@@ -21,6 +21,7 @@ from otel_langsmith.delivery.records import Record, unpack
 from otel_langsmith.delivery.segments import contents, lease_writers, segment_names
 from otel_langsmith.envelopes import PATTERN, read_envelope
 from otel_langsmith.errors import WireError
+from otel_langsmith.wire.parts import MAIN
 
 State: TypeAlias = Literal["waits", "open", "refused", "failed upload"]
 
@@ -47,8 +48,8 @@ class Found:
     @property
     def name(self) -> str:
         """The run's name, if its main part can be read."""
-        with suppress(ValueError, IndexError, AttributeError):
-            return str(orjson.loads(self.record.parts.main).get("name", ""))
+        with suppress(ValueError, KeyError, AttributeError):
+            return str(orjson.loads(self.record.parts[MAIN]).get("name", ""))
         return ""
 
 

@@ -110,7 +110,7 @@ def test_an_end_of_which_nobody_knows_whether_its_opening_arrived(
     tmp_path: Path, receiver: Receiver
 ) -> None:
     """It is a post; where the opening did arrive, LangSmith has a conflict with it."""
-    body = record(1, name="opening").parts.main
+    body = record(1, name="opening").parts[MAIN]
     requests.post(f"{receiver.url}/runs", data=body, headers={"x-api-key": KEY}, timeout=5)
     left = spool_for(tmp_path, receiver.url)
     left.add([replace(record(number, outputs={"n": number}), doubtful=True) for number in (1, 2)])
@@ -126,9 +126,9 @@ def test_an_end_of_which_nobody_knows_whether_its_opening_arrived(
 def test_runs_that_travel_alone_go_as_plain_rest(tmp_path: Path, receiver: Receiver) -> None:
     """With their place if the server knows it, as roots if it does not."""
     main = record(1)
-    bare = json.loads(main.parts.main)
+    bare = json.loads(main.parts[MAIN])
     place = {name: bare.pop(name) for name in ("trace_id", "dotted_order")}
-    parts = main.parts.having(MAIN, json.dumps(bare).encode())
+    parts = {**main.parts, MAIN: json.dumps(bare).encode()}
     left = spool_for(tmp_path, receiver.url)
     left.add([replace(main, parts=parts, alone=True, place=place)])
     unknown = {"parent_run_id": run_id(77)}
@@ -311,7 +311,7 @@ def test_what_is_no_envelope_is_refused_in_one_way(document: bytes) -> None:
 
 
 def test_feedback_that_the_sdk_could_not_send_is_sent_as_such() -> None:
-    sent = Parts({MAIN: b'{"trace_id":1}'})
+    sent: Parts = {MAIN: b'{"trace_id":1}'}
     body = multipart.encode([("feedback", run_id(1), sent)], "b")
     told = {
         "version": 1,

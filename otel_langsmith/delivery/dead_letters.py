@@ -12,7 +12,7 @@ import orjson
 from otel_langsmith.delivery.disk import Disk
 from otel_langsmith.delivery.records import Record
 from otel_langsmith.identity import iso_time
-from otel_langsmith.wire.parts import Part, named, unnamed
+from otel_langsmith.wire.parts import ATTACHMENT, Part, named, unnamed
 
 REFUSED: Final = "refused"
 """The folder for them, in that of their destination."""
@@ -104,7 +104,7 @@ def read_letter(data: bytes) -> DeadLetter:
         if verb not in ("post", "patch") or not parts:
             raise ValueError("verb must be post or patch, and parts must not be empty")
         run_id = str(told["run_id"])
-        _check(parts, f"{verb}.{run_id}", f"attachment.{run_id}")
+        _check(parts, f"{verb}.{run_id}", f"{ATTACHMENT}.{run_id}")
         alone, place = bool(told.get("alone")), dict(told.get("place", {}))
         record = Record(run_id, verb, unnamed(parts), alone=alone, place=place)
         status, said = told.get("status"), str(told.get("said", ""))
@@ -116,10 +116,13 @@ def read_letter(data: bytes) -> DeadLetter:
 
 
 def _check(parts: Iterable[Part], run: str, attachment: str) -> None:
-    """Of their names only what follows the run's is told to LangSmith."""
-    for part in parts:
-        if part.name != run and not part.name.startswith((f"{run}.", f"{attachment}.")):
-            raise ValueError(f"{part.name} is no part of {run}, nor an attachment")
+    """Raise unless all are of the run, the main one among them: which run it is, is told once."""
+    names = [part.name for part in parts]
+    for name in names:
+        if name != run and not name.startswith((f"{run}.", f"{attachment}.")):
+            raise ValueError(f"{name} is no part of {run}, nor an attachment of it")
+    if run not in names:
+        raise ValueError(f"{run}, the main part, is missing")
 
 
 def _shown(part: Part) -> dict[str, Any]:

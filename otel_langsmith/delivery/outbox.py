@@ -27,7 +27,7 @@ from otel_langsmith.live import UNENDED_ERROR
 from otel_langsmith.presence import Presence, State
 from otel_langsmith.run import EMPTY
 from otel_langsmith.wire.batch import EncodedRun
-from otel_langsmith.wire.parts import closing
+from otel_langsmith.wire.parts import MAIN, closing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,7 +248,7 @@ def _is_begun_by(run: EncodedRun) -> bool:
 
 def _will(opening: EncodedRun) -> Record:
     """What ends the run as failed, but for the time: what was said of it before stays."""
-    parts = closing(opening.parts.main, UNENDED_ERROR)
+    parts = closing(opening.parts[MAIN], UNENDED_ERROR)
     return Record(opening.run_id, "patch", parts, spans=0, alone=opening.alone, place=opening.place)
 
 

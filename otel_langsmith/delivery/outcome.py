@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from otel_langsmith.presence import State
 from otel_langsmith.wire.batch import Batch, EncodedRun
-from otel_langsmith.wire.parts import closing
+from otel_langsmith.wire.parts import MAIN, closing, size_of
 from otel_langsmith.wire.reply import Accepted, Paused, Reply, RetryLater, Verdict
 
 END_REFUSED: Final = "LangSmith refused how this run ended"
@@ -46,9 +46,9 @@ def closings_of(refused: Batch) -> Iterator[Batch]:
     for run in refused.runs:
         shown = run.presence is not None and run.presence.state is not State.ABSENT
         if shown and run.moment == "end":
-            parts = closing(run.parts.main, END_REFUSED)
+            parts = closing(run.parts[MAIN], END_REFUSED)
             ended = EncodedRun(run.run_id, parts, None, "closing", run.alone, run.place)
-            yield Batch([ended], parts.size)
+            yield Batch([ended], size_of(parts))
 
 
 def doubtful(batch: Batch) -> list[EncodedRun]:

@@ -20,7 +20,7 @@ import orjson
 
 from otel_langsmith.identity import iso_time
 from otel_langsmith.run import JsonObject
-from otel_langsmith.wire.parts import MAIN, Part, Parts, named, unnamed
+from otel_langsmith.wire.parts import MAIN, Part, Parts, named, size_of, unnamed
 
 Verb: TypeAlias = Literal["post", "patch", "feedback"]
 """What is to be done with what a record holds; feedback is only ever left by LangSmith's SDKs."""
@@ -72,7 +72,7 @@ class Record:
     @property
     def size(self) -> int:
         """Bytes of all its parts, as LangSmith counts them."""
-        return self.parts.size
+        return size_of(self.parts)
 
 
 class Frame(NamedTuple):
@@ -143,11 +143,11 @@ def ending(record: Record, time_ns: int) -> Record:
     Raises:
         ValueError: Its main part is no JSON object.
     """
-    fields = orjson.loads(record.parts.main)
+    fields = orjson.loads(record.parts.get(MAIN, b""))
     if not isinstance(fields, dict):
         raise ValueError("the main part of a run is an object")  # noqa: TRY004 - as unreadable JSON
     body = orjson.dumps(fields | {"end_time": iso_time(time_ns)})
-    return replace(record, parts=record.parts.having(MAIN, body))
+    return replace(record, parts={**record.parts, MAIN: body})
 
 
 def content(frame: Frame, max_bytes: int = MAX_RUN_BYTES) -> bytes:

@@ -53,10 +53,10 @@ def encode_batch(runs: Iterable[Told]) -> Message:
 
 
 def _object(parts: Parts, place: Mapping[str, Json]) -> bytes:
-    pieces: list[bytes | memoryview] = [memoryview(parts.main)[:-1]]
+    pieces: list[bytes | memoryview] = [memoryview(parts[MAIN])[:-1]]
     if place:
         pieces += (b",", memoryview(dumps(place))[1:-1])
-    for field, body in parts.fields.items():
-        if field != MAIN:
+    for field, body in parts.items():
+        if field and isinstance(field, str):
             pieces += (f',"{field[1:]}":'.encode("ascii"), body)
     return b"".join((*pieces, b"}"))

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 from otel_langsmith.presence import Operation, Presence
 from otel_langsmith.run import JsonObject
 from otel_langsmith.wire.multipart import Told
-from otel_langsmith.wire.parts import Parts
+from otel_langsmith.wire.parts import Parts, size_of
 from otel_langsmith.wire.shorten import shortened
 
 Moment: TypeAlias = Literal["opening", "end", "closing"]
@@ -86,7 +86,7 @@ class Batch:
         """Bytes of its parts as they are sent, before compression."""
         if len(self.runs) > 1:  # only a lone run is ever cut
             return self.size
-        return sum(run.content.size for run in self.runs)
+        return sum(size_of(run.content) for run in self.runs)
 
     def told(self) -> Sequence[Told]:
         """What is to be done with each run now, and what is said of it."""
@@ -127,7 +127,7 @@ class Batch:
 
 
 def _batch(runs: Sequence[EncodedRun]) -> Batch:
-    return Batch(runs, sum(run.parts.size for run in runs))
+    return Batch(runs, sum(size_of(run.parts) for run in runs))
 
 
 AMPLE: Final = 2 * 2**20
@@ -144,7 +144,7 @@ def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Ite
     size = 0
     most = min(max_bytes, AMPLE)
     for run in runs:
-        own, run_id = run.parts.size, run.run_id
+        own, run_id = size_of(run.parts), run.run_id
         full = len(gathered) >= max_runs or size + own > most
         if gathered and (full or run.alone or run_id in gathered):
             yield Batch([*gathered.values()], size)

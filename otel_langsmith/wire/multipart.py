@@ -3,16 +3,27 @@
 Every part carries its Content-Type and Content-Length, which LangSmith demands of each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-from otel_langsmith.wire.parts import JSON, Parts, named
+from otel_langsmith.wire.parts import (
+    ERROR,
+    EVENTS,
+    EXTRA,
+    INPUTS,
+    JSON,
+    MAIN,
+    OUTPUTS,
+    Attached,
+    Part,
+    Parts,
+    named,
+)
 
 Told: TypeAlias = tuple[str, str, Parts]
 """What is to be done with a run, as ``post``; its id; its parts."""
 
-_END_OF_HEAD: Final = b"\r\n\r\n"
-_PIECES: Final = 5
+_PIECES: Final = 4
 """Of one part."""
 
 
@@ -51,24 +62,28 @@ def _pieces(runs: Sequence[Told], boundary: str) -> list[bytes]:
     """All parts, each in as many, to be joined at once: that costs less than to format heads."""
     lead = f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="'
     pieces: list[bytes] = []
-    typed = _Typed()
     for event, run_id, parts in runs:
-        start = f"{lead}{event}.{run_id}".encode()
-        for field, body in parts.fields.items():
-            pieces += (start, typed[field], b"%d" % len(body), _END_OF_HEAD, body)
-        for one in parts.attachments:
-            start, head = f"{lead}attachment.{run_id}.".encode(), _typed(one.name, one.mime_type)
-            pieces += (start, head, b"%d" % len(one.data), _END_OF_HEAD, one.data)
+        before, start = len(pieces), f"{lead}{event}.{run_id}".encode()
+        try:
+            for field, body in parts.items():
+                pieces += (start, _HEADS[field], b"%d\r\n\r\n" % len(body), body)
+        except KeyError:  # an attachment, or a field that we never send, but LangSmith's SDKs do
+            pieces[before:] = _spelt(lead, named(event, run_id, parts))
     return pieces
 
 
-class _Typed(dict[str, bytes]):
-    """What follows the run's id in the head of each field."""
+def _spelt(lead: str, parts: Iterable[Part]) -> Iterator[bytes]:
+    """The pieces of any parts."""
+    for name, content_type, body in parts:
+        yield from (f"{lead}{name}".encode(), _head(content_type))
+        yield from (b"%d\r\n\r\n" % len(body), body)
 
-    def __missing__(self, field: str) -> bytes:
-        self[field] = typed = _typed(field, JSON)
-        return typed
+
+def _head(content_type: str, field: str = "") -> bytes:
+    """What stands in the head of a part between the run's id and the length."""
+    return f'{field}"\r\nContent-Type: {content_type}\r\nContent-Length: '.encode()
 
 
-def _typed(name: str, content_type: str) -> bytes:
-    return f'{name}"\r\nContent-Type: {content_type}\r\nContent-Length: '.encode()
+_HEADS: Final[Mapping[str | Attached, bytes]] = {
+    field: _head(JSON, field) for field in (MAIN, INPUTS, OUTPUTS, EVENTS, EXTRA, ERROR)
+}

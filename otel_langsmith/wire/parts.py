@@ -7,14 +7,13 @@ those of an update ``patch.…``, and ``attachment.<run id>.<name>``.
 import platform
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, UUID_LENGTH, iso_time
-from otel_langsmith.run import RUN_TYPES, Attachment, Json, JsonObject, Run
+from otel_langsmith.run import RUN_TYPES, Json, JsonObject, Run
 from otel_langsmith.version import __version__
 from otel_langsmith.wire.json import dumps, plain_text
 
@@ -42,44 +41,33 @@ EXTRA: Final = ".extra"
 ERROR: Final = ".error"
 """The fields of a run, each as its part's name ends behind the run's id: the main one's with it."""
 
-_ATTACHMENT: Final = "attachment"
+ATTACHMENT: Final = "attachment"
+"""How the name of an attachment's part begins."""
+
 _MIME_TYPE: Final = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII)
 _UNSAFE_IN_NAME: Final = re.compile(r"[^\w -]", re.ASCII)
 _MAX_ATTACHMENT_NAME: Final = 128
 _ANY_TYPE: Final = "application/octet-stream"
 
 
-@dataclass(slots=True, init=False)
-class Parts:
-    """What is said of a run, in parts; how their names begin is decided when they are sent.
+class Attached(NamedTuple):
+    """An attachment's name and media type, both safe to stand in a header."""
 
-    ``fields`` are JSON, by the ends of the parts' names, the main one first as every known client
-    sends it. Names and types of ``attachments`` are safe to stand in a header. Never mutated once
-    it is made.
+    name: str
+    content_type: str
 
-    ``size`` is that of all parts in bytes, headers not counted, as LangSmith counts them.
-    """
 
-    fields: dict[str, bytes]
-    attachments: Sequence[Attachment]
-    size: int
+Parts: TypeAlias = dict[str | Attached, bytes]
+"""What is said of a run, in parts, by their fields or as what they are attached; never mutated.
 
-    def __init__(self, fields: dict[str, bytes], attachments: Sequence[Attachment] = ()) -> None:
-        self.fields = fields
-        self.attachments = attachments
-        size = 0
-        for body in fields.values():
-            size += len(body)
-        self.size = size + sum(len(one.data) for one in attachments) if attachments else size
+The main part is the first, as every known client sends it. How names begin is decided as late as
+they are sent.
+"""
 
-    @property
-    def main(self) -> bytes:
-        """The main part; empty if there is none."""
-        return self.fields.get(MAIN, b"")
 
-    def having(self, field: str, body: bytes) -> "Parts":
-        """The same with another body of a field."""
-        return Parts({**self.fields, field: body}, self.attachments)
+def size_of(parts: Parts) -> int:
+    """Bytes of all parts, headers not counted, as LangSmith counts them."""
+    return sum(map(len, parts.values()))
 
 
 class Part(NamedTuple):
@@ -92,83 +80,58 @@ class Part(NamedTuple):
 
 def named(event: str, run_id: str, parts: Parts) -> Iterator[Part]:
     """The parts under their names; an attachment has the same one in a post and in a patch."""
-    for field, body in parts.fields.items():
-        yield Part(f"{event}.{run_id}{field}", JSON, body)
-    for one in parts.attachments:
-        yield Part(f"{_ATTACHMENT}.{run_id}.{one.name}", one.mime_type, one.data)
+    for field, body in parts.items():
+        if isinstance(field, str):
+            yield Part(f"{event}.{run_id}{field}", JSON, body)
+        else:
+            yield Part(f"{ATTACHMENT}.{run_id}.{field.name}", field.content_type, body)
 
 
-def unnamed(parts: Iterable[Part]) -> Parts:
+def unnamed(named_parts: Iterable[Part]) -> Parts:
     """What `named` made them of, but for the event and the run, which are the same for all."""
-    fields: dict[str, bytes] = {}
-    attachments = []
-    for name, content_type, body in parts:
+    parts: Parts = {}
+    for name, content_type, body in named_parts:
         event, _, rest = name.partition(".")
         _, dot, field = rest.partition(".")
-        if event == _ATTACHMENT:
-            attachments.append(Attachment(field, content_type, body))
-        else:
-            fields[dot + field] = body
-    return Parts(fields, tuple(attachments))
+        parts[Attached(field, content_type) if event == ATTACHMENT else dot + field] = body
+    return parts
 
 
-_STAMPS: Final = itemgetter(
-    slice(-2 * SEGMENT_LENGTH - 1, -SEGMENT_LENGTH - UUID_LENGTH - 1),
-    slice(-SEGMENT_LENGTH, -UUID_LENGTH),
-)
-"""When the parent and the run began, by a dotted order."""
-
-_IDS: Final = itemgetter(
+_CUT: Final = itemgetter(
     slice(STAMP_LENGTH, SEGMENT_LENGTH),
+    slice(-2 * SEGMENT_LENGTH - 1, -SEGMENT_LENGTH - UUID_LENGTH - 1),
     slice(-SEGMENT_LENGTH - UUID_LENGTH - 1, -SEGMENT_LENGTH - 1),
+    slice(-SEGMENT_LENGTH, -UUID_LENGTH),
     slice(-UUID_LENGTH, None),
 )
-"""The trace, the parent and the run, by a dotted order."""
+"""Of a dotted order: the trace's id, the parent's stamp and id, the run's stamp and id."""
 
 
 def fault_of(run: Run) -> str | None:
     """Why LangSmith would refuse the run, and with it its whole request; None if it would not.
 
     The invariants of langsmith.md §3.1, checked by offsets in constant time: what lies above the
-    parent was checked when the parent's lineage was made. All of them at once are looked at in half
-    the time that it takes one by one, so which one fails is asked only if one does.
+    parent was checked when the parent's lineage was made.
     """
-    order = run.dotted_order
-    above, own = _STAMPS(order)
-    if (
-        _IDS(order) == (run.trace_id, run.parent_run_id or "", run.id)
-        and above <= own
-        and len(order) % (SEGMENT_LENGTH + 1) == SEGMENT_LENGTH
-        and run.run_type in RUN_TYPES
-        and type(run.name) is str
-        and type(run.inputs) is dict
-        and (run.outputs is None or type(run.outputs) is dict)
-    ):
-        return None
-    return _fault_of(run)
-
-
-def _fault_of(run: Run) -> str | None:
-    order, fault = run.dotted_order, None
-    (above, own), (trace_id, parent_run_id, run_id) = _STAMPS(order), _IDS(order)
-    name: Any = run.name
+    order, name, outputs, fault = run.dotted_order, run.name, run.outputs, None
+    trace_id, earliest, parent_run_id, began, run_id = _CUT(order)
     if run_id != run.id:
         fault = "id is not the last of dotted_order"
     elif trace_id != run.trace_id:
         fault = "trace_id is not the first"
     elif parent_run_id != (run.parent_run_id or ""):
         fault = "parent is not the last but one"
-    elif above > own:
+    elif began < earliest:
         fault = "it starts before its parent"
     elif len(order) % (SEGMENT_LENGTH + 1) != SEGMENT_LENGTH:
         fault = "dotted_order has a wrong length"
     elif run.run_type not in RUN_TYPES:
         fault = "unknown run_type"
-    elif not isinstance(name, str):
+    elif type(name) is not str and not isinstance(name, str):
         fault = "its name is no text"
-    elif not isinstance(run.inputs, Mapping):
+    elif type(run.inputs) is not dict and not isinstance(run.inputs, Mapping):
         fault = "inputs are no object"
-    elif not isinstance(run.outputs, Mapping | None):
+    elif outputs is not None and type(outputs) is not dict and not isinstance(outputs, Mapping):
         fault = "outputs are no object"
     return fault
 
@@ -179,17 +142,20 @@ def parts_of(run: Run, placed: bool = True) -> Parts:
     Whatever a run that is shown while it is open may lack at its end is said even if empty, so that
     the end replaces it. Unless ``placed``, its place in a tree is left out.
     """
-    fields = {MAIN: _main(run, placed), INPUTS: dumps(run.inputs)}
+    parts: Parts = {MAIN: _main(run, placed), INPUTS: dumps(run.inputs)}
     if run.outputs is not None:
-        fields[OUTPUTS] = dumps(run.outputs)
+        parts[OUTPUTS] = dumps(run.outputs)
     if run.events:
-        fields[EVENTS] = dumps(run.events)
-    params = run.invocation_params
-    also = b',"invocation_params":%b' % dumps(params) if params else b""
-    fields[EXTRA] = b'{"metadata":%b%b%b}' % (dumps(run.metadata), _RUNTIME, also)
+        parts[EVENTS] = dumps(run.events)
+    extra = [b'{"metadata":', dumps(run.metadata), _RUNTIME, b"}"]
+    if run.invocation_params:
+        extra[3:3] = (b',"invocation_params":', dumps(run.invocation_params))
+    parts[EXTRA] = b"".join(extra)
     if run.error is not None:
-        fields[ERROR] = dumps(run.error)
-    return Parts(fields, tuple(_attachments(run)) if run.attachments else ())
+        parts[ERROR] = dumps(run.error)
+    if run.attachments:
+        parts.update(_attachments(run))
+    return parts
 
 
 def parts_of_closing(run: Run, placed: bool = True) -> Parts:
@@ -199,7 +165,7 @@ def parts_of_closing(run: Run, placed: bool = True) -> Parts:
 
 def closing(main: bytes, error: str | None) -> Parts:
     """The parts that end the run of this main part with this error."""
-    return Parts({MAIN: main, ERROR: dumps(error)})
+    return {MAIN: main, ERROR: dumps(error)}
 
 
 def place_of(run: Run) -> dict[str, Json]:
@@ -214,23 +180,22 @@ def _main(run: Run, placed: bool) -> bytes:
     Ids and stamps hold nothing that JSON would escape, and neither does a dotted order, which in a
     deep tree is long: it is copied here once as text and once as bytes.
     """
-    end_ns, above = run.end_time_ns, run.parent_run_id
+    end_ns, above, project = run.end_time_ns, run.parent_run_id, _in_project(run.project)
     end = "" if end_ns is None else f',"end_time":"{iso_time(end_ns)}"'
     tags = dumps(run.tags).decode() if run.tags else "[]"
-    project = (
-        f',"session_id":{_quoted(run.session_id)}' if run.session_id else _in_project(run.project)
-    )
+    if run.session_id:
+        project = f',"session_id":{_quoted(run.session_id)}'
     if run.reference_example_id:
-        project = f'{project},"reference_example_id":{_quoted(run.reference_example_id)}'
-    trace = order = parent = ""
-    if placed:
-        trace, order = f',"trace_id":"{run.trace_id}","dotted_order":"', run.dotted_order
-        parent = f'","parent_run_id":"{above}"' if above else '"'
-    return (
+        project += f',"reference_example_id":{_quoted(run.reference_example_id)}'
+    told = (
         f'{{"id":"{run.id}","name":{_name(run.name)},"run_type":"{run.run_type}",'
         f'"start_time":"{iso_time(run.start_time_ns)}"{end},"tags":{tags}{project}'
-        f"{trace}{order}{parent}}}"
-    ).encode()
+    )
+    if not placed:
+        return f"{told}}}".encode()
+    parent = f',"parent_run_id":"{above}"' if above else ""
+    order = run.dotted_order
+    return f'{told},"trace_id":"{run.trace_id}","dotted_order":"{order}"{parent}}}'.encode()
 
 
 @lru_cache(maxsize=1024)
@@ -248,11 +213,11 @@ def _in_project(name: str | None) -> str:
     return f',"session_name":{_quoted(name)}' if name else ""
 
 
-def _attachments(run: Run) -> Iterator[Attachment]:
+def _attachments(run: Run) -> Iterator[tuple[Attached, bytes]]:
     taken: Counter[str] = Counter()
     for given in run.attachments:
         safe = given.mime_type if _MIME_TYPE.fullmatch(given.mime_type) else _ANY_TYPE
-        yield Attachment(_attachment_name(given.name, taken), safe, given.data)
+        yield Attached(_attachment_name(given.name, taken), safe), given.data
 
 
 def _attachment_name(given: str, taken: Counter[str]) -> str:

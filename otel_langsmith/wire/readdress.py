@@ -29,16 +29,16 @@ def readdressed(run: EncodedRun, endpoint: Endpoint) -> EncodedRun:
     """The run as this destination gets it."""
     if endpoint.project is None and endpoint.primary is not False:
         return run
-    main: dict[str, Any] = orjson.loads(run.parts.main)
+    main: dict[str, Any] = orjson.loads(run.parts[MAIN])
     own = next((main[name] for name in _PROJECTS if name in main), "")
     project = endpoint.project or own
     if endpoint.primary or (endpoint.primary is None and project == main.get("session_name")):
-        return replace(run, parts=run.parts.having(MAIN, _main(main, endpoint.project)))
+        return replace(run, parts={**run.parts, MAIN: _main(main, endpoint.project)})
     placed = _with_ids(main, project)
     return replace(
         run,
         run_id=placed["id"],
-        parts=run.parts.having(MAIN, _main(placed, endpoint.project)),
+        parts={**run.parts, MAIN: _main(placed, endpoint.project)},
         place=_with_ids(run.place, project) if run.place else run.place,
     )
 

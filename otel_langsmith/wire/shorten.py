@@ -1,12 +1,13 @@
 """A run too large for LangSmith → the same run with its largest fields cut, and saying so."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
 
 from otel_langsmith.wire.json import dumps
-from otel_langsmith.wire.parts import ERROR, EVENTS, EXTRA, MAIN, Parts
+from otel_langsmith.wire.parts import ERROR, EVENTS, EXTRA, MAIN, Attached, Parts
 
 TRUNCATED: Final = "truncated"
 """LangSmith refused the run for its size, and its largest field was cut."""
@@ -46,23 +47,26 @@ def shortened(parts: Parts, cuts: int) -> Parts:
 
 def without_attachments(parts: Parts) -> Parts:
     """The parts that plain JSON can hold; the metadata name the others."""
-    if not parts.attachments:
+    names = [field.name for field in parts if isinstance(field, Attached)]
+    if not names:
         return parts
-    names = [attachment.name for attachment in parts.attachments]
     told = {f"otel_langsmith.{ATTACHMENTS_LEFT_OUT}": names}
     return _marked(_without(parts, _ATTACHMENTS), ATTACHMENTS_LEFT_OUT, told)
 
 
 def _sizes(parts: Parts) -> Mapping[str, int]:
     """Bytes of all but the main part."""
-    sizes = {field: len(body) for field, body in parts.fields.items() if field != MAIN}
-    return {**sizes, _ATTACHMENTS: sum(len(one.data) for one in parts.attachments)}
+    sizes: Counter[str] = Counter()
+    for field, body in parts.items():
+        sizes[field if isinstance(field, str) else _ATTACHMENTS] += len(body)
+    del sizes[MAIN]
+    return sizes
 
 
 def _without(parts: Parts, field: str) -> Parts:
     if field == _ATTACHMENTS:
-        return Parts(parts.fields)
-    return parts.having(field, dumps(_excerpt(field, parts.fields[field])))
+        return {field: body for field, body in parts.items() if isinstance(field, str)}
+    return {**parts, field: dumps(_excerpt(field, parts[field]))}
 
 
 def _excerpt(field: str, body: bytes) -> object:
@@ -87,13 +91,13 @@ def _brief_value(value: object) -> object:
 
 def _marked(parts: Parts, note: str, told: Mapping[str, Any]) -> Parts:
     """The parts with metadata that say what was done; a run without any stays silent."""
-    if EXTRA not in parts.fields:
+    if EXTRA not in parts:
         return parts
-    extra = orjson.loads(parts.fields[EXTRA])
+    extra = orjson.loads(parts[EXTRA])
     metadata = extra.setdefault("metadata", {})
     for key, value in told.items():
         known = metadata.get(key)
         metadata[key] = {**known, **value} if isinstance(known, dict) else value
     notes = metadata.get("otel_langsmith.notes")
     metadata["otel_langsmith.notes"] = [*(notes if isinstance(notes, list) else ()), note]
-    return parts.having(EXTRA, dumps(extra))
+    return {**parts, EXTRA: dumps(extra)}

@@ -10,7 +10,7 @@ from otel_langsmith.delivery.disk import Folder
 from otel_langsmith.delivery.records import Record
 from otel_langsmith.delivery.spool import Bounds, Spool
 from otel_langsmith.wire.json import dumps
-from otel_langsmith.wire.parts import INPUTS, MAIN, Parts
+from otel_langsmith.wire.parts import INPUTS, MAIN
 
 START = "2026-11-21T12:00:00.000000Z"
 
@@ -31,7 +31,7 @@ def record(number: int, verb: str = "post", *, size: int = 0, **fields: Any) -> 
         **fields,
     }
     inputs = {"number": number, "padding": os.urandom(size // 2).hex()}
-    parts = Parts({MAIN: dumps(main), INPUTS: dumps(inputs)})
+    parts = {MAIN: dumps(main), INPUTS: dumps(inputs)}
     return Record(run_id(number), "patch" if verb == "patch" else "post", parts)
 
 

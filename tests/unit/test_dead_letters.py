@@ -22,9 +22,8 @@ from otel_langsmith.delivery.dead_letters import (
 )
 from otel_langsmith.delivery.disk import Folder
 from otel_langsmith.delivery.records import Record
-from otel_langsmith.run import Attachment
 from otel_langsmith.wire.json import dumps
-from otel_langsmith.wire.parts import MAIN, OUTPUTS, Parts
+from otel_langsmith.wire.parts import MAIN, OUTPUTS, Attached, Parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +49,9 @@ def letter(sent: Record, said: str = "schema error", when_ns: int = NOON_NS) -> 
 
 @given(st.lists(bodies, min_size=1, max_size=4), st.sampled_from(("post", "patch")))
 def test_the_very_bytes_that_were_refused_are_read_again(found: list[bytes], verb: str) -> None:
-    fields = {f".{index}": body for index, body in enumerate(found)}
-    attachments = [Attachment(str(index), "a/b", body) for index, body in enumerate(found)]
-    parts = Parts(fields, tuple(attachments))
+    fields = {f".{index}" if index else MAIN: body for index, body in enumerate(found)}
+    attached = {Attached(str(index), "a/b"): body for index, body in enumerate(found)}
+    parts: Parts = {**fields, **attached}
     sent = Record(run_id(1), "post" if verb == "post" else "patch", parts)
     read = read_letter(written(letter(sent)))
     assert (read.record, read.status, read.said) == (sent, 422, "schema error")
@@ -73,7 +72,7 @@ def test_a_letter_is_for_people(tmp_path: Path) -> None:
 
 
 def test_a_letter_is_the_same_in_every_version() -> None:
-    parts = Parts({MAIN: b'{"id":1}', OUTPUTS: b"{ }"}, (Attachment("a", "x/y", b"\xff"),))
+    parts: Parts = {MAIN: b'{"id":1}', OUTPUTS: b"{ }", Attached("a", "x/y"): b"\xff"}
     told = json.loads(written(letter(Record(run_id(1), "patch", parts))))
     assert told["parts"] == [
         {"name": f"patch.{run_id(1)}", "content_type": "application/json", "json": {"id": 1}},
@@ -132,6 +131,13 @@ def test_a_run_id_is_no_path(tmp_path: Path) -> None:
                 b'"verb": "post", "run_id": "x"}'
             ),
             r"post\.y is no part of post\.x",
+        ),
+        (
+            (
+                b'{"parts": [{"name": "post.x.inputs", "content_type": "b", "json": 1}], '
+                b'"verb": "post", "run_id": "x"}'
+            ),
+            r"post\.x, the main part, is missing",
         ),
     ],
 )

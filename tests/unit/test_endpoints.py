@@ -221,12 +221,12 @@ UNCHANGED = [
 def test_a_run_that_stays_in_its_project_stays_itself(endpoint: Endpoint) -> None:
     there = readdressed(encoded(), endpoint)
     assert there.run_id == LEAF
-    assert json.loads(there.parts.main) == json.loads(encoded().parts.main)
+    assert json.loads(there.parts[MAIN]) == json.loads(encoded().parts[MAIN])
 
 
 def test_a_primary_in_another_project_keeps_its_ids() -> None:
     there = readdressed(encoded(), Endpoint(A, KEY, project="copy", primary=True))
-    main = json.loads(there.parts.main)
+    main = json.loads(there.parts[MAIN])
     assert (main["id"], main["session_name"]) == (LEAF, "copy")
 
 
@@ -246,7 +246,7 @@ def test_in_another_project_all_ids_are_others_and_all_else_is_shared(
     was = encoded(alone=True, place=place_of(RUN))
     there = readdressed(was, endpoint)
     root, leaf = (derived(run_id, project) for run_id in (ROOT, LEAF))
-    main = json.loads(there.parts.main)
+    main = json.loads(there.parts[MAIN])
     assert there.run_id == main["id"] == leaf
     assert main["session_name"] == project
     place = {
@@ -255,12 +255,8 @@ def test_in_another_project_all_ids_are_others_and_all_else_is_shared(
         "dotted_order": f"{STAMP}{root}.{STAMP}{leaf}",
     }
     assert {name: main[name] for name in place} == place == there.place
-    assert [*there.parts.fields] == [*was.parts.fields]
-    assert all(
-        body is was.parts.fields[field]
-        for field, body in there.parts.fields.items()
-        if field != MAIN
-    )
+    assert [*there.parts] == [*was.parts]
+    assert all(body is was.parts[field] for field, body in there.parts.items() if field != MAIN)
 
 
 def test_names_tell_destinations_apart() -> None:

@@ -12,7 +12,7 @@ from otel_langsmith.delivery.gate import HOUR_S, LONGEST_S, Gate
 from otel_langsmith.delivery.quota import Quota, Window
 from otel_langsmith.settings import resolve
 from otel_langsmith.wire.batch import Batch, EncodedRun
-from otel_langsmith.wire.parts import MAIN, Parts
+from otel_langsmith.wire.parts import MAIN
 from otel_langsmith.wire.reply import Accepted, Paused, Rejected, RetryLater, Verdict
 
 LIMITED = RetryLater(limited=True)
@@ -110,7 +110,7 @@ def test_no_minute_ever_sees_more_than_the_limit(
 
 
 def batch(runs: int) -> Batch:
-    parts = Parts({MAIN: b"x" * 512})
+    parts = {MAIN: b"x" * 512}
     return Batch([EncodedRun(str(n), parts) for n in range(runs)], 512 * runs)
 
 

@@ -20,7 +20,7 @@ from otel_langsmith.delivery.transport import Request
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.settings import resolve
 from otel_langsmith.wire.batch import EncodedRun
-from otel_langsmith.wire.parts import MAIN, Parts
+from otel_langsmith.wire.parts import MAIN
 from otel_langsmith.wire.reply import Reply
 
 POSTED: Final = re.compile(r'name="post\.([0-9a-f-]{36})"')
@@ -80,7 +80,7 @@ rounds = st.lists(st.tuples(st.integers(0, 7), st.sampled_from([0.0, 1.0, 61.0])
 
 def encoded(number: int) -> EncodedRun:
     run_id = run_id_of(number)
-    return EncodedRun(run_id, Parts({MAIN: b'{"id":"%b"}' % run_id.encode()}))
+    return EncodedRun(run_id, {MAIN: b'{"id":"%b"}' % run_id.encode()})
 
 
 @given(scripts, rounds, st.sets(st.integers(1, 40), max_size=2))

@@ -27,7 +27,6 @@ from otel_langsmith.delivery.spool import Bounds, Spool
 from otel_langsmith.presence import Presence
 from otel_langsmith.settings import resolve
 from otel_langsmith.wire.batch import EncodedRun, Moment
-from otel_langsmith.wire.parts import Parts
 from otel_langsmith.wire.reply import Accepted, Reply
 
 if TYPE_CHECKING:
@@ -301,7 +300,7 @@ def test_spans_of_a_dead_process_are_in_the_ledger_once_their_fate_is_known(
 def test_a_will_that_cannot_be_read_is_nobodys(bench: Bench, server: Server) -> None:
     left = spool_in(bench.path)
     broken = will(1)
-    left.opened([broken, type(broken)(run_id(2), "patch", Parts({}), spans=0)])
+    left.opened([broken, type(broken)(run_id(2), "patch", {}, spans=0)])
     left.close()
     bench.deliver()
     assert server.runs == {run_id(1)}

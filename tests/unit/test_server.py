@@ -15,7 +15,7 @@ from otel_langsmith.identity import run_id_of
 from otel_langsmith.settings import resolve
 from otel_langsmith.wire.batch import Batch, EncodedRun
 from otel_langsmith.wire.info import Capabilities, capabilities_of
-from otel_langsmith.wire.parts import MAIN, Parts
+from otel_langsmith.wire.parts import MAIN
 from otel_langsmith.wire.reply import Reply
 
 BEST = "zstd" if find_spec("zstandard") else "gzip"
@@ -27,7 +27,7 @@ def info(flags: Mapping[str, object] = FLAGS, **ingest: object) -> Reply:
 
 
 def run(number: int, *, alone: bool = False) -> EncodedRun:
-    return EncodedRun(run_id_of(number), Parts({MAIN: b'{"id":1}'}), alone=alone)
+    return EncodedRun(run_id_of(number), {MAIN: b'{"id":1}'}, alone=alone)
 
 
 def batch(*numbers: int, alone: bool = False) -> Batch:

@@ -21,9 +21,8 @@ from otel_langsmith.delivery.records import (
     unpack,
     unpack_offsets,
 )
-from otel_langsmith.run import Attachment
 from otel_langsmith.wire.json import dumps
-from otel_langsmith.wire.parts import EXTRA, INPUTS, MAIN, Parts
+from otel_langsmith.wire.parts import EXTRA, INPUTS, MAIN, Attached, Parts
 
 MARKER = os.urandom(8)
 FRAMES = [
@@ -47,11 +46,8 @@ def touched(first: int, last: int) -> set[int]:
 
 names = st.text(st.characters(codec="ascii", exclude_characters='"'), max_size=20)
 bodies = st.binary(max_size=600)
-parts = st.builds(
-    Parts,
-    st.dictionaries(st.sampled_from((MAIN, INPUTS, EXTRA, ".serialized")), bodies),
-    st.lists(st.builds(Attachment, names, names, bodies), max_size=2).map(tuple),
-)
+fields = st.sampled_from((MAIN, INPUTS, EXTRA, ".serialized"))
+parts = st.dictionaries(fields | st.builds(Attached, names, names), bodies, max_size=5)
 records = st.builds(
     Record,
     st.integers(0, 99).map(run_id),
@@ -77,8 +73,8 @@ def test_what_is_written_is_read(given_records: list[Record], time_ns: int) -> N
 
 def test_a_payload_is_the_same_in_every_version() -> None:
     """What one process wrote, the next one sends, whichever version of us that is."""
-    attachment = Attachment("note", "text/plain", b"hi")
-    mine = Record(run_id(1), "patch", Parts({MAIN: b"{}", INPUTS: b"[1]"}, (attachment,)))
+    held = {MAIN: b"{}", INPUTS: b"[1]", Attached("note", "text/plain"): b"hi"}
+    mine = Record(run_id(1), "patch", held)
     heads = [
         [f"patch.{run_id(1)}", "application/json", 2],
         [f"patch.{run_id(1)}.inputs", "application/json", 3],
@@ -155,8 +151,8 @@ def test_an_empty_file_a_hole_and_another_writers_file_hold_nothing() -> None:
 def test_content_that_looks_like_a_frame_is_none() -> None:
     """An attachment may hold one, and is searched for frames when its own is damaged."""
     planted = frame(Kind.RUN, pack(record(666)), os.urandom(8), 0, spans=1)
-    attachment = Attachment("x", "a/b", planted + os.urandom(99))
-    carrier = Record(run_id(1), "post", Parts({}, (attachment,)))
+    held: Parts = {Attached("x", "a/b"): planted + os.urandom(99)}
+    carrier = Record(run_id(1), "post", held)
     data = bytearray(frame(Kind.RUN, pack(carrier), MARKER, 0) + FRAMES[1])
     data[30] ^= 1
     assert numbers(scan(bytes(data), MARKER)[0]) == [2]
@@ -186,12 +182,12 @@ def test_offsets_are_read_as_written(offsets: list[int]) -> None:
 
 def test_a_will_is_given_the_end_of_its_run() -> None:
     ended = ending(record(1, "patch", error="process ended"), 1_795_262_400_123_456_789)
-    assert b'"end_time":"2026-11-21T12:00:00.123456Z"' in ended.parts.main
-    assert b'"error":"process ended"' in ended.parts.main
-    assert [*ended.parts.fields] == [MAIN, INPUTS]
+    assert b'"end_time":"2026-11-21T12:00:00.123456Z"' in ended.parts[MAIN]
+    assert b'"error":"process ended"' in ended.parts[MAIN]
+    assert [*ended.parts] == [MAIN, INPUTS]
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b"", dumps("x")])
 def test_what_has_no_main_part_can_be_given_no_end(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"object|JSON|expected|unexpected|empty"):
-        ending(Record(run_id(1), "patch", Parts({MAIN: body})), 0)
+        ending(Record(run_id(1), "patch", {MAIN: body}), 0)

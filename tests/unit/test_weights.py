@@ -14,10 +14,9 @@ from support.spools import record, run_id
 from otel_langsmith.assembly import memory_of
 from otel_langsmith.delivery.backlog import Backlog, pack, unpack
 from otel_langsmith.presence import Presence
-from otel_langsmith.run import Attachment
 from otel_langsmith.scales import MAX_QUEUE_BYTES, Scales
 from otel_langsmith.wire.batch import Batch, EncodedRun
-from otel_langsmith.wire.parts import OUTPUTS, Parts
+from otel_langsmith.wire.parts import OUTPUTS, Attached
 
 MANY = 300
 
@@ -62,7 +61,7 @@ def test_a_span_weighs_about_what_it_takes(
 
 def noise(number: int) -> EncodedRun:
     """A run that nothing can compress."""
-    parts = record(number).parts.having(OUTPUTS, random.randbytes(3000))
+    parts = {**record(number).parts, OUTPUTS: random.randbytes(3000)}
     return EncodedRun(run_id(number), parts)
 
 
@@ -78,11 +77,11 @@ def test_a_packed_batch_takes_no_more_than_it_says(runs: int, *, known: bool) ->
 
 def test_a_packed_batch_comes_back_as_it_was() -> None:
     origin, presence = object(), Presence()
-    with_file = Parts(record(2).parts.fields, (Attachment("a", "text/plain", b"x"),))
+    with_file = {**record(2).parts, Attached("a", "text/plain"): b"x"}
     runs = [
         EncodedRun("1", record(1).parts, moment="closing", cuts=2),
         EncodedRun("2", with_file, presence, alone=True, origin=origin),
-        EncodedRun("3", Parts({}), place={"parent_run_id": "2"}),
+        EncodedRun("3", {}, place={"parent_run_id": "2"}),
     ]
     for batch in (Batch(runs, 9, tried=True), Batch(runs[:1], 7, accused=True), Batch([], 0)):
         back = unpack(pack(batch))

@@ -28,12 +28,14 @@ from otel_langsmith.wire.compress import compress
 from otel_langsmith.wire.json import dumps, plain
 from otel_langsmith.wire.multipart import encode
 from otel_langsmith.wire.parts import (
+    Attached,
     Parts,
     fault_of,
     named,
     parts_of,
     parts_of_closing,
     place_of,
+    size_of,
     unnamed,
 )
 from otel_langsmith.wire.reply import (
@@ -260,16 +262,16 @@ def test_the_parts_of_a_run() -> None:
 
 @pytest.mark.parametrize("name", ["\0" * 99, "a" * 127 + "\ud83d", "n" * 999])
 def test_a_name_is_cut_after_it_is_spelled_out(name: str) -> None:
-    main = strictly(parts_of(run_of(name=name)).main)
+    main = strictly(parts_of(run_of(name=name))[""])
     assert len(main["name"]) == 128
 
 
 def test_a_run_that_recorded_little_is_told_in_few_parts() -> None:
-    assert [*parts_of(run_of(end_time_ns=None)).fields] == ["", ".inputs", ".extra"]
+    assert [*parts_of(run_of(end_time_ns=None))] == ["", ".inputs", ".extra"]
 
 
 def test_a_project_id_goes_instead_of_a_project_name() -> None:
-    main = strictly(parts_of(run_of(project="p", session_id=run_id_of(5))).main)
+    main = strictly(parts_of(run_of(project="p", session_id=run_id_of(5)))[""])
     assert main["session_id"] == run_id_of(5)
     assert "session_name" not in main
 
@@ -294,6 +296,8 @@ def test_no_attachment_can_break_out_of_its_header(name: str, mime_type: str) ->
         ({"parent_run_id": run_id_of(9)}, "parent is not"),
         ({"dotted_order": BELOW.dotted_order[59:]}, "trace_id is not the first"),
         ({"run_type": "agent"}, "unknown run_type"),
+        ({"name": 5}, "its name is no text"),
+        ({"dotted_order": f"{TOP.dotted_order}.x.{BELOW.dotted_order}"}, "a wrong length"),
         ({"inputs": []}, "inputs are no object"),
         ({"outputs": "text"}, "outputs are no object"),
         (
@@ -307,25 +311,24 @@ def test_a_run_that_would_sink_its_request_is_found(changed: dict[str, Any], fau
 
 
 def test_a_good_run_has_no_fault() -> None:
-    assert fault_of(run_of(TOP)) is None
-    assert fault_of(run_of(BELOW)) is None
+    held = MappingProxyType({"a": 1})
+    for lineage in (TOP, BELOW):
+        assert fault_of(run_of(lineage)) is None
+        assert fault_of(run_of(lineage, inputs=held, outputs=held)) is None
+        assert fault_of(run_of(lineage, outputs={})) is None
 
 
-fields = st.dictionaries(
-    st.sampled_from(("", ".inputs", ".outputs", ".extra")), st.binary(max_size=300), min_size=1
-)
+fields = st.sampled_from(("", ".inputs", ".outputs", ".extra"))
 safe = st.text(alphabet="abcdef0123456789-/", min_size=1, max_size=60)
-attachments = st.lists(st.builds(Attachment, safe, safe, st.binary(max_size=300)), max_size=1)
 bodies = st.tuples(
     st.sampled_from(("post", "patch")),
     st.integers(1, 99).map(run_id_of),
-    st.builds(Parts, fields, attachments | st.just([])),
+    st.dictionaries(fields | st.builds(Attached, safe, safe), st.binary(max_size=300), min_size=1),
 )
 
 
 @given(st.lists(bodies, min_size=1, max_size=5))
 def test_a_body_reads_back_and_equals_the_encoders_own(runs: list[tuple[str, str, Parts]]) -> None:
-    """With attachments and without, which are two ways to write it."""
     body = encode(runs, "0123456789abcdef")
     parts = [part for run in runs for part in named(*run)]
     whole = MultipartEncoder(
@@ -340,7 +343,7 @@ def test_a_body_reads_back_and_equals_the_encoders_own(runs: list[tuple[str, str
     read = MultipartDecoder(body.data, body.content_type).parts
     assert [part.content for part in read] == [part.body for part in parts]
     for event, run_id, told in runs:
-        assert unnamed(named(event, run_id, told)) == Parts(told.fields, tuple(told.attachments))
+        assert unnamed(named(event, run_id, told)) == told
 
 
 @given(st.binary(max_size=3_000))
@@ -351,7 +354,7 @@ def test_a_compressed_body_unpacks_to_itself(data: bytes) -> None:
 
 
 def test_two_runs_of_one_id_never_share_a_request() -> None:
-    runs = [EncodedRun(run_id, Parts({})) for run_id in "abacb"]
+    runs = [EncodedRun(run_id, {}) for run_id in "abacb"]
     found = batches(runs, max_runs=9, max_bytes=9)
     assert ["".join(run.run_id for run in batch.runs) for batch in found] == ["ab", "acb"]
 
@@ -360,12 +363,12 @@ def test_two_runs_of_one_id_never_share_a_request() -> None:
 def test_batches_keep_their_limits_and_lose_nothing(
     sizes: list[int], max_runs: int, max_bytes: int
 ) -> None:
-    runs = [EncodedRun(str(i), Parts({"": b"x" * n})) for i, n in enumerate(sizes)]
+    runs = [EncodedRun(str(i), {"": b"x" * n}) for i, n in enumerate(sizes)]
     found = list(batches(runs, max_runs=max_runs, max_bytes=max_bytes))
     assert [run for batch in found for run in batch.runs] == runs
     for batch in found:
         assert 1 <= len(batch) <= max_runs
-        assert batch.size == sum(run.parts.size for run in batch.runs)
+        assert batch.size == sum(size_of(run.parts) for run in batch.runs)
         assert len(batch) == 1 or batch.size <= max_bytes
         assert [run for half in batch.halves() for run in half.runs] == [*batch.runs]
 
@@ -506,11 +509,11 @@ def test_ends_that_were_never_shown_are_all_posts() -> None:
 
 def test_a_closing_ends_a_run_and_says_nothing_of_its_content() -> None:
     run = run_of(error="gone", end_time_ns=START + 1)
-    assert [*parts_of_closing(run).fields] == ["", ".error"]
+    assert [*parts_of_closing(run)] == ["", ".error"]
 
 
 def test_a_run_that_travels_alone_shares_no_batch() -> None:
-    one = EncodedRun("1", Parts({}))
-    alone = EncodedRun("2", Parts({}), alone=True)
+    one = EncodedRun("1", {})
+    alone = EncodedRun("2", {}, alone=True)
     found = batches([one, alone, alone, one], max_runs=9, max_bytes=9)
     assert [[run.run_id for run in batch.runs] for batch in found] == [["1"], ["2"], ["2"], ["1"]]
