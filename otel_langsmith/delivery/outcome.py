@@ -1,7 +1,6 @@
 """What became of one request, for the sender to act upon."""
 
 from collections.abc import Iterator
-from operator import attrgetter
 from typing import Final, NamedTuple
 
 from otel_langsmith.presence import State
@@ -13,9 +12,6 @@ END_REFUSED: Final = "LangSmith refused how this run ended"
 
 NO_REPLY: Final = Reply(None, error="DeadlineExceeded")
 """Nothing was sent in time."""
-
-
-_presence: Final = attrgetter("presence")
 
 
 class Outcome(NamedTuple):
@@ -53,6 +49,4 @@ def closings_of(refused: Batch) -> Iterator[Batch]:
 
 def doubtful(batch: Batch) -> list[EncodedRun]:
     """Runs of which a conflict may mean that only the opening is there."""
-    if not any(map(_presence, batch.runs)):  # most were not shown: seen without a look at each
-        return []
-    return [run for run in batch.runs if run.doubtful]
+    return [run for run in batch.runs if run.presence is not None and run.doubtful]

@@ -45,13 +45,16 @@ class Reports:
 
         They may quote what was sent, and a log is no place for content.
         """
-        _log.debug("LangSmith answered: %.300s", self.scrubbed(str(reply)))
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("LangSmith answered: %.300s", self.scrubbed(str(reply)))
+        paused = isinstance(verdict, Paused)
+        if not isinstance(verdict, Paused | RetryLater) or not self._began(now_s, paused=paused):
+            return
         why = f"{self._endpoint}: {reply.summary}"
-        if isinstance(verdict, Paused):
-            if self._began(now_s, paused=True):
-                message = "LangSmith takes no runs, they wait: %s%s"
-                _log.warning(message, why, self._remedy(reply, _WHERE))
-        elif isinstance(verdict, RetryLater) and self._began(now_s, paused=False):
+        if paused:
+            message = "LangSmith takes no runs, they wait: %s%s"
+            _log.warning(message, why, self._remedy(reply, _WHERE))
+        else:
             _log.warning("delivery to LangSmith is failing: %s%s", why, self._remedy(reply, ""))
 
     def sent(self, runs: int, now_s: float) -> None:

@@ -237,10 +237,10 @@ def _reply(
     if request.method != "GET":
         deadline_s = min(deadline_s, time.monotonic() + _BODY_S)
     told = {name.lower(): value for name, value in headers.items()}
-    return Reply(status, told, _beginning(raw, deadline_s))
+    return Reply(status, told, _beginning(raw, deadline_s, plain="content-encoding" not in told))
 
 
-def _beginning(raw: Any, deadline_s: float) -> str:
+def _beginning(raw: Any, deadline_s: float, *, plain: bool) -> str:
     """What the server says beside its status, as far as it says it in time.
 
     The status is the verdict, so a body that breaks off or drips costs no run.
@@ -254,6 +254,8 @@ def _beginning(raw: Any, deadline_s: float) -> str:
             if not chunk:
                 break
             text += chunk
+            if plain and getattr(raw, "closed", False):  # as urllib3 2 does with the last byte
+                break
     except (urllib3.exceptions.HTTPError, OSError, ValueError):
         pass
     return text.decode("utf-8", "replace")
