@@ -37,8 +37,9 @@ _EVENT_BYTES: Final = 640
 _ENTRY_BYTES: Final = 40
 """An attribute's place in a dict; its name is most often one text for all spans."""
 
-_LOOKS: Final = tuple(not n for stride in (7, 11, 5, 9) for n in range(stride))
-"""Which spans are weighed: so irregular that no rhythm of the application's fits it."""
+_GOLDEN: Final = 0.618_033_988_749_895
+_LOOKS: Final = tuple(number * _GOLDEN % 1 < 1 / 8 for number in range(4_001))
+"""Which spans are weighed: so spread that few rhythms of an application's fit it."""
 
 _SLOT_BYTES: Final = 8
 _FLAT: Final = frozenset((str, bool, int, float, bytes))
@@ -105,6 +106,7 @@ class Assembly:
         self._held: OrderedDict[SpanKey, _Held] = OrderedDict()
         self._held_bytes = 0
         self._looks = cycle(_LOOKS)
+        self._estimated_bytes = bounds.bytes // 4
         self._typical_bytes = 0
         self._waiting: dict[SpanKey, _Siblings] = {}
         self._decided: dict[SpanKey, Lineage] = {}
@@ -187,10 +189,11 @@ class Assembly:
         """A span that waits from now on.
 
         To weigh it would cost more than all else here, so one in eight or so is; what that takes,
-        with a copy of its attributes, stands for those after it, too.
+        with a copy of its attributes, stands for those after it, too. Each is when a quarter of the
+        bound is taken, so that an estimate goes for no more.
         """
         attributes = attributes_of(span)
-        if next(self._looks):
+        if next(self._looks) or self._held_bytes > self._estimated_bytes:
             self._typical_bytes = memory_of(span) + attributes.__sizeof__()
         self._held_bytes += self._typical_bytes
         return _Held(span, attributes, self._typical_bytes, now_s)
