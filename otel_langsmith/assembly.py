@@ -37,8 +37,9 @@ _EVENT_BYTES: Final = 640
 _ENTRY_BYTES: Final = 40
 """An attribute's place in a dict; its name is most often one text for all spans."""
 
-_LOOKS: Final = tuple(not n for stride in (7, 11, 5, 9) for n in range(stride))
-"""Which spans are weighed: so irregular that no rhythm of the application's fits it."""
+_GOLDEN: Final = 0.618_033_988_749_895
+_LOOKS: Final = tuple(number * _GOLDEN % 1 < 1 / 8 for number in range(4_001))
+"""Which spans are weighed: so spread that few rhythms of an application's fit it."""
 
 _SLOT_BYTES: Final = 8
 _FLAT: Final = frozenset((str, bool, int, float, bytes))
@@ -64,15 +65,20 @@ class Bounds:
     age_s: float
 
 
+class _Siblings(NamedTuple):
+    """Spans that wait for the same parent, in order."""
+
+    parent: SpanKey
+    keys: dict[SpanKey, None]
+
+
 class _Held(NamedTuple):
     span: ReadableSpan
     attributes: dict[str, Any]
+    siblings: _Siblings
     bytes: int
     since_s: float
 
-
-_Siblings: TypeAlias = dict[SpanKey, None]
-"""Spans that wait for the same parent, in order."""
 
 _Ready: TypeAlias = tuple[SpanKey, Lineage | None, tuple[str, ...]]
 """A span that waits no longer, the lineage above it and what is to be noted of its own."""
@@ -105,6 +111,7 @@ class Assembly:
         self._held: OrderedDict[SpanKey, _Held] = OrderedDict()
         self._held_bytes = 0
         self._looks = cycle(_LOOKS)
+        self._estimated_bytes = bounds.bytes // 4
         self._typical_bytes = 0
         self._waiting: dict[SpanKey, _Siblings] = {}
         self._decided: dict[SpanKey, Lineage] = {}
@@ -139,8 +146,8 @@ class Assembly:
                     if key in waiting:
                         self._release(self._ready(key), placed)
                 else:
-                    held[key] = self._holding(span, now_s)
-                    siblings[key] = None
+                    held[key] = self._holding(span, siblings, now_s)
+                    siblings.keys[key] = None
             except Exception as error:  # noqa: BLE001 - one bad span must not cost others
                 self._lost(error)
         while held and self._exceeded(now_s):
@@ -162,8 +169,9 @@ class Assembly:
             return None, None
         key = (parent.trace_id, parent.span_id)
         above = find(parent) or self._decided.get(key)
-        waits = above is None and not parent.is_remote
-        return above, self._waiting.setdefault(key, {}) if waits else None
+        if above is not None or parent.is_remote:
+            return above, None
+        return None, self._waiting.setdefault(key, _Siblings(key, {}))
 
     def _place(
         self,
@@ -183,22 +191,23 @@ class Assembly:
             self._decided[key] = lineage
         return Placed(span, lineage, None, attributes)
 
-    def _holding(self, span: ReadableSpan, now_s: float) -> _Held:
+    def _holding(self, span: ReadableSpan, siblings: _Siblings, now_s: float) -> _Held:
         """A span that waits from now on.
 
         To weigh it would cost more than all else here, so one in eight or so is; what that takes,
-        with a copy of its attributes, stands for those after it, too.
+        with a copy of its attributes, stands for those after it, too. Each is when a quarter of the
+        bound is taken, so that an estimate goes for no more.
         """
         attributes = attributes_of(span)
-        if next(self._looks):
+        if next(self._looks) or self._held_bytes > self._estimated_bytes:
             self._typical_bytes = memory_of(span) + attributes.__sizeof__()
         self._held_bytes += self._typical_bytes
-        return _Held(span, attributes, self._typical_bytes, now_s)
+        return _Held(span, attributes, siblings, self._typical_bytes, now_s)
 
     def _ready(self, key: SpanKey) -> list[_Ready]:
         """What waits for the decided span of that key."""
         lineage = self._decided[key]
-        return [(child, lineage, ()) for child in self._waiting.pop(key)]
+        return [(child, lineage, ()) for child in self._waiting.pop(key).keys]
 
     def _release(self, ready: list[_Ready], placed: list[Placed]) -> None:
         """Place what waits no longer, then whatever waited for that, level by level."""
@@ -224,25 +233,19 @@ class Assembly:
     def _give_up_oldest(self, placed: list[Placed]) -> None:
         """Place the tree around the oldest span as one trace: what hangs together stays so."""
         key = self._topmost(next(iter(self._held)))
-        parent = _parent_key(self._held[key])
-        siblings = self._waiting[parent]
-        del siblings[key]
-        if not siblings:
-            del self._waiting[parent]
+        siblings = self._held[key].siblings
+        del siblings.keys[key]
+        if not siblings.keys:
+            del self._waiting[siblings.parent]
         self._release([(key, None, (ORPHANED,))], placed)
 
     def _topmost(self, key: SpanKey) -> SpanKey:
         """The highest ancestor that waits too; a cycle of parents ends where it began."""
         climbed = {key}
-        while (above := _parent_key(self._held[key])) in self._held and above not in climbed:
+        while (above := self._held[key].siblings.parent) in self._held and above not in climbed:
             climbed.add(above)
             key = above
         return key
-
-
-def _parent_key(held: _Held) -> SpanKey:
-    parent = held.span.parent
-    return (0, 0) if parent is None else (parent.trace_id, parent.span_id)
 
 
 def memory_of(span: ReadableSpan) -> int:

@@ -197,27 +197,16 @@ def of_span(
     if not (type(start_ns) is int and 0 <= start_ns <= LAST_NS):  # asked here to spare a call
         nearest_ns = writable_ns(start_ns)
         notes = notes if nearest_ns == start_ns else (*notes, TIME_UNWRITABLE)
-    if not attributes.keys().isdisjoint(_TELLING):  # looks for those, however many there are
-        lineage = _told(span_id, nearest_ns, parent, attributes)
+    telling = attributes.keys() & _TELLING  # looks for those, however many there are
+    if telling and not _AMENDING.isdisjoint(telling):
+        lineage = _amended(span_id, nearest_ns, parent, attributes)
     elif parent is not None and parent.dotted_order:  # as most are
         lineage = child(parent, run_id_of(span_id), nearest_ns)
     else:
         lineage = _derived(run_id_of(span_id), nearest_ns, parent)
+    if telling:
+        lineage = _bearing(lineage, attributes, telling)
     return replace(lineage, notes=lineage.notes + notes) if notes else lineage
-
-
-def _told(
-    span_id: int, start_ns: int, parent: Lineage | None, attributes: Mapping[str, object]
-) -> Lineage:
-    telling = attributes.keys() & _TELLING
-    if _AMENDING.isdisjoint(telling):
-        lineage = _derived(run_id_of(span_id), start_ns, parent)
-        return _bearing(lineage, attributes, telling)
-    own = uuid_text(attributes.get(SPAN_ID))
-    if own is None and not (parent and parent.dotted_order):
-        own = uuid_text(attributes.get(TRACE_ID))
-    lineage = _stated(attributes) or _derived(own or run_id_of(span_id), start_ns, parent)
-    return _bearing(_amended(lineage, parent, attributes), attributes, telling - _AMENDING)
 
 
 def _bearing(
@@ -228,8 +217,8 @@ def _bearing(
     if len(telling) == 1:
         (key,) = telling
         value = attributes[key]
-        if type(value) is str and metadata.get(RIDING[key]) == value:
-            return lineage
+        if type(value) is str and metadata.get(RIDING.get(key, "")) == value:
+            return lineage  # as in most threads: an ancestor said so
     riding = _riding(attributes, telling)
     if riding.items() <= metadata.items():
         return lineage
@@ -252,7 +241,7 @@ def _riding(attributes: Mapping[str, object], telling: AbstractSet[str]) -> dict
     found: dict[str, str] = {}
     for key in RIDING if len(telling) > 1 else telling:
         value = attributes.get(key)
-        if isinstance(value, str) and _is_id(value):
+        if isinstance(value, str) and key in RIDING and _is_id(value):
             found.setdefault(RIDING[key], value)
     return found
 
@@ -282,7 +271,18 @@ def _beside(other: Lineage, top: Lineage, *notes: str) -> Lineage:
     )
 
 
-def _amended(lineage: Lineage, parent: Lineage | None, attributes: Mapping[str, object]) -> Lineage:
+def _amended(
+    span_id: int, start_ns: int, parent: Lineage | None, attributes: Mapping[str, object]
+) -> Lineage:
+    """The lineage that the span asks for, as far as that can be granted."""
+    own = uuid_text(attributes.get(SPAN_ID))
+    if own is None and not (parent and parent.dotted_order):
+        own = uuid_text(attributes.get(TRACE_ID))
+    lineage = _stated(attributes) or _derived(own or run_id_of(span_id), start_ns, parent)
+    return _granted(lineage, parent, attributes)
+
+
+def _granted(lineage: Lineage, parent: Lineage | None, attributes: Mapping[str, object]) -> Lineage:
     """The project that the span asks for, or its parent's, and a note of what was not granted."""
     asked, project_id = attributes.get(PROJECT), uuid_text(attributes.get(PROJECT_ID))
     project = asked if isinstance(asked, str) and asked.strip() else None

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from support.properties import examples
 from support.spans import SECOND, START, context, span
 
-from otel_langsmith.assembly import ORPHANED, Assembly, Bounds, Placed
+from otel_langsmith.assembly import ORPHANED, REMEMBERED, Assembly, Bounds, Placed
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import Lineage, child, root
 from otel_langsmith.tracking import hang
@@ -150,6 +150,36 @@ def test_what_hangs_together_is_given_up_together() -> None:
     ]
     assert [bool(p.lineage.notes) for p in placed] == [True, False, False, False, True]
     assert len(assembly) == 0
+
+
+class Unreadable(ReadableSpan):
+    """A span of somebody's SDK that fails when it is looked into."""
+
+    @property
+    def start_time(self) -> int:
+        raise LookupError
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3, 4), (4, 3, 2, 1), (3, 1, 4, 2)])
+def test_a_span_that_cannot_be_placed_costs_no_other(order: tuple[int, ...]) -> None:
+    lost: list[Exception] = []
+    assembly = Assembly(WIDE, lost=lost.append)
+    bad = Unreadable("bad", context=context(3), parent=context(2))
+    made = {1: span(1), 2: span(2, 1), 3: bad, 4: span(4, 2)}
+    placed = assembly.add([made[own] for own in order], now_s=0)
+    assert {one.span.context.span_id for one in placed if one.span.context} == {1, 2, 4}
+    assert [type(error) for error in lost] == [LookupError]
+    assert (len(assembly), assembly._held_bytes, assembly._waiting) == (0, 0, {})
+
+
+def test_of_many_decided_spans_the_latest_are_remembered() -> None:
+    assembly = Assembly(WIDE)
+    numbers = range(1, 2 * REMEMBERED)
+    for at in range(0, len(numbers), 512):
+        assembly.add([span(number) for number in numbers[at : at + 512]], now_s=0)
+        assert len(assembly._decided) <= REMEMBERED
+    assert assembly.add([span(number) for number in numbers[-REMEMBERED // 2 :]], now_s=0) == []
+    assert len(assembly.add([span(1)], now_s=0)) == 1
 
 
 def test_a_parent_that_comes_after_it_was_given_up_is_a_trace_of_its_own() -> None:

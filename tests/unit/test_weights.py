@@ -8,10 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
+from support.properties import examples
+from support.spans import span
 from support.spools import record, run_id
 
-from otel_langsmith.assembly import memory_of
+from otel_langsmith.assembly import Assembly, Bounds, _bytes_of, _memory_of, memory_of
 from otel_langsmith.delivery.backlog import Backlog, pack, unpack
 from otel_langsmith.presence import Presence
 from otel_langsmith.scales import MAX_QUEUE_BYTES, Scales
@@ -57,6 +61,35 @@ def test_a_span_weighs_about_what_it_takes(
         return span
 
     assert 0.6 < traced(ended) / memory_of(ended(1)) < 1.6  # objects differ from Python to Python
+
+
+@pytest.mark.parametrize("rhythm", [1, 2, 7, 20, 24, 48, 55, 64])
+def test_spans_that_wait_take_about_as_much_as_they_may(rhythm: int) -> None:
+    """Few are weighed at first, and one in so many is a hundred times as heavy."""
+    heavy, light = {"key": "x" * 300_000}, {"key": "x" * 100}
+    spans = [
+        span(number, 1, attributes=light if number % rhythm else heavy)
+        for number in range(2, 3_002)
+    ]
+    most = sum(map(memory_of, spans)) // 2
+    assembly = Assembly(Bounds(spans=10_000, bytes=most, age_s=1e9))
+    for at in range(0, len(spans), 50):
+        assembly.add(spans[at : at + 50], now_s=0)
+        assert sum(memory_of(held.span) for held in assembly._held.values()) < 1.4 * most
+    assert 0.7 * most < sum(memory_of(held.span) for held in assembly._held.values())
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner).map(tuple) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text(), VALUES))
+@examples(40)
+def test_attributes_weigh_the_same_in_one_step_and_one_by_one(attributes: dict[str, Any]) -> None:
+    assert _bytes_of(attributes) == _memory_of(attributes)
 
 
 def noise(number: int) -> EncodedRun:
