@@ -21,7 +21,10 @@ AHEAD: Final = 256
 """How many runs are looked at before the first of them must be sent."""
 
 REMEMBERED: Final = 2_048
-"""How many model calls are remembered at most, without the content of those that were sent."""
+"""How many model calls are remembered at most, without the content of those that were sent.
+
+The older half is forgotten at once: to forget one at a time costs as much as to remember it.
+"""
 
 _NEAREST: Final = 8
 """How far up a call looks for another that it is a part of."""
@@ -101,6 +104,40 @@ class _Call:
         return self.start_ns <= other.start_ns and other.end_ns <= self.end_ns
 
 
+class _Memory:
+    """Calls, and what another run of the same call would have in common with one of them."""
+
+    __slots__ = ("alike", "answered", "beneath", "calls", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.calls: dict[str, _Call] = {}
+        self.beneath: dict[str, _Cell] = {}
+        self.alike: dict[_Counts | None, _Cell] = {}
+        self.answered: dict[str | None, _Cell] = {}
+
+    def has_common(self, call: _Call) -> bool:
+        """Whether the call has anything in common with these: most have nothing."""
+        return (
+            call.id in self.beneath
+            or call.counts in self.alike
+            or call.response in self.answered
+            or not self.calls.keys().isdisjoint(call.above)
+        )
+
+    def add(self, call: _Call) -> None:
+        """Remember one more."""
+        self.size += 1
+        self.calls[call.id] = call
+        beneath = self.beneath
+        for run_id in call.above:
+            beneath[run_id] = call, beneath.get(run_id)
+        if call.counts:
+            self.alike[call.counts] = call, self.alike.get(call.counts)
+        if call.response:
+            self.answered[call.response] = call, self.answered.get(call.response)
+
+
 class Twice:
     """Finds the runs that tell of one call, and lets one of them count.
 
@@ -117,11 +154,7 @@ class Twice:
     """
 
     def __init__(self) -> None:
-        self._order: list[_Call] = []
-        self._calls: dict[str, _Call] = {}
-        self._beneath: dict[str, _Cell] = {}
-        self._alike: dict[_Counts | None, _Cell] = {}
-        self._answered: dict[str | None, _Cell] = {}
+        self._young, self._old = _Memory(), _Memory()
         self._tools: set[str] = set()
 
     def once(self, runs: Iterable[tuple[_T, Run]]) -> Generator[tuple[_T, Run], None, None]:
@@ -151,23 +184,20 @@ class Twice:
                 self._tools.clear()  # what is lost is that a tool was between two calls
             return None
         call = _Call(run)
-        if (  # most calls have no twin
-            call.id in self._beneath
-            or call.counts in self._alike
-            or call.response in self._answered
-            or not self._calls.keys().isdisjoint(call.above)
-        ) and not (self._over(call) or self._under(call)):
+        young, old = self._young, self._old
+        is_known = young.has_common(call) or old.has_common(call)
+        if is_known and not (self._over(call) or self._under(call)):
             self._beside(call)
-        self._remember(call)
-        if len(self._order) > REMEMBERED:
-            self._forget()
+        young.add(call)
+        if young.size >= REMEMBERED // 2:
+            self._young, self._old = _Memory(), young
         return call
 
     def _over(self, call: _Call) -> bool:
         """Whether calls beneath it, which ended before, were found."""
         inner = [
             one
-            for one in _latest(self._beneath.get(call.id))
+            for one in _latest(self._young.beneath.get(call.id), self._old.beneath.get(call.id))
             if one.same_as is None and one.kind == call.kind and self._direct(one, call)
         ]
         telling = [one for one in inner if one.counts] or inner
@@ -182,7 +212,7 @@ class Twice:
         for run_id in call.above:
             if run_id in self._tools:
                 break
-            outer = self._calls.get(run_id)
+            outer = self._young.calls.get(run_id) or self._old.calls.get(run_id)
             if outer is None or outer.same_as is not None:
                 continue
             if outer.kind == call.kind:
@@ -200,8 +230,10 @@ class Twice:
 
         Who counts a stream himself may count otherwise, as Traceloop does Anthropic's.
         """
-        alike, answered = self._alike.get(call.counts), self._answered.get(call.response)
-        for other in [*_latest(alike), *_latest(answered)]:
+        young, old = self._young, self._old
+        alike = _latest(young.alike.get(call.counts), old.alike.get(call.counts))
+        answers = _latest(young.answered.get(call.response), old.answered.get(call.response))
+        for other in [*alike, *answers]:
             if other.paired or other.scope == call.scope:
                 continue
             is_outer = call.holds(other)
@@ -210,32 +242,14 @@ class Twice:
                 _pair(inner, outer, nested=False)
                 return
 
-    def _remember(self, call: _Call) -> None:
-        self._order.append(call)
-        self._calls[call.id] = call
-        beneath = self._beneath
-        for run_id in call.above:
-            beneath[run_id] = call, beneath.get(run_id)
-        if call.counts:
-            self._alike[call.counts] = call, self._alike.get(call.counts)
-        if call.response:
-            self._answered[call.response] = call, self._answered.get(call.response)
 
-    def _forget(self) -> None:
-        """The older half at once, by remembering the other: one at a time costs twice as much."""
-        kept = self._order[REMEMBERED // 2 :]
-        self._order, self._calls = [], {}
-        self._beneath, self._alike, self._answered = {}, {}, {}
-        for call in kept:
-            self._remember(call)
-
-
-def _latest(cell: "_Cell | None") -> list[_Call]:
-    """The calls with something in common, oldest first."""
+def _latest(*cells: "_Cell | None") -> list[_Call]:
+    """The calls with something in common, oldest first, of cells that are newest first."""
     found: list[_Call] = []
-    while cell is not None and len(found) < _LATEST:
-        call, cell = cell
-        found.append(call)
+    for cell in cells:
+        while cell is not None and len(found) < _LATEST:
+            call, cell = cell  # noqa: PLW2901 - one by one
+            found.append(call)
     return found[::-1]
 
 

@@ -5,7 +5,7 @@ once for each shape of span (`tree_of`); to fill in the values is all that is le
 and `grower` makes the function that does.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
@@ -52,22 +52,42 @@ def _root(start: str, keys: Iterable[str]) -> dict[str, Any]:
 def grower(tree: Tree) -> Grower:
     """What fills attributes into the structure; each of its leaves must be among them.
 
-    Functions of functions, made once: half of what it costs to walk the tree for each span.
+    Functions of functions, made once, through which the values pass in the order of the leaves: a
+    third of what it costs to walk the tree for each span.
     """
+    first, *others = leaves = list(_leaves(tree))
+    if tree == first:
+        return itemgetter(first)
+    fill = _filler(tree)
+    if not others:
+        return lambda attributes: fill(iter((attributes[first],)))
+    values_of = itemgetter(*leaves)
+    return lambda attributes: fill(iter(values_of(attributes)))
+
+
+def _leaves(tree: Tree) -> Iterator[str]:
     if isinstance(tree, str):
-        return itemgetter(tree)
+        yield tree
+    else:
+        for below in tree if isinstance(tree, list) else tree.values():
+            yield from _leaves(below)
+
+
+def _filler(tree: Tree) -> Callable[[Iterator[Any]], Any]:
+    if isinstance(tree, str):
+        return next
     if isinstance(tree, list):
-        items = [grower(below) for below in tree]
-        return lambda attributes: [grow(attributes) for grow in items]
-    if len(tree) > 1 and all(isinstance(below, str) for below in tree.values()):
-        names, leaves = tuple(tree), itemgetter(*tree.values())
-        return lambda attributes: dict(zip(names, leaves(attributes), strict=True))
-    if len(tree) == 1:
-        [(name, below)] = tree.items()
-        grow = grower(below)
-        return lambda attributes: {name: grow(attributes)}
-    pairs = [(name, grower(below)) for name, below in tree.items()]
-    return lambda attributes: {name: grow(attributes) for name, grow in pairs}
+        items = [_filler(below) for below in tree]
+        return lambda values: [fill(values) for fill in items]
+    names = tuple(tree)
+    if all(isinstance(below, str) for below in tree.values()):
+        return lambda values: dict(zip(names, values))  # noqa: B905 - a keyword costs a third more
+    fills = [_filler(below) for below in tree.values()]
+    if len(fills) == 1:
+        [name], [fill] = names, fills
+        return lambda values: {name: fill(values)}
+    pairs = list(zip(names, fills, strict=True))
+    return lambda values: {name: fill(values) for name, fill in pairs}
 
 
 def _tree(node: Any) -> Tree:

@@ -121,25 +121,27 @@ def _spoken(item: Any) -> Message | None:
     told by None.
     """
     try:
-        said = _SAYERS[item["role"]]
+        said = _SAYERS.get(item["role"])
+        if said is None:
+            return None
         if "parts" in item:
-            (part,) = item["parts"]
-            text = part["content"]
-            if part["type"] != "text" or len(part) != 2 or type(part) is not dict:  # noqa: PLR2004
+            parts = item["parts"]
+            part = parts[0]
+            if len(parts) > 1 or part["type"] != "text" or type(part) is not dict:
                 return None
+            text = part["content"] if len(part) == 2 else None  # noqa: PLR2004
         else:
             text = item["content"]
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError):
         return None
     if type(text) is not str or not text or type(item) is not dict:
         return None
     made: Message = {"role": said, "content": [{"type": "text", "text": text}]}
-    if len(item) == 2:  # noqa: PLR2004
-        return made
-    if len(item) > 3 or "finish_reason" not in item:  # noqa: PLR2004
-        return None
-    if reason := item["finish_reason"]:
-        made["response_metadata"] = {"finish_reason": reason}
+    if len(item) > 2:  # noqa: PLR2004
+        if len(item) > 3 or "finish_reason" not in item:  # noqa: PLR2004
+            return None
+        if reason := item["finish_reason"]:
+            made["response_metadata"] = {"finish_reason": reason}
     return made
 
 
@@ -250,8 +252,10 @@ def _parts_of(item: Part) -> Any:
 def _told_by_tool(found: Any) -> Any:
     """A tool's result: parts, or else a text, which is JSON of what was none."""
     items = found if isinstance(found, (list, tuple)) else (found,)
-    known = all(is_known(item) or brought(item) is not None for item in items)
-    return found if known or found is None else json_text(found)
+    for item in items:
+        if not is_known(item) and brought(item) is None:
+            return None if found is None else json_text(found)
+    return found
 
 
 def _add_item(found: list[Message], item: Part, kind: str, role: str) -> bool:

@@ -81,8 +81,8 @@ def _message(item: Any) -> Any:
     inner = item.get("message") if isinstance(item, dict) else None
     if not isinstance(inner, dict):
         return item
-    if inner.get("role") != "tool" and inner.keys().isdisjoint(_MADE_ANEW):  # as most are
-        return inner
+    if not ("contents" in inner or "tool_calls" in inner or inner.get("role") == "tool"):
+        return inner  # as most are
     message = dict(inner)
     contents = message.pop("contents", None)
     calls = message.get("tool_calls")
@@ -93,9 +93,6 @@ def _message(item: Any) -> Any:
     if isinstance(calls, list):
         message["tool_calls"] = [_inner(call, "tool_call") for call in calls]
     return message
-
-
-_MADE_ANEW: Final = ("contents", "tool_calls")
 
 
 def _part(part: Any) -> Any:

@@ -85,18 +85,21 @@ def answered(found: list[Message]) -> list[Message]:
 def _answer(message: Message, waiting: list[Block]) -> None:
     """Find the call that a tool message answers, and let them agree."""
     told, name = message.get("tool_call_id"), message.get("name")
-    if told:
-        fits = [one for one in waiting if one["id"] == told] or list(filter(_is_item, waiting))
-    else:
-        fits = [one for one in waiting if name in (None, one["name"])]
-    if not fits:
+    call = _fitting(waiting, told, name)
+    if call is None:
         return
-    call = fits[0]
-    waiting[:] = [one for one in waiting if one is not call]
+    waiting.remove(call)  # the first that is equal to it is itself
     if told:
         call["id"] = told
     elif call["id"]:
         message["tool_call_id"] = call["id"]
+
+
+def _fitting(waiting: list[Block], told: Any, name: Any) -> Block | None:
+    for call in waiting:
+        if call["id"] == told if told else name in (None, call["name"]):
+            return call
+    return next(filter(_is_item, waiting), None) if told else None
 
 
 def _is_item(call: Block) -> bool:

@@ -221,6 +221,17 @@ def test_a_call_is_forgotten_after_many_others() -> None:
     assert once([OUTER], twice)["run 1"].run_type == "llm"
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(INNER, OUTER), (OUTER, INNER), (call(1, metadata=ANSWERED), call(2, metadata=ANSWERED))],
+)
+def test_a_call_is_remembered_while_half_as_many_others_come(first: Run, second: Run) -> None:
+    twice = Twice()
+    others = [call(number, number + 10_000) for number in range(10, 9 + REMEMBERED // 2)]
+    once([first, *others], twice)
+    assert once([second], twice)[second.name].metadata[SAME_CALL] == first.id
+
+
 def test_what_is_remembered_is_bounded_even_of_one_call_told_over_and_over() -> None:
     twice = Twice()
     seen = [weakref.ref(made) for made in map(_remembered, [twice] * 2 * REMEMBERED)]
