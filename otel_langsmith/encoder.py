@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from operator import methodcaller
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_langsmith.assembly import Placed
 from otel_langsmith.conventions import CONVENTIONS
-from otel_langsmith.lineage import Lineage, attributes_of
+from otel_langsmith.lineage import Lineage
 from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.log_events import Joined
+from otel_langsmith.portions import portions
 from otel_langsmith.presence import Presence
 from otel_langsmith.redact import Guard, Hiding
 from otel_langsmith.run import JsonObject, Run
@@ -22,12 +22,6 @@ from otel_langsmith.twice import Twice
 from otel_langsmith.wire.batch import EncodedRun, Moment
 from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
 from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
-
-AHEAD_BYTES: Final = 8 * 2**20
-"""Memory of runs that wait to be told apart; 256 of them could have a megabyte each."""
-
-_STRIDE: Final = 3
-"""Odd, so that traces of four or eight spans are not always weighed by the same one."""
 
 Encoded: TypeAlias = tuple[Run, EncodedRun, str | None]
 """A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
@@ -63,24 +57,25 @@ class Encoder:
         return placed
 
     def ends(
-        self, blocks: Iterable[Iterable[Placed]], lost: Callable[[Exception], None]
+        self, blocks: Iterable[Sequence[Placed]], lost: Callable[[Exception], None]
     ) -> Iterator[Encoded]:
         """The whole runs of spans that have ended, each model call counted once.
 
         A block is read as a whole. ``lost`` hears of each that cannot be told, which is a bug of
         ours.
         """
-        rest = iter(blocks)
-        for block in rest:
-            read = chain.from_iterable(self._ahead(chain((block,), rest), lost))
-            for one, said in self._twice.once(read):
-                try:
-                    run = self._fit(said, one.lineage)
-                    encoded = self._encoded(run, one.lineage, one.presence, "end")
-                except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
-                    lost(error)
-                    continue
-                yield encoded
+        told = (
+            self._twice.once(chain.from_iterable(self._read(block, lost) for block in portion))
+            for portion in portions(blocks)
+        )
+        for one, said in chain.from_iterable(told):
+            try:
+                run = self._fit(said, one.lineage)
+                encoded = self._encoded(run, one.lineage, one.presence, "end")
+            except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+                lost(error)
+                continue
+            yield encoded
 
     def opening(self, placed: Placed) -> Encoded:
         """The run of a span that is still open, as far as it can be told."""
@@ -91,22 +86,6 @@ class Encoder:
         """What ends a run whose span will never end."""
         _, sent, _ = self._encoded(opened.run, opened.lineage, opened.presence, "closing")
         return sent
-
-    def _ahead(
-        self, blocks: Iterable[Iterable[Placed]], lost: Callable[[Exception], None]
-    ) -> Iterator[list[tuple[Placed, Run]]]:
-        """The runs of as many blocks as may wait for one another: content takes memory.
-
-        Of a block one span is weighed, in each another one: all would cost 5 µs a model call.
-        """
-        taken = 0
-        for number, block in enumerate(blocks):
-            yield (read := self._read(block, lost))
-            if read:
-                one, _ = read[number * _STRIDE % len(read)]
-                taken += len(read) * _memory_of(one.span)
-            if taken > AHEAD_BYTES:
-                return
 
     def _read(
         self, placed: Iterable[Placed], lost: Callable[[Exception], None]
@@ -147,14 +126,6 @@ class Encoder:
         else:
             sent = EncodedRun(run.id, parts, presence, moment)
         return run, sent, fault_of(run)
-
-
-def _memory_of(span: ReadableSpan) -> int:
-    """About how many bytes what was read of a span takes: as much as the texts it was read from."""
-    return sum(map(_OWN_BYTES, attributes_of(span).values()))
-
-
-_OWN_BYTES: Final[Callable[[object], int]] = methodcaller("__sizeof__")
 
 
 def _place(run: Run, lineage: Lineage) -> JsonObject:
