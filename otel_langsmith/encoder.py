@@ -1,18 +1,18 @@
 """A span at its place → the encoded run that tells of it: translated, hidden, checked, in parts."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
-from operator import methodcaller
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_langsmith.assembly import Placed
 from otel_langsmith.conventions import CONVENTIONS, table_of
-from otel_langsmith.lineage import Lineage, attributes_of
+from otel_langsmith.lineage import Lineage
 from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.log_events import Joined
+from otel_langsmith.portions import portions
 from otel_langsmith.presence import Presence
 from otel_langsmith.redact import Guard, Hiding
 from otel_langsmith.run import JsonObject, Run
@@ -22,9 +22,6 @@ from otel_langsmith.twice import Twice
 from otel_langsmith.wire.batch import EncodedRun, Moment
 from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
 from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
-
-AHEAD_BYTES: Final = 8 * 2**20
-"""Memory of model runs that wait to be told apart; 256 of them could have a megabyte each."""
 
 Encoded: TypeAlias = tuple[Run, EncodedRun, str | None]
 """A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
@@ -76,7 +73,12 @@ class Encoder:
 
     def read(self, blocks: Iterable[Sequence[Placed]], lost: Lost) -> Read:
         """The runs of spans that have ended, each model call counted once, nothing hidden yet."""
-        return chain.from_iterable(self._told_apart(iter(blocks), lost))
+        return chain.from_iterable(
+            self._twice.once(
+                chain.from_iterable(_each(self._said, block, lost) for block in portion)
+            )
+            for portion in portions(blocks)
+        )
 
     def ends(self, read: Sequence[tuple[Placed, Run]], lost: Lost) -> Sequence[Encoded]:
         """A block of the whole runs of spans that have ended, as what was `read` of them."""
@@ -111,20 +113,6 @@ class Encoder:
             )
             for one, joined in zip(placed, told, strict=False)
         ]
-
-    def _told_apart(self, blocks: Iterator[Sequence[Placed]], lost: Lost) -> Iterator[Read]:
-        for block in blocks:
-            read = chain.from_iterable(self._ahead(chain((block,), blocks), lost))
-            yield self._twice.once(read)
-
-    def _ahead(self, blocks: Iterable[Sequence[Placed]], lost: Lost) -> Iterator[Read]:
-        """The runs of as many blocks as may wait for one another: content takes memory."""
-        taken = 0
-        for block in blocks:
-            yield (read := _each(self._said, block, lost))
-            taken += sum([_memory_of(one) for one, run in read if run.run_type == "llm"])
-            if taken > AHEAD_BYTES:
-                return
 
     def _ended(self, read: Sequence[tuple[Placed, Run]]) -> Sequence[Encoded]:
         guard, fit, encoded = self._guard, self._fit, self._encoded
@@ -168,15 +156,6 @@ def _each(
             lost(error)
             return ()
     return [*chain.from_iterable(_each(make, (one,), lost) for one in block)]
-
-
-def _memory_of(placed: Placed) -> int:
-    """About how many bytes what was read of a span takes: as much as the texts it was read from."""
-    attributes = placed.attributes or attributes_of(placed.span)
-    return sum(map(_OWN_BYTES, attributes.values()))
-
-
-_OWN_BYTES: Final[Callable[[object], int]] = methodcaller("__sizeof__")
 
 
 def _place(run: Run, lineage: Lineage) -> JsonObject:

@@ -28,6 +28,7 @@ ORDER = (
     "lineage",
     "tracking",
     "assembly",
+    "portions",
     "live",
     "conventions.long_numbers",
     "conventions.readers",

@@ -8,9 +8,10 @@ import pytest
 from support.spans import span
 
 from otel_langsmith.assembly import Placed
-from otel_langsmith.encoder import AHEAD_BYTES, Encoder
+from otel_langsmith.encoder import Encoder
 from otel_langsmith.lineage import of_span
 from otel_langsmith.log_events import NOTHING
+from otel_langsmith.portions import PORTION_BYTES
 from otel_langsmith.settings import resolve
 from otel_langsmith.twice import AHEAD
 from otel_langsmith.wire.parts import INPUTS
@@ -23,8 +24,8 @@ CALLS = AHEAD + 100
     ("characters", "calls"),
     [
         pytest.param(100, AHEAD + 1, id="small"),
-        pytest.param(AHEAD_BYTES // 8, 8, id="large"),
-        pytest.param(2 * AHEAD_BYTES, 1, id="huge"),
+        pytest.param(PORTION_BYTES // 8, 8, id="large"),
+        pytest.param(2 * PORTION_BYTES, 1, id="huge"),
     ],
 )
 def test_model_calls_wait_for_one_another_within_bounds(characters: int, calls: int) -> None:
@@ -45,13 +46,13 @@ def test_model_calls_wait_for_one_another_within_bounds(characters: int, calls: 
     assert read == calls
     ((run, sent, fault),) = encoder.ends([first], pytest.fail)
     assert fault is None
-    assert orjson.loads(sent.parts.fields[INPUTS]) == run.inputs
+    assert orjson.loads(sent.parts[INPUTS]) == run.inputs
 
 
 def test_what_is_read_in_portions_is_all_told_in_order() -> None:
     said = {
         "gen_ai.operation.name": "chat",
-        "gen_ai.input.messages": MESSAGE % ("x" * (AHEAD_BYTES // 4)),
+        "gen_ai.input.messages": MESSAGE % ("x" * (PORTION_BYTES // 4)),
     }
     placed = [
         Placed(made, of_span(number, made.start_time or 0, None, said))
