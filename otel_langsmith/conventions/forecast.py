@@ -1,8 +1,8 @@
 """What the interpreter will make of spans that differ from one it knows in nothing but values.
 
 Most spans of a shape are such. So a shape is interpreted once with a mark in place of each value,
-and where the marks end up, the values of later spans are put by a few calls into C, for a third of
-the bytecodes. What has to hold of values for that is checked; the interpreter has the last word.
+and where the marks ended up, the values of later spans are put: for two thirds of the instructions
+of a web span. What has to hold of values for that is checked; the interpreter has the last word.
 """
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
@@ -22,9 +22,7 @@ from otel_langsmith.conventions.interpreter import (
 from otel_langsmith.conventions.messages import size
 from otel_langsmith.conventions.plan import SEVERAL, Part, Plan, Step
 from otel_langsmith.conventions.readers import (
-    BLANK,
     NOTHING,
-    UNREADABLE,
     Blank,
     Constant,
     Raw,
@@ -45,6 +43,9 @@ FORECASTS: Final = 8
 
 _LONGEST_WORD: Final = 64
 """Characters of a word for a kind of span; a text that is longer is something else."""
+
+_MOST_FIELDS: Final = 64
+"""Those that attributes of several may feed, for one forecast to be kept."""
 
 
 class Forecast:
@@ -156,6 +157,7 @@ class Forecast:
         return Interpreter(attributes, events, ask).interpret(outlook.plan)
 
     def _placed(self, values: Values, events: tuple[SpanEvent, ...]) -> Reading:
+        """These in their places, one by one: ``dict(zip())`` costs three times as much."""
         homes: tuple[Fields, ...] = ({}, {}, {}, {}, {}, {}, {}, {}, {}, {})
         for home, ends in self._ends:
             held = homes[home]
@@ -174,7 +176,7 @@ class Forecast:
     ) -> "Forecast | None":
         """What goes on from these values, for spans of which the same say nothing."""
         silence = tuple(map(_SILENCE.get, map(type, values[self._own])))
-        if silence in self._others or not any(silence):
+        if silence in self._others or not (outlook.room > 0 and any(silence)):
             return self._others.get(silence)
         facts = {
             token: values[at] for token, at in self._places.items() if type(values[at]) in _SILENT
@@ -199,7 +201,7 @@ class Outlook:
     Words tell kinds of spans apart, and what becomes of a span depends on them.
     """
 
-    __slots__ = ("_forecasts", "_room", "_spreads", "_told", "_words", "plan")
+    __slots__ = ("_forecasts", "_spreads", "_told", "_words", "plan", "room")
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -211,7 +213,8 @@ class Outlook:
         ]
         self._told = itemgetter(*(step.key for step in self._words)) if self._words else None
         self._forecasts: dict[Any, Forecast | None] = {}
-        self._room = FORECASTS
+        self.room = FORECASTS
+        """For how many more forecasts there is."""
 
     def read(self, attributes: Attributes, events: tuple[SpanEvent, ...]) -> Reading:
         """What a span says of which no event says anything."""
@@ -239,10 +242,8 @@ class Outlook:
         known: Mapping[Token, int],
         start: int,
     ) -> Forecast | None:
-        """The `Forecast` of these facts, if there can be one and is room for it."""
-        if not self._room:
-            return None
-        self._room -= 1
+        """The `Forecast` of these facts, if there can be one."""
+        self.room -= 1
         try:
             return Forecast(self.plan, keys, facts, known, start)
         except UndecidedError:
@@ -250,6 +251,8 @@ class Outlook:
 
     def _first(self, attributes: Attributes, told: Any, spread: Sequence[Any]) -> Forecast | None:
         """The forecast for spans with these words that feed these fields."""
+        if self.room <= 0 or sum(map(len, map(_names, spread))) > _MOST_FIELDS:
+            return None
         facts: dict[Token, Any] = {}
         known: dict[Token, int] = {}
         for step in self._words:
@@ -273,9 +276,9 @@ def _parts(said: Any) -> Collection[Any]:
     return said.values() if isinstance(said, Mapping) else (said,)
 
 
-def _names(parts: Any) -> Any:
+def _names(parts: Any) -> tuple[Any, ...]:
     """Which fields these are for, or that they are for none."""
-    return parts if type(parts) in _SILENT else tuple(parts)
+    return (type(parts),) if type(parts) in _SILENT else tuple(parts)
 
 
 def _flat(spread: Iterable[Any]) -> Iterator[Any]:
@@ -286,9 +289,10 @@ def _flat(spread: Iterable[Any]) -> Iterator[Any]:
 _SHARED: Final = frozenset((str, int, float, bool, Unreadable, Blank))
 """What all spans that say a word may share, since nobody can change it."""
 
+_SILENT: Final = frozenset((Unreadable, Blank))
+_SILENCE: Final[Mapping[type, type]] = {kind: kind for kind in _SILENT}
+"""Not the values themselves: to hash an enum's is a function in Python."""
 
-_SILENCE: Final[Mapping[type, Any]] = {Unreadable: UNREADABLE, Blank: BLANK}
-_SILENT: Final = frozenset(_SILENCE)
 _UNSAID: Final = frozenset((Unreadable, Blank, Raw, Thin))
 _SAYING: Final = frozenset((str, int, float, bool, list, dict, tuple))
 _NUMBERS: Final = frozenset((int, float, bool))
@@ -312,6 +316,7 @@ def _kinds(ends: Iterable[Any], known: Container[Token]) -> tuple[list[Mark], ..
     return kinds
 
 
+# To call the reader of a name, an id or a number of tokens costs more than to look at its value.
 _KINDS: Final[Mapping[Reader, int]] = {as_is: 0, as_text: 1, as_id: 1, as_count: 2}
 _READ: Final = 3
 

@@ -129,7 +129,7 @@ def gave(value: Any) -> Any:
 
 def told_callback(value: Any) -> Any:
     """What a step was given, of all that LangChain tells a callback at its start."""
-    found = as_object(value)
+    found = as_object(value) if _may_tell(value) else UNREADABLE
     if found is UNREADABLE or not found.keys() >= _BESIDE:
         return UNREADABLE
     own = {name: part for name, part in found.items() if name not in _BESIDE}
@@ -139,7 +139,7 @@ def told_callback(value: Any) -> Any:
 
 def told_callback_at_end(value: Any) -> Any:
     """The same for what a step gave."""
-    found = as_object(value)
+    found = as_object(value) if _may_tell(value) else UNREADABLE
     if found is UNREADABLE or "kwargs" not in found or len(found.keys() & _ENDS) != 1:
         return UNREADABLE
     return _shown(found.get("outputs", found.get("output")))
@@ -147,10 +147,15 @@ def told_callback_at_end(value: Any) -> Any:
 
 def callback_tags(value: Any) -> Any:
     """The tags of a step, of all that LangChain tells a callback at its start."""
-    found = as_object(value)
+    found = as_object(value) if _may_tell(value) else UNREADABLE
     if found is UNREADABLE or not found.keys() >= _BESIDE:
         return UNREADABLE
     return as_tags(found["tags"])
+
+
+def _may_tell(value: Any) -> bool:
+    """Whether it need be parsed: a tool's arguments of any instrumentation come here first."""
+    return not isinstance(value, str) or "kwargs" in value or "\\u" in value
 
 
 _BESIDE: Final = frozenset(("tags", "metadata", "kwargs"))
