@@ -102,7 +102,7 @@ class Admission:
 
     def ancestors(self, placed: Sequence[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
         """What LangSmith must have before it can place those that go as plain REST."""
-        alone = self._encoder.alone(placed)
+        alone = self._encoder.alone(placed) if placed else ()
         return self.openings(live.ancestors_of(alone) if alone else (), live)
 
     def openings(self, placed: Iterable[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
