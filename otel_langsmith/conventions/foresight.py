@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from otel_langsmith.conventions.fields import UNIONS
 from otel_langsmith.conventions.flattened import Grower
 from otel_langsmith.conventions.interpreter import Interpreter
-from otel_langsmith.conventions.plan import RUN_TYPE, SEVERAL, Part, Step
+from otel_langsmith.conventions.plan import GATHERED, RUN_TYPE, SEVERAL, Part, Step
 from otel_langsmith.conventions.readers import Constant, as_is
 
 Token: TypeAlias = tuple[Any, Any]
@@ -54,7 +53,7 @@ class Foresight(Interpreter):
             raise UndecidedError
         if name not in held or Mark not in (type(held[name]), type(value)):
             return super().put(home, name, value)
-        self.mixed = self.mixed or name in UNIONS
+        self.mixed = self.mixed or (home, name) in GATHERED
         self.same.append((held[name], value))
         return True
 

@@ -6,9 +6,9 @@ Knows no attribute by name, and nothing of OpenTelemetry or HTTP.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
-from otel_langsmith.conventions.fields import MINOR, UNIONS
+from otel_langsmith.conventions.fields import MINOR
 from otel_langsmith.conventions.messages import size
-from otel_langsmith.conventions.plan import SEVERAL, Part, Plan, Side, Step, home_of
+from otel_langsmith.conventions.plan import GATHERED, SEVERAL, Part, Plan, Side, Step, home_of
 from otel_langsmith.conventions.readers import BLANK, UNREADABLE, Raw, Thin
 from otel_langsmith.conventions.rows import Row
 
@@ -81,7 +81,7 @@ class Reading(NamedTuple):
         held = self.homes[home]
         if name not in held:
             held[name] = value
-        elif name in UNIONS:
+        elif (home, name) in GATHERED:
             held[name] = tuple(dict.fromkeys((*held[name], *value)))
         else:
             return type(held[name]) is type(value) and bool(held[name] == value)
@@ -130,7 +130,7 @@ class Interpreter:
         taken: set[str] = set()
         for step in steps:
             home, name, keep, keys = step.home, step.name, step.keep, step.keys
-            if keep and home != SEVERAL and name in homes[home] and name not in UNIONS:
+            if keep and home != SEVERAL and name in homes[home] and (home, name) not in GATHERED:
                 continue
             if step.again and not keep and keys and taken.issuperset(keys):
                 continue

@@ -9,6 +9,7 @@ from collections.abc import Collection, Container, Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
+from otel_langsmith.conventions.fields import UNIONS
 from otel_langsmith.conventions.flattened import Grower, Tree, grower, names_of, tree_of
 from otel_langsmith.conventions.readers import Constant
 from otel_langsmith.conventions.rows import TURNS, Convention, Reader, Row
@@ -48,6 +49,9 @@ def home_of(name: str) -> tuple[int, str]:
 
 
 RUN_TYPE: Final = home_of("run_type")
+
+GATHERED: Final = frozenset(map(home_of, UNIONS))
+"""Where the `UNIONS` live: a span's metadata may have a name of theirs, which is but a name."""
 
 
 class Step(NamedTuple):

@@ -198,6 +198,12 @@ def test_tags_are_gathered_from_every_dialect() -> None:
     assert read(a__tags="x, y", b__tags=("y", "z")).fields["tags"] == ("x", "y", "z")
 
 
+def test_metadata_called_tags_are_no_tags() -> None:
+    first, other = "ai.telemetry.metadata.tags", "langfuse.observation.metadata.tags"
+    reading = TABLE.read("", {first: None, other: 7})
+    assert (reading.metadata, reading.rest) == ({"tags": None}, {other: 7})
+
+
 def test_rows_ask_for_companions_and_for_scopes() -> None:
     assert read(b__k=5).rest == {"b.k": 5}
     assert read(b__k=5, b__seed=1).params == {"seed": 1, "top_k": 5}
