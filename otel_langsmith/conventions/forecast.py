@@ -65,6 +65,7 @@ class Forecast:
         "_facts",
         "_fixed",
         "_given",
+        "_gone",
         "_likely",
         "_others",
         "_own",
@@ -76,7 +77,7 @@ class Forecast:
     def __init__(
         self,
         plan: Plan,
-        keys: Iterable[str],
+        keys: Collection[str],
         facts: Mapping[Token, Any],
         known: Mapping[Token, int],
         start: int,
@@ -87,7 +88,10 @@ class Forecast:
             UndecidedError: What becomes of them depends on more.
         """
         sight = Foresight(keys, facts)
-        homes = sight.interpret(plan).homes
+        *homes, rest = sight.interpret(plan).homes
+        self._gone = _gone(keys, rest)
+        if self._gone is None:
+            homes.append(rest)
         ends = [end for home in homes for end in home.values()]
         pairs = list(chain.from_iterable(sight.same))
         raw, texts, counts, read = kinds = _kinds((*ends, *pairs, *sight.asked), known)
@@ -150,15 +154,22 @@ class Forecast:
         own += self._fixed
         values += own
         if (fits or self._holds(values)) and not (self._checks and self._differs(values)):
-            return self._placed(values, events)
+            return self._placed(values, attributes, events)
         if other := self._otherwise(outlook, attributes, values):
             return other.read(outlook, attributes, events, values)
         ask = self._asking(attributes, values)
         return Interpreter(attributes, events, ask).interpret(outlook.plan)
 
-    def _placed(self, values: Values, events: tuple[SpanEvent, ...]) -> Reading:
+    def _placed(
+        self, values: Values, attributes: Attributes, events: tuple[SpanEvent, ...]
+    ) -> Reading:
         """These in their places, one by one: ``dict(zip())`` costs three times as much."""
-        homes: tuple[Fields, ...] = ({}, {}, {}, {}, {}, {}, {}, {}, {}, {})
+        rest: Fields = {}
+        if self._gone is not None:
+            rest = dict(attributes)
+            for key in self._gone:
+                del rest[key]
+        homes: tuple[Fields, ...] = ({}, {}, {}, {}, {}, {}, {}, {}, {}, rest)
         for home, ends in self._ends:
             held = homes[home]
             for name, at in ends:
@@ -237,7 +248,7 @@ class Outlook:
 
     def foresee(
         self,
-        keys: Iterable[str],
+        keys: Collection[str],
         facts: Mapping[Token, Any],
         known: Mapping[Token, int],
         start: int,
@@ -305,6 +316,13 @@ def _all_say(content: Sequence[Any]) -> bool:
     )
 
 
+def _gone(keys: Collection[str], rest: Fields) -> list[str] | None:
+    """What is missing in the rest, if that is less than what is left, all of it as it came."""
+    gone = [key for key in keys if key not in rest]
+    is_raw = all(type(end) is Mark and end.token == (as_is, key) for key, end in rest.items())
+    return gone if is_raw and len(gone) < len(rest) else None
+
+
 def _kinds(ends: Iterable[Any], known: Container[Token]) -> tuple[list[Mark], ...]:
     """The marks that are not known yet: of raw values, of texts and counts, and of the others."""
     kinds: tuple[list[Mark], ...] = ([], [], [], [])
@@ -329,7 +347,10 @@ def _several(keys: Sequence[Any]) -> Callable[[Any], Sequence[Any]]:
     """A getter of as many values, be they none or one."""
     if len(keys) > 1:
         return itemgetter(*keys)
-    return lambda held: tuple([held[key] for key in keys])
+    if not keys:
+        return lambda _: ()
+    [key] = keys
+    return lambda held: (held[key],)
 
 
 def _never(_: Values) -> bool:
