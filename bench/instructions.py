@@ -1,34 +1,28 @@
 """Instructions per span, counted by valgrind: the one cost that repeats to a tenth of a per cent.
 
-One process warms every contender up and makes all spans; then it has valgrind count one case after
-the other. `baseline.json` keeps the counts for one interpreter and one set of packages; `slower`
-says what costs more since, `worse` what costs more beside OTLP, whatever the versions.
+`baseline.json` keeps the counts for one interpreter and one set of packages; `slower` says what
+costs more since, `worse` what costs more beside OTLP, whatever the versions.
 ``python -m bench.instructions`` prints the counts, ``--write`` keeps them.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
-import os
 import random
-import re
-import subprocess
-import sys
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from shutil import which
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bench import exporters, pipelines, sink
+from bench.callgrind import NOTHING, counts_of, execute
 from bench.report import environment
 from bench.workloads import LLM, WEB, Workload, finished, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from bench.measure import Work
 
@@ -46,9 +40,6 @@ RATIO_TOLERANCE: Final = 0.25
 
 _SPANS: Final = 100
 _WARM_UP: Final = 20
-NOTHING: Final = "nothing"
-_TOTALS: Final = re.compile(r"^totals: (\d+)$", re.MULTILINE)
-_VALGRIND: Final = ("--tool=callgrind", "--instr-atstart=no")
 
 
 class Kept(NamedTuple):
@@ -114,55 +105,16 @@ _PEERS: Final = (
 
 def counted() -> dict[str, int]:
     """Instructions per span of every case, in one process under valgrind."""
-    with sink.running() as running, TemporaryDirectory() as folder:
-        dumps = Path(folder, "counts")
-        command = ["valgrind", *_VALGRIND, f"--callgrind-out-file={dumps}"]
-        _run([*command, sys.executable, "-m", "bench.instructions", "--child", running.url])
-        refs = {
-            name: _total(dumps.with_name(f"{dumps.name}.{number}"))
-            for number, name in enumerate((NOTHING, *CASES), 1)
-        }
+    with sink.running() as running:
+        refs = counts_of("bench.instructions", CASES, running.url)
     return {name: (refs[name] - refs[case.beyond]) // _SPANS for name, case in CASES.items()}
 
 
-def _total(dump: Path) -> int:
-    found = _TOTALS.search(dump.read_text(encoding="utf-8"))
-    if not found:
-        raise LookupError(f"{dump} has no totals; is this valgrind's format?")
-    return int(found[1])
-
-
-def _run(command: Sequence[str]) -> None:
-    environ = {**os.environ, "PYTHONHASHSEED": "0"}
-    run = subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
-    if run.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{run.stderr}")
-
-
 def _child(url: str) -> None:
-    """Execute every case between two commands to the valgrind around this process."""
     random.seed(0)  # where the SDK takes its ids from
     with ExitStack() as stack:
         prepares = {name: stack.enter_context(case.prepare(url)) for name, case in CASES.items()}
-        works = {NOTHING: _nothing, **{name: prepare() for name, prepare in prepares.items()}}
-        gc.collect()
-        gc.disable()
-        _tell_valgrind("instrumentation", "on")
-        for name, work in works.items():
-            _tell_valgrind("zero")
-            work()
-            _tell_valgrind("dump", name)
-        os._exit(0)  # nothing is to be undone
-
-
-def _tell_valgrind(*words: str) -> None:
-    """Without pipes, for reading them would be counted, now in more steps and now in fewer."""
-    command = ["vgdb", f"--pid={os.getpid()}", *words]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def _nothing() -> None:
-    """Execute nothing."""
+        execute({name: prepare() for name, prepare in prepares.items()})
 
 
 def kept() -> Kept:

@@ -19,7 +19,7 @@ for package in ("langsmith", "opentelemetry.exporter", "zstandard", "bench"):
         pytest.skip(f"{package} is not here", allow_module_level=True)
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 
-from bench import instructions, report  # noqa: E402 - what they need may be missing
+from bench import instructions, report, sink, steps  # noqa: E402 - what they need may be missing
 from bench.goals import ROWS, Row  # noqa: E402
 from bench.measure import Result, compare  # noqa: E402
 from bench.workloads import LLM, WEB, Workload, chain, finished  # noqa: E402
@@ -102,6 +102,19 @@ def test_the_suite_runs(tmp_path: Path) -> None:
     run = json.loads(written.read_text())
     assert {row["title"] for row in run["rows"]} >= {"import", "export, LLM spans"}
     assert "÷ langsmith ≤ 0.25" in printed
+
+
+def test_each_step_of_an_export_can_be_done_by_itself() -> None:
+    with sink.running() as running:
+        done = {name: work() for name, work in steps.stations(running.url, LLM)}
+    assert list(done) == [f"llm {name}" for name in steps.STATIONS]
+    assert done["llm request"].status == 202
+
+
+def test_what_no_step_accounts_for_is_in_a_row_of_its_own() -> None:
+    counts = {f"{kind} {step}": 1_000 for kind in ("llm", "web") for step in steps.STEPS.values()}
+    made = steps.table({**counts, f"llm {steps.WHOLE}": 9_000, f"web {steps.WHOLE}": 7_400})
+    assert f"| {steps.REST} | 2,000 | 0 |" in made
 
 
 @pytest.mark.parametrize(("count", "seen"), [(1_100, 0), (1_101, 1), (500, 0)])
