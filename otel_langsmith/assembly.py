@@ -256,11 +256,12 @@ def memory_of(span: ReadableSpan) -> int:
 
 
 def _bytes_of(attributes: dict[str, Any]) -> int:
-    """The same of its attributes, by a third of the steps of `_memory_of` if none is nested."""
+    """The same of its attributes: all are weighed in one step, but for those that are nested."""
     values = attributes.values()
-    if not _FLAT.issuperset(map(type, values)):
-        return _memory_of(attributes)
     contents: int = sum(map(_size_of, values))
+    if not _FLAT.issuperset(map(type, values)):
+        nested = [value for value in values if type(value) not in _FLAT]
+        contents += sum([_memory_of(value) for value in nested]) - sum(map(_size_of, nested))
     return _ENTRY_BYTES * len(attributes) + contents
 
 
