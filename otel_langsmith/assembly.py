@@ -148,6 +148,7 @@ class Assembly:
                 else:
                     held[key] = self._holding(span, siblings, now_s)
                     siblings.keys[key] = None
+                    waiting[siblings.parent] = siblings
             except Exception as error:  # noqa: BLE001 - one bad span must not cost others
                 self._lost(error)
         while held and self._exceeded(now_s):
@@ -171,7 +172,7 @@ class Assembly:
         above = find(parent) or self._decided.get(key)
         if above is not None or parent.is_remote:
             return above, None
-        return None, self._waiting.setdefault(key, _Siblings(key, {}))
+        return None, self._waiting.get(key) or _Siblings(key, {})
 
     def _place(
         self,

@@ -32,6 +32,13 @@ def _portion(blocks: Iterable[tuple[int, Sequence[Placed]]]) -> Iterator[Sequenc
     for number, block in blocks:
         yield block
         if block:
-            taken += len(block) * memory_of(block[number * _STRIDE % len(block)].span)
+            taken += len(block) * _memory_of(block[number * _STRIDE % len(block)])
         if taken > PORTION_BYTES:
             return
+
+
+def _memory_of(placed: Placed) -> int:
+    try:
+        return memory_of(placed.span)
+    except Exception:  # noqa: BLE001 - what cannot be read is lost where it is translated, alone
+        return 0

@@ -62,6 +62,16 @@ def test_a_portion_takes_no_more_memory_wherever_the_content_stands(where: str) 
     assert [len([*portion]) for portion in portions([[placed] * 2] * 6)] == [2, 2, 2]
 
 
+def test_a_span_that_cannot_be_weighed_costs_no_other() -> None:
+    class Unreadable(ReadableSpan):
+        @property
+        def events(self) -> tuple[Event, ...]:
+            raise LookupError
+
+    placed = Placed(Unreadable("span"), of_span(1, 0, None, {}))
+    assert [len([*portion]) for portion in portions([[placed]] * 3)] == [3]
+
+
 def test_what_is_read_in_portions_is_all_told_in_order() -> None:
     said = {
         "gen_ai.operation.name": "chat",
