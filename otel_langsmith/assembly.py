@@ -148,6 +148,7 @@ class Assembly:
                 else:
                     held[key] = self._holding(span, siblings, now_s)
                     siblings.keys[key] = None
+                    waiting[siblings.parent] = siblings
             except Exception as error:  # noqa: BLE001 - one bad span must not cost others
                 self._lost(error)
         while held and self._exceeded(now_s):
@@ -171,7 +172,7 @@ class Assembly:
         above = find(parent) or self._decided.get(key)
         if above is not None or parent.is_remote:
             return above, None
-        return None, self._waiting.setdefault(key, _Siblings(key, {}))
+        return None, self._waiting.get(key) or _Siblings(key, {})
 
     def _place(
         self,
@@ -256,11 +257,12 @@ def memory_of(span: ReadableSpan) -> int:
 
 
 def _bytes_of(attributes: dict[str, Any]) -> int:
-    """The same of its attributes, by a third of the steps of `_memory_of` if none is nested."""
+    """The same of its attributes: all are weighed in one step, but for those that are nested."""
     values = attributes.values()
-    if not _FLAT.issuperset(map(type, values)):
-        return _memory_of(attributes)
     contents: int = sum(map(_size_of, values))
+    if not _FLAT.issuperset(map(type, values)):
+        nested = [value for value in values if type(value) not in _FLAT]
+        contents += sum([_memory_of(value) for value in nested]) - sum(map(_size_of, nested))
     return _ENTRY_BYTES * len(attributes) + contents
 
 

@@ -1,20 +1,16 @@
 """Blocks of spans → portions of them whose content fits in memory at once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from operator import methodcaller
 from typing import Final
 
-from otel_langsmith.assembly import Placed
-from otel_langsmith.lineage import attributes_of
+from otel_langsmith.assembly import Placed, memory_of
 
 PORTION_BYTES: Final = 8 * 2**20
 """Memory of runs that wait to be told apart; the 256 that may could have a megabyte each."""
 
 _STRIDE: Final = 3
 """Odd, so that traces of four or eight spans are not always weighed by the same one."""
-
-_own_bytes: Final[Callable[[object], int]] = methodcaller("__sizeof__")
 
 
 def portions(blocks: Iterable[Sequence[Placed]]) -> Iterator[Iterator[Sequence[Placed]]]:
@@ -28,7 +24,10 @@ def portions(blocks: Iterable[Sequence[Placed]]) -> Iterator[Iterator[Sequence[P
 
 
 def _portion(blocks: Iterable[tuple[int, Sequence[Placed]]]) -> Iterator[Sequence[Placed]]:
-    """Of a block one span is weighed, in each another one: all would cost 5 µs a model call."""
+    """Of a block one span is weighed, in each another one: all would cost 5 µs a model call.
+
+    What is read of a span takes about as much as the texts it is read from, its events' too.
+    """
     taken = 0
     for number, block in blocks:
         yield block
@@ -39,6 +38,7 @@ def _portion(blocks: Iterable[tuple[int, Sequence[Placed]]]) -> Iterator[Sequenc
 
 
 def _memory_of(placed: Placed) -> int:
-    """About how many bytes what is read of a span takes: as much as the texts it is read from."""
-    attributes = placed.attributes or attributes_of(placed.span)
-    return sum(map(_own_bytes, attributes.values()))
+    try:
+        return memory_of(placed.span)
+    except Exception:  # noqa: BLE001 - what cannot be read is lost where it is translated, alone
+        return 0

@@ -47,6 +47,7 @@ class Traces:
                     return False
             for one, runs in told.items():
                 counts[one] = counts.pop(one, 0) + runs
+            self._latest = ""  # the one that `admit` saw last may be the oldest by now
             while len(counts) > TRACES_COUNTED:
                 counts.popitem(last=False)
         return True

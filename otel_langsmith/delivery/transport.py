@@ -34,6 +34,9 @@ else:  # with the first request: together they cost 80 ms
 _MAX_REPLY_BYTES: Final = 65_536
 _POOL_SIZE: Final = 16
 _TARGETS_KNOWN: Final = 16
+_FRAMING: Final = ("Content-Length", "Transfer-Encoding")
+"""What tells where a body ends: not for a setting to say, or the rest reads as another request."""
+
 _BODY_S: Final = 0.3
 """How long to listen once the verdict on what was sent is known: the status and the headers."""
 
@@ -172,6 +175,8 @@ class _Host(NamedTuple):
     def _laid_out(self, own: Mapping[str, str]) -> _Layout:
         prepared = self.prepared.copy()
         prepared.prepare_headers({**prepared.headers, **own})
+        for name in _FRAMING:
+            prepared.headers.pop(name, None)
         headers = {**prepared.headers}
         return _Layout(headers, {*own} - {*headers})
 
@@ -179,7 +184,8 @@ class _Host(NamedTuple):
 class _Layout(NamedTuple):
     """Headers of given names among those of the session.
 
-    Of names that differ in case only, the last one holds; the others are ``overruled``.
+    Of names that differ in case only, the last one holds; the others are ``overruled``, and so is
+    whatever would say where the body ends.
     """
 
     headers: Mapping[str, str]

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -170,6 +171,23 @@ def test_a_span_that_cannot_be_placed_costs_no_other(order: tuple[int, ...]) -> 
     assert {one.span.context.span_id for one in placed if one.span.context} == {1, 2, 4}
     assert [type(error) for error in lost] == [LookupError]
     assert (len(assembly), assembly._held_bytes, assembly._waiting) == (0, 0, {})
+
+
+def test_a_span_that_cannot_even_wait_leaves_nothing_behind() -> None:
+    class Unreadable(ReadableSpan):
+        @property
+        def attributes(self) -> NoReturn:
+            raise LookupError
+
+    lost: list[Exception] = []
+    assembly = Assembly(WIDE, lost=lost.append)
+    bad = Unreadable("bad", context=context(2), parent=context(1))
+    assert not assembly.add([bad], now_s=0)
+    assert len(lost) == 1
+    assert not assembly._waiting
+    same = bad.parent
+    placed = assembly.add([bad, span(3, same), span(4, same), span(1)], now_s=0)
+    assert [p.span.context.span_id for p in placed if p.span.context] == [1, 3, 4]
 
 
 def test_of_many_decided_spans_the_latest_are_remembered() -> None:

@@ -5,13 +5,14 @@ from itertools import repeat
 
 import orjson
 import pytest
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from support.spans import span
 
 from otel_langsmith.assembly import Placed
 from otel_langsmith.encoder import Encoder
 from otel_langsmith.lineage import of_span
 from otel_langsmith.log_events import NOTHING
-from otel_langsmith.portions import PORTION_BYTES
+from otel_langsmith.portions import PORTION_BYTES, portions
 from otel_langsmith.settings import resolve
 from otel_langsmith.twice import AHEAD
 from otel_langsmith.wire.parts import INPUTS
@@ -47,6 +48,28 @@ def test_model_calls_wait_for_one_another_within_bounds(characters: int, calls: 
     ((run, sent, fault),) = encoder.ends([first], pytest.fail)
     assert fault is None
     assert orjson.loads(sent.parts[INPUTS]) == run.inputs
+
+
+@pytest.mark.parametrize("where", ["a text", "a list", "an event"])
+def test_a_portion_takes_no_more_memory_wherever_the_content_stands(where: str) -> None:
+    content = "x" * (PORTION_BYTES // 4)
+    made = span(
+        1, attributes={"a text": {"said": content}, "a list": {"said": [content]}}.get(where)
+    )
+    if where == "an event":
+        made = ReadableSpan("span", made.context, events=[Event("said", {"content": content})])
+    placed = Placed(made, of_span(1, 0, None, {}))
+    assert [len([*portion]) for portion in portions([[placed] * 2] * 6)] == [2, 2, 2]
+
+
+def test_a_span_that_cannot_be_weighed_costs_no_other() -> None:
+    class Unreadable(ReadableSpan):
+        @property
+        def events(self) -> tuple[Event, ...]:
+            raise LookupError
+
+    placed = Placed(Unreadable("span"), of_span(1, 0, None, {}))
+    assert [len([*portion]) for portion in portions([[placed]] * 3)] == [3]
 
 
 def test_what_is_read_in_portions_is_all_told_in_order() -> None:

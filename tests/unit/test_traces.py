@@ -53,6 +53,14 @@ def test_a_block_is_counted_as_its_runs_are_one_by_one(blocks: list[list[str]], 
     assert dict(whole._counts) == dict(single._counts)
 
 
+def test_a_full_trace_is_not_forgotten_while_blocks_of_others_come() -> None:
+    traces = Traces(10)
+    assert admitted(traces, ["full"] * 11) == 10
+    for number in range(TRACES_COUNTED + 10):
+        assert traces.admit_all([f"other {number}"] * 2)
+        assert not traces.admit("full")
+
+
 def test_a_block_far_from_any_end_is_counted_at_once() -> None:
     traces = Traces(100)
     assert traces.admit_all(["a"] * 8)

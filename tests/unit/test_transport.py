@@ -190,6 +190,23 @@ def test_of_two_names_in_different_letters_the_later_one_is_sent() -> None:
     assert found == [[b"ours"], [b"ours"]]
 
 
+@pytest.mark.parametrize("name", ["Content-Length", "content-length", "Transfer-Encoding"])
+def test_no_header_of_the_users_says_where_a_body_ends(name: str) -> None:
+    """The rest of it would be read as the beginning of the next request."""
+    reply = ACCEPTED + b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+    headers = {name: "chunked" if name.startswith("T") else "3"}
+    with rude_server([reply]) as server:
+        transport = HttpTransport()
+        for body in (b"four", b"5more"):
+            assert transport.send(Request("POST", server.url, headers, body), 5).status == 202
+        transport.close()
+    told = [
+        re.findall(rb"\r\n(content-length|transfer-encoding): (\w+)", head.lower())
+        for head in server.heads
+    ]
+    assert told == [[(b"content-length", b"4")], [(b"content-length", b"5")]]
+
+
 def test_a_redirect_is_not_followed() -> None:
     with rude_server([ACCEPTED.replace(b"202", b"307") + b"Location: /\r\n\r\n"]) as server:
         assert send(server.url).status == 307
