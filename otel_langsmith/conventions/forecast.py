@@ -45,7 +45,9 @@ _LONGEST_WORD: Final = 64
 """Characters of a word for a kind of span; a text that is longer is something else."""
 
 _MOST_FIELDS: Final = 64
-"""Those that attributes of several may feed, for one forecast to be kept."""
+_LONGEST_NAME: Final = 128
+"""Fields that attributes of several may feed, and characters of the name of each, for a forecast to
+be made: it is kept by them, and they may be anybody's, as parameters in JSON are."""
 
 
 class Forecast:
@@ -251,7 +253,7 @@ class Outlook:
 
     def _first(self, attributes: Attributes, told: Any, spread: Sequence[Any]) -> Forecast | None:
         """The forecast for spans with these words that feed these fields."""
-        if self.room <= 0 or sum(map(len, map(_names, spread))) > _MOST_FIELDS:
+        if self.room <= 0 or not _are_few(spread):
             return None
         facts: dict[Token, Any] = {}
         known: dict[Token, int] = {}
@@ -279,6 +281,12 @@ def _parts(said: Any) -> Collection[Any]:
 def _names(parts: Any) -> tuple[Any, ...]:
     """Which fields these are for, or that they are for none."""
     return (type(parts),) if type(parts) in _SILENT else tuple(parts)
+
+
+def _are_few(spread: Iterable[Any]) -> bool:
+    """Whether so few fields are fed, and by names so short, that they may be remembered."""
+    names = [name for parts in spread if type(parts) not in _SILENT for name in parts]
+    return len(names) <= _MOST_FIELDS and max(map(len, names), default=0) <= _LONGEST_NAME
 
 
 def _flat(spread: Iterable[Any]) -> Iterator[Any]:
