@@ -53,12 +53,14 @@ be made: it is kept by them, and they may be anybody's, as parameters in JSON ar
 class Forecast:
     """Where the values of such spans go, and what must hold of them for that.
 
-    Values come in the order of their marks: raw ones, those which likely are what their readers
-    make of them, and the others; then what is fixed. If some say nothing, `_otherwise` has another.
+    All values of a span stand in one list, and a place is an index into that. First come those that
+    are known already: of attributes that feed several fields, and of the forecast that gave way to
+    this one. Then this one's own: raw ones, those which likely are what their readers make of them
+    (texts, then counts), those that only readers make; and what is fixed. If some say nothing,
+    `_otherwise` has another forecast, which goes on from this list.
     """
 
     __slots__ = (
-        "_alone",
         "_calls",
         "_checks",
         "_content",
@@ -70,6 +72,7 @@ class Forecast:
         "_likely",
         "_others",
         "_own",
+        "_owns_content",
         "_places",
         "_texts",
         "_vias",
@@ -116,7 +119,8 @@ class Forecast:
         )
         said = [self._places[mark.token] for mark in sight.asked if mark.content]
         self._content = _several(said)
-        self._alone = min(said, default=start) >= start
+        self._owns_content = min(said, default=start) >= start
+        """Whether none of it is among what is known already, so that `read` sees all of it."""
         self._checks = (
             *([_never] if sight.mixed else ()),
             *(_suffices(self._places[mark.token], least) for mark, least in sight.sizes),
@@ -132,10 +136,13 @@ class Forecast:
         events: tuple[SpanEvent, ...],
         values: Values,
     ) -> Reading:
-        """What a span says of which these values are known already."""
+        """What a span says of which these values are known already.
+
+        While its own values are read it is seen whether all fit; if not, `_holds` looks closer.
+        """
         given = self._given(attributes)
         own = [*given]
-        fits = self._alone
+        fits = self._owns_content
         for value in given[self._texts]:
             if type(value) is not str or value in NOTHING:
                 fits = False
