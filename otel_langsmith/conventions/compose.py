@@ -33,14 +33,14 @@ def _composed(parts: Mapping[str, Any], side: str, run_type: RunType) -> JsonObj
     if "" in parts:
         whole = parts[""]
         composed.update(whole if isinstance(whole, Mapping) else {spare: whole})
-    for field, value in parts.items():
+    for field, value in sorted(parts.items(), key=_is_member):
         name, _, rest = field.partition(".")
         if name == "output" and _ends_in(value, told):
             continue
         if name == "messages" and not isinstance(value, list):
             composed[f"{spare}_messages" if spare in composed else spare] = value
         elif rest:
-            composed.setdefault(name, {})[rest] = value
+            composed[name] = {**_members(name, composed.get(name)), rest: value}
         elif name and name not in _WITHIN:
             composed[name] = value
     if system := parts.get("system"):
@@ -48,6 +48,18 @@ def _composed(parts: Mapping[str, Any], side: str, run_type: RunType) -> JsonObj
     if thought := parts.get("reasoning"):
         composed["messages"] = _thought(thought, composed.get("messages", []))
     return composed
+
+
+def _is_member(field: tuple[str, Any]) -> bool:
+    """Whether it is one member of what another field may be the whole of, and so comes after it."""
+    return "." in field[0]
+
+
+def _members(name: str, whole: Any) -> Mapping[str, Any]:
+    """What other members go with; it may be the span's own, and is left as it is."""
+    if whole is None:
+        return {}
+    return whole if isinstance(whole, Mapping) else {name: whole}
 
 
 def _ends_in(text: Any, messages: Any) -> bool:

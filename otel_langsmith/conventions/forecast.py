@@ -45,18 +45,22 @@ _LONGEST_WORD: Final = 64
 """Characters of a word for a kind of span; a text that is longer is something else."""
 
 _MOST_FIELDS: Final = 64
-"""Those that attributes of several may feed, for one forecast to be kept."""
+_LONGEST_NAME: Final = 128
+"""Fields that attributes of several may feed, and characters of the name of each, for a forecast to
+be made: it is kept by them, and they may be anybody's, as parameters in JSON are."""
 
 
 class Forecast:
     """Where the values of such spans go, and what must hold of them for that.
 
-    Values come in the order of their marks: raw ones, those which likely are what their readers
-    make of them, and the others; then what is fixed. If some say nothing, `_otherwise` has another.
+    All values of a span stand in one list, and a place is an index into that. First come those that
+    are known already: of attributes that feed several fields, and of the forecast that gave way to
+    this one. Then this one's own: raw ones, those which likely are what their readers make of them
+    (texts, then counts), those that only readers make; and what is fixed. If some say nothing,
+    `_otherwise` has another forecast, which goes on from this list.
     """
 
     __slots__ = (
-        "_alone",
         "_calls",
         "_checks",
         "_content",
@@ -69,6 +73,7 @@ class Forecast:
         "_likely",
         "_others",
         "_own",
+        "_owns_content",
         "_places",
         "_texts",
         "_vias",
@@ -118,7 +123,8 @@ class Forecast:
         )
         said = [self._places[mark.token] for mark in sight.asked if mark.content]
         self._content = _several(said)
-        self._alone = min(said, default=start) >= start
+        self._owns_content = min(said, default=start) >= start
+        """Whether none of it is among what is known already, so that `read` sees all of it."""
         self._checks = (
             *([_never] if sight.mixed else ()),
             *(_suffices(self._places[mark.token], least) for mark, least in sight.sizes),
@@ -134,10 +140,13 @@ class Forecast:
         events: tuple[SpanEvent, ...],
         values: Values,
     ) -> Reading:
-        """What a span says of which these values are known already."""
+        """What a span says of which these values are known already.
+
+        While its own values are read it is seen whether all fit; if not, `_holds` looks closer.
+        """
         given = self._given(attributes)
         own = [*given]
-        fits = self._alone
+        fits = self._owns_content
         for value in given[self._texts]:
             if type(value) is not str or value in NOTHING:
                 fits = False
@@ -262,7 +271,7 @@ class Outlook:
 
     def _first(self, attributes: Attributes, told: Any, spread: Sequence[Any]) -> Forecast | None:
         """The forecast for spans with these words that feed these fields."""
-        if self.room <= 0 or sum(map(len, map(_names, spread))) > _MOST_FIELDS:
+        if self.room <= 0 or not _are_few(spread):
             return None
         facts: dict[Token, Any] = {}
         known: dict[Token, int] = {}
@@ -290,6 +299,12 @@ def _parts(said: Any) -> Collection[Any]:
 def _names(parts: Any) -> tuple[Any, ...]:
     """Which fields these are for, or that they are for none."""
     return (type(parts),) if type(parts) in _SILENT else tuple(parts)
+
+
+def _are_few(spread: Iterable[Any]) -> bool:
+    """Whether so few fields are fed, and by names so short, that they may be remembered."""
+    names = [name for parts in spread if type(parts) not in _SILENT for name in parts]
+    return len(names) <= _MOST_FIELDS and max(map(len, names), default=0) <= _LONGEST_NAME
 
 
 def _flat(spread: Iterable[Any]) -> Iterator[Any]:

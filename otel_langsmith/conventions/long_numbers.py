@@ -25,6 +25,9 @@ _ROWS: Final = 64
 
 _BEFORE_NUMBERS: Final = b":,[- \t\r\n"
 _BEFORE: Final = 64
+_OR_NOT_SEEN: Final = (b"\\", b"")
+"""What may stand before a backslash that is not a quote's own: another, or what lies too far."""
+
 _AROUND_NUMBERS: Final = b" \t\r\n:,[]{}0123456789.eE+-truefalsn"
 """All that stands between a number and the quote before it: signs, other numbers, words of JSON."""
 
@@ -73,7 +76,7 @@ def _may_be_number(before: bytes) -> bool:
     if before[-1:] not in _BEFORE_NUMBERS:
         return False
     above, _, between = before.rpartition(b'"')
-    is_quoted = above.endswith(b"\\") and not above.endswith(b"\\\\")
+    is_quoted = above.endswith(b"\\") and above[-2:-1] not in _OR_NOT_SEEN
     return not is_quoted and not between.translate(None, _AROUND_NUMBERS)
 
 

@@ -164,6 +164,18 @@ def test_of_one_shape_there_are_so_many_forecasts_and_no_more() -> None:
     assert len(outlook._forecasts[""]._others) < FORECASTS
 
 
+@pytest.mark.parametrize(
+    "names", [["x" * 100_000], [f"params.{number}" for number in range(100)]], ids=("long", "many")
+)
+def test_what_anybody_may_write_is_not_remembered(names: list[str]) -> None:
+    outlook = Outlook(MANY._planner.plan("", ["several"]))
+    attributes = {"several": dict.fromkeys(names, 1)}
+    for _ in range(2):
+        read = outlook.read(attributes, ())
+        assert shown(read) == shown(interpreted(MANY, "", attributes))
+    assert not outlook._forecasts
+
+
 def test_no_reading_shares_what_can_be_changed() -> None:
     attributes = {"kind": "a", "provider": "p", "m.a": "x", "other": 1}
     first = MANY.read("", attributes)

@@ -30,7 +30,7 @@ def test_what_is_read_is_what_was_written(value: Any, spacing: tuple[Any, Any]) 
         assert orjson.loads(text) == value
 
 
-NUMBER, ROW = 2**70, "1" * 25
+NUMBER, ROW = 2**70 + 1, "1" * 25  # a float of the number would not be equal to it
 
 
 @pytest.mark.parametrize("often", [1, 63, 64, 65, 500])
@@ -49,6 +49,13 @@ def test_a_number_is_found_wherever_it_begins(before: int, digits: int) -> None:
     found = has_long_number(json.dumps(["x" * before, -int("9" * digits), "y"]).encode())
     assert found
     assert has_long_number(json.dumps([before, int("9" * digits)]).encode()) == (digits > 19)
+
+
+@pytest.mark.parametrize("spaces", range(56, 68))
+@pytest.mark.parametrize("key", ["a", "a\\", "a\\\\", 'a"', 'a\\"'])
+def test_a_number_is_found_however_far_the_quote_before_it(key: str, spaces: int) -> None:
+    text = json.dumps({key: NUMBER}).replace(": ", ":" + " " * spaces)
+    assert from_json(text) == {key: NUMBER}
 
 
 @pytest.mark.parametrize(

@@ -777,3 +777,17 @@ def test_tools_are_defined_as_openai_defines_them() -> None:
         nested,
         {"type": "web_search", "name": "web"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("whole", "told"),
+    [({"a": 1}, {"a": 1, "x": 2}), ("text", {"variables": "text", "x": 2}), (None, {"x": 2})],
+)
+def test_members_are_put_beside_the_whole_of_a_field_and_not_into_it(whole: Any, told: Any) -> None:
+    before = repr(whole)
+    for parts in (
+        {"variables": whole, "variables.x": 2},
+        {"variables.x": 2, "variables": whole},
+    ):
+        assert content(parts, "inputs") == {"variables": told}
+    assert repr(whole) == before
