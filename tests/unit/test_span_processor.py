@@ -192,7 +192,7 @@ def test_a_chain_of_kept_ancestors_is_climbed_at_once() -> None:
 
 
 def test_identity_attributes_count_as_they_are_when_the_place_is_needed(make: Any) -> None:
-    _, tracer = make()
+    _, tracer = make(schedule_delay_millis=NEVER)  # to be shown needs a place, too
     parent = under(tracer, None)
     parent.set_attribute("langsmith.span.id", "019b7cbc-f1ae-7000-8000-000000000001")
     inner = under(tracer, parent)
