@@ -182,7 +182,7 @@ class Interpreter:
                 self._clean(side)
             elif owner is None:
                 found, thin = self._found(side)
-                if found.keys() <= MINOR:
+                if _are_minor(found):
                     minor = {**found, **minor}
                     poor = {**thin, **poor}
                 else:
@@ -203,7 +203,7 @@ class Interpreter:
             name, keys = part.name, part.keys
             if name in found or keys[0] in read:
                 continue
-            if found and not name and not found.keys() <= MINOR:
+            if found and not name and not _are_minor(found):
                 continue
             value = self._ask(part)
             if value is UNREADABLE or (part.least and not self.suffices(value, part.least)):
@@ -244,6 +244,11 @@ class Interpreter:
         for key in side.sources - self._used:
             value = self._ask(cleaners[key]) if key in cleaners else UNREADABLE
             rest[key] = attributes[key] if value is UNREADABLE else value
+
+
+def _are_minor(found: Fields) -> bool:
+    """Whether all of it only goes with other content, members of such a field included."""
+    return all(name.partition(".")[0] in MINOR for name in found)
 
 
 def _in_events(row: Row, events: tuple[SpanEvent, ...]) -> Iterator[Any]:

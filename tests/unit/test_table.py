@@ -194,6 +194,15 @@ def test_a_family_of_content_nests_under_its_remainders() -> None:
     assert content(reading.inputs, "inputs") == {"variables": {"city": "Paris", "day": "Monday"}}
 
 
+def test_variables_of_one_dialect_leave_the_inputs_to_another() -> None:
+    prompt = {"traceloop.prompt.template_variables.city": "Paris", "input.value": "Where to?"}
+    reading = TABLE.read("", {**prompt, "openinference.span.kind": "CHAIN"})
+    assert content(reading.inputs, "inputs") == {
+        "input": "Where to?",
+        "variables": {"city": "Paris"},
+    }
+
+
 def test_tags_are_gathered_from_every_dialect() -> None:
     assert read(a__tags="x, y", b__tags=("y", "z")).fields["tags"] == ("x", "y", "z")
 
