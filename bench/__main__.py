@@ -1,4 +1,4 @@
-"""``python -m bench``: everything in about half an hour, ``--quick`` in about a minute."""
+"""``python -m bench``: everything in about a quarter of an hour, ``--quick`` in about a minute."""
 
 from __future__ import annotations
 

@@ -78,8 +78,8 @@ class Effort:
 
 FULL: Final = Effort(
     thorough=True,
-    rounds=9,
-    spans=1_800,
+    rounds=5,
+    spans=1_200,
     divisor=1,
     most_in_trace=20_000,
     most_open=1_000_000,
