@@ -66,11 +66,3 @@ def politely(work: Iterable[_T]) -> Iterator[list[_T]]:
     while block := [*islice(rest, POLITE)]:
         yield block
         _yield()
-
-
-def giving_way(work: Iterable[_T]) -> Iterator[_T]:
-    """The same, giving way to other threads as often, without gathering blocks."""
-    for number, piece in enumerate(work, 1):
-        yield piece
-        if not number % POLITE:
-            _yield()

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.posts import run
 
 from otel_langsmith.identity import run_id_of
-from otel_langsmith.lineage import root
-from otel_langsmith.run import Attachment, Run
+from otel_langsmith.run import Attachment
 from otel_langsmith.wire import basic
 from otel_langsmith.wire.batch import Batch, EncodedRun
 from otel_langsmith.wire.isolate import taken_apart
@@ -36,20 +36,7 @@ LARGE = 'ä\n"' * 50_000
 
 
 def parts(number: int = 1, **fields: Any) -> Parts:
-    lineage = root(run_id_of(number), 0)
-    return parts_of(
-        Run(
-            id=lineage.run_id,
-            trace_id=lineage.trace_id,
-            parent_run_id=None,
-            dotted_order=lineage.dotted_order,
-            start_time_ns=0,
-            end_time_ns=1,
-            run_type="chain",
-            name="run",
-            **fields,
-        )
-    )
+    return parts_of(run(number, **fields))
 
 
 def batch(*numbers: int, **fields: Any) -> Batch:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.delivery import ManualClock, ScriptedTransport
+from support.posts import run
 from support.properties import examples
 
 from otel_langsmith.delivery.ledger import Book, Ledger
 from otel_langsmith.delivery.sender import Sender
 from otel_langsmith.identity import run_id_of
-from otel_langsmith.lineage import root
 from otel_langsmith.run import Run
 from otel_langsmith.settings import resolve
 from otel_langsmith.version import __version__
@@ -27,20 +27,6 @@ OK = Reply(202)
 BUSY = Reply(503)
 KEY = "lsv2_sesame"
 POSTED = re.compile(r'name="post\.([0-9a-f-]{36})"')
-
-
-def run(number: int, **fields: Any) -> Run:
-    lineage = root(run_id_of(number), 0)
-    given = {"run_type": "chain", "name": "run", **fields}
-    return Run(
-        id=lineage.run_id,
-        trace_id=lineage.trace_id,
-        parent_run_id=None,
-        dotted_order=lineage.dotted_order,
-        start_time_ns=0,
-        end_time_ns=1,
-        **given,
-    )
 
 
 class Bench:
