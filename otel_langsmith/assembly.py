@@ -201,7 +201,7 @@ class Assembly:
         """
         attributes = attributes_of(span)
         if next(self._looks) or self._held_bytes > self._estimated_bytes:
-            self._typical_bytes = memory_of(span) + attributes.__sizeof__()
+            self._typical_bytes = memory_of(span, attributes) + attributes.__sizeof__()
         self._held_bytes += self._typical_bytes
         return _Held(span, attributes, siblings, self._typical_bytes, now_s)
 
@@ -249,14 +249,18 @@ class Assembly:
         return key
 
 
-def memory_of(span: ReadableSpan) -> int:
-    """About how many bytes of memory a span takes, of what tracemalloc sees two thirds or more."""
+def memory_of(span: ReadableSpan, attributes: Mapping[str, Any] | None = None) -> int:
+    """About how many bytes of memory a span takes, of what tracemalloc sees two thirds or more.
+
+    ``attributes`` are the span's, if somebody has read them already.
+    """
     said = [*(event.attributes for event in span.events), *(link.attributes for link in span.links)]
     hung = sum(_EVENT_BYTES + _memory_of(attributes) for attributes in said)
-    return _SPAN_BYTES + _bytes_of(attributes_of(span)) + hung
+    own = attributes_of(span) if attributes is None else attributes
+    return _SPAN_BYTES + _bytes_of(own) + hung
 
 
-def _bytes_of(attributes: dict[str, Any]) -> int:
+def _bytes_of(attributes: Mapping[str, Any]) -> int:
     """The same of its attributes: all are weighed in one step, but for those that are nested."""
     values = attributes.values()
     contents: int = sum(map(_size_of, values))

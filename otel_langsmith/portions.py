@@ -39,6 +39,6 @@ def _portion(blocks: Iterable[tuple[int, Sequence[Placed]]]) -> Iterator[Sequenc
 
 def _memory_of(placed: Placed) -> int:
     try:
-        return memory_of(placed.span)
+        return memory_of(placed.span, placed.attributes)
     except Exception:  # noqa: BLE001 - what cannot be read is lost where it is translated, alone
         return 0
