@@ -122,7 +122,7 @@ def stations(url: str, workload: Workload) -> Iterator[tuple[str, Doing]]:
         return finished(workload.traces(_SPANS))[::-1]
 
     def encoded() -> Sequence[Batch]:
-        told = encoder.ends(_runs(_placed(spans())), _raise)
+        told = encoder.encode(_runs(_placed(spans())))
         return [*batches([sent for _, sent, _ in told], max_runs=_SPANS, max_bytes=_AMPLE)]
 
     headers = {"Content-Type": "multipart/form-data; boundary=" + "a" * 32}
@@ -135,17 +135,13 @@ def stations(url: str, workload: Workload) -> Iterator[tuple[str, Doing]]:
         "translate": lambda: partial(_runs, _placed(spans())),
         "about": lambda: partial(_about, _placed(spans())),
         "twice": lambda: partial(_told_apart, _runs(_placed(spans())), twice),
-        "parts": lambda: partial(encoder.ends, _runs(_placed(spans())), _raise),
+        "parts": lambda: partial(encoder.encode, _runs(_placed(spans()))),
         "body": lambda: partial(_body, encoded()),
         "request": lambda: send,
     }
     for name, make in makers.items():
         make()()
         yield f"{workload.key} {name}", make()
-
-
-def _raise(error: Exception) -> None:
-    raise error
 
 
 def _child(url: str) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from otel_langsmith.delivery.clock import politely
+from otel_langsmith.delivery.clock import in_turns
 from otel_langsmith.delivery.traces import TRACE_FULL, Traces
+from otel_langsmith.portions import blocks, portions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,9 @@ INVALID: Final = "invalid"
 """The run breaks LangSmith's rules and would have failed its whole request."""
 
 _log: Final = logging.getLogger("otel_langsmith")
+
+_T = TypeVar("_T")
+_Made = TypeVar("_Made")
 
 
 class Admission:
@@ -64,10 +68,17 @@ class Admission:
             self._bugs.say("a span cannot be translated and is counted as lost", error)
             consignments.dropped(UNTRANSLATABLE)
 
+        def turns(
+            step: Callable[[Sequence[_T]], Sequence[_Made]], block: Sequence[_T]
+        ) -> list[_Made]:
+            return in_turns(lambda few: _each(step, few, lost), block)
+
         encoder = self._encoder
-        blocks = politely(encoder.in_order(placed))  # some way ahead of what is encoded
-        for block in politely(encoder.read(blocks, lost)):
-            yield self._admitted(encoder.ends(block, lost), consignments)
+        for portion in portions(encoder.in_order(placed)):
+            found = (turns(encoder.read, turns(encoder.see, block)) for block in portion)
+            told = chain.from_iterable(turns(encoder.tell, block) for block in found)
+            for block in blocks(encoder.once(told)):
+                yield self._admitted(turns(encoder.encode, block), consignments)
 
     def _admitted(
         self, block: Sequence[Encoded], consignments: Consignments
@@ -128,3 +139,18 @@ def _is_shown(run: EncodedRun) -> bool:
     return run.presence is not None and any(
         there.operation == "patch" for there in run.presence.everywhere
     )
+
+
+def _each(
+    step: Callable[[Sequence[_T]], Sequence[_Made]],
+    few: Sequence[_T],
+    lost: Callable[[Exception], None],
+) -> Sequence[_Made]:
+    """What a step makes of a few spans: at once, and if that fails, of each that it can."""
+    try:
+        return step(few)
+    except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+        if len(few) == 1:
+            lost(error)
+            return ()
+    return [*chain.from_iterable(_each(step, (one,), lost) for one in few)]

@@ -1,23 +1,22 @@
 """A span at its place → the encoded run that tells of it: translated, hidden, checked, in parts."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
 
 from otel_langsmith.assembly import Placed
 from otel_langsmith.conventions import CONVENTIONS, table_of
+from otel_langsmith.conventions.table import Reading
 from otel_langsmith.lineage import Lineage
 from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.log_events import Joined
-from otel_langsmith.portions import portions
 from otel_langsmith.presence import Presence
 from otel_langsmith.redact import Guard, Hiding
 from otel_langsmith.run import JsonObject, Run
 from otel_langsmith.settings import Settings
-from otel_langsmith.translate import translate
+from otel_langsmith.translate import Seen, read, see, tell
 from otel_langsmith.twice import Twice
 from otel_langsmith.wire.batch import EncodedRun, Moment
 from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
@@ -26,18 +25,15 @@ from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
 Encoded: TypeAlias = tuple[Run, EncodedRun, str | None]
 """A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
 
-Read: TypeAlias = Iterable[tuple[Placed, Run]]
-"""Spans, and what was read of them."""
+Read: TypeAlias = tuple[Placed, Seen | None, Reading | None]
+"""A span, what there was to be read of it, and what was."""
 
-Lost: TypeAlias = Callable[[Exception], None]
-"""Hears of a span that cannot be told, which is a bug of ours."""
-
-_T = TypeVar("_T")
-_Made = TypeVar("_Made")
+Told: TypeAlias = tuple[Placed, Run]
+"""A span, and the run that it is."""
 
 
 class Encoder:
-    """Encodes runs as the settings want it.
+    """Encodes runs as the settings want it, in steps that each take some spans at once.
 
     Whatever a span says of itself raises nothing here, but for bugs of ours. ``joined`` tells what
     was logged for spans instead of being put on them.
@@ -71,50 +67,33 @@ class Encoder:
             return sorted(placed, key=lambda one: one.lineage.dotted_order)
         return placed
 
-    def read(self, blocks: Iterable[Sequence[Placed]], lost: Lost) -> Read:
-        """The runs of spans that have ended, each model call counted once, nothing hidden yet."""
-        return chain.from_iterable(
-            self._twice.once(
-                chain.from_iterable(_each(self._said, block, lost) for block in portion)
-            )
-            for portion in portions(blocks)
-        )
-
-    def ends(self, read: Sequence[tuple[Placed, Run]], lost: Lost) -> Sequence[Encoded]:
-        """A block of the whole runs of spans that have ended, as what was `read` of them."""
-        return _each(self._ended, read, lost)
-
-    def opening(self, placed: Placed) -> Encoded:
-        """The run of a span that is still open, as far as it can be told."""
-        ((_, run),) = self._said((placed,))
-        run = as_opening(self._fit(run, placed.lineage))
-        return self._encoded(run, placed.lineage, placed.presence, "opening")
-
-    def closing(self, opened: Opened) -> EncodedRun:
-        """What ends a run whose span will never end."""
-        _, sent, _ = self._encoded(opened.run, opened.lineage, opened.presence, "closing")
-        return sent
-
-    def _said(self, placed: Sequence[Placed]) -> Sequence[tuple[Placed, Run]]:
-        """The runs as their spans and what was logged for these say."""
-        project, table = self._project, self._table
+    def see(self, placed: Sequence[Placed]) -> list[tuple[Placed, Seen | None]]:
+        """The first step: what there is to be read of spans that have ended, logs included."""
         told = self._joined(one.span for one in placed)
         return [
-            (
-                one,
-                translate(
-                    one.span,
-                    one.lineage,
-                    project=project,
-                    table=table,
-                    joined=joined,
-                    attributes=one.attributes,
-                ),
-            )
+            (one, see(one.span, one.attributes, joined))
             for one, joined in zip(placed, told, strict=False)
         ]
 
-    def _ended(self, read: Sequence[tuple[Placed, Run]]) -> Sequence[Encoded]:
+    def read(self, found: Sequence[tuple[Placed, Seen | None]]) -> list[Read]:
+        """The second step: what the tables read of it."""
+        table = self._table
+        return [(one, seen, read(table, seen)) for one, seen in found]
+
+    def tell(self, found: Sequence[Read]) -> list[Told]:
+        """The third step: the runs, whole, nothing hidden yet."""
+        project, table = self._project, self._table
+        return [
+            (one, tell(one.span, one.lineage, project, table, seen, reading))
+            for one, seen, reading in found
+        ]
+
+    def once(self, told: Iterable[Told]) -> Iterator[Told]:
+        """The fourth: the same runs in order, each model call counted once."""
+        return self._twice.once(told)
+
+    def encode(self, told: Sequence[Told]) -> list[Encoded]:
+        """The last: the runs as they will be sent."""
         guard, fit, encoded = self._guard, self._fit, self._encoded
         return [
             encoded(
@@ -123,8 +102,19 @@ class Encoder:
                 one.presence,
                 "end",
             )
-            for one, run in read
+            for one, run in told
         ]
+
+    def opening(self, placed: Placed) -> Encoded:
+        """The run of a span that is still open, as far as it can be told."""
+        ((_, run),) = self.tell(self.read(self.see((placed,))))
+        run = as_opening(self._fit(run, placed.lineage))
+        return self._encoded(run, placed.lineage, placed.presence, "opening")
+
+    def closing(self, opened: Opened) -> EncodedRun:
+        """What ends a run whose span will never end."""
+        _, sent, _ = self._encoded(opened.run, opened.lineage, opened.presence, "closing")
+        return sent
 
     def _fit(self, run: Run, lineage: Lineage) -> Run:
         """The run without what is to be hidden, nor what cannot travel."""
@@ -143,19 +133,6 @@ class Encoder:
         else:
             sent = EncodedRun(run.id, parts, presence, moment)
         return run, sent, fault_of(run)
-
-
-def _each(
-    make: Callable[[Sequence[_T]], Sequence[_Made]], block: Sequence[_T], lost: Lost
-) -> Sequence[_Made]:
-    """What is made of a block: at once, and if that fails, of each that nothing is wrong with."""
-    try:
-        return make(block)
-    except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
-        if len(block) == 1:
-            lost(error)
-            return ()
-    return [*chain.from_iterable(_each(make, (one,), lost) for one in block)]
 
 
 def _place(run: Run, lineage: Lineage) -> JsonObject:

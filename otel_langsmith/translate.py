@@ -5,7 +5,7 @@ status, events, links, scope, resource. Nothing here raises for what a span says
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
@@ -57,6 +57,8 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
     precedence, or metadata under its own name (``otel.attribute.<name>`` if that name is taken).
     Values stay as they are, bytes and NaN included: making JSON of them is the wire's work.
 
+    Who has many spans does the three steps of it one after the other, each for all of them.
+
     Args:
         span: A finished span, or one still open.
         lineage: Whose child the run is.
@@ -66,15 +68,54 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
         attributes: The span's, if somebody has read them already. They are left as they are.
     """
     table = table or table_of(CONVENTIONS)
+    seen = see(span, attributes, joined)
+    return tell(span, lineage, project, table, seen, read(table, seen))
+
+
+Seen: TypeAlias = tuple[Frame, Mapping[str, Any], tuple[SpanEvent, ...]]
+"""What there is to be read of a span: where it comes from, its attributes and its events."""
+
+
+def see(
+    span: ReadableSpan, attributes: Mapping[str, Any] | None = None, joined: Joined = NOTHING
+) -> Seen | None:
+    """The first step: what there is to be read of a span; None if it cannot be looked at."""
     try:
         frame = frame_of(span)
         told = attributes_of(span) if attributes is None else attributes
         events = tuple(span.events)
         if joined is not NOTHING:
             told, events = {**told, **joined.attributes}, events + joined.events
-        reading = table.read(frame.scope_name, told, events)
-        return _run(span, lineage, project, table, frame, reading)
+    except Exception:  # noqa: BLE001 - a span may be anybody's
+        return None
+    return frame, told, events
+
+
+def read(table: Table, seen: Seen | None) -> Reading | None:
+    """The second step: what was read of it; None if nothing can be."""
+    if seen is None:
+        return None
+    frame, told, events = seen
+    try:
+        return table.read(frame.scope_name, told, events)
     except Exception:  # noqa: BLE001 - a convention may be anybody's, and a lost run is worse
+        return None
+
+
+def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
+    span: ReadableSpan,
+    lineage: Lineage,
+    project: str | None,
+    table: Table,
+    seen: Seen | None,
+    reading: Reading | None,
+) -> Run:
+    """The third step: the run, without content if one of the others failed."""
+    if seen is None or reading is None:
+        return _untranslated(span, lineage, project, table)
+    try:
+        return _run(span, lineage, project, table, seen[0], reading)
+    except Exception:  # noqa: BLE001 - as in the other steps
         return _untranslated(span, lineage, project, table)
 
 

@@ -1,6 +1,6 @@
-"""How far the encoder reads ahead of what it hands on."""
+"""What goes through the steps of an export together, and how far they run ahead of one another."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
 import orjson
@@ -8,46 +8,86 @@ import pytest
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from support.spans import span
 
+from otel_langsmith.admission import Admission
 from otel_langsmith.assembly import Placed
+from otel_langsmith.bugs import Bugs
+from otel_langsmith.delivery.books import Books
+from otel_langsmith.delivery.ledger import Book
+from otel_langsmith.delivery.traces import Traces
 from otel_langsmith.encoder import Encoder
 from otel_langsmith.lineage import of_span
-from otel_langsmith.log_events import NOTHING
-from otel_langsmith.portions import PORTION_BYTES, portions
+from otel_langsmith.log_events import NOTHING, Joined
+from otel_langsmith.portions import BLOCK, BLOCK_BYTES, PORTION_BYTES, blocks, portions
 from otel_langsmith.settings import resolve
 from otel_langsmith.twice import AHEAD
+from otel_langsmith.wire.batch import EncodedRun
 from otel_langsmith.wire.parts import INPUTS
 
 MESSAGE = '[{"role":"user","parts":[{"type":"text","content":"%s"}]}]'
-CALLS = AHEAD + 100
+SETTINGS, _ = resolve({"api_key": "any"}, {})
+
+
+def called(count: int, characters: int) -> list[Placed]:
+    """Model calls with so many characters of content."""
+    said = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.input.messages": MESSAGE % ("x" * characters),
+    }
+    spans = [span(number, attributes=said) for number in range(1, count + 1)]
+    return [
+        Placed(made, of_span(number, made.start_time or 0, None, said))
+        for number, made in enumerate(spans, 1)
+    ]
+
+
+def admitted(placed: Sequence[Placed], encoder: Encoder) -> Iterator[EncodedRun]:
+    """The runs that may be sent, made as they are asked for."""
+    books = Books([Book()])
+    books.receive(len(placed))
+    admission = Admission(lambda: encoder, Traces(10**6), books, Bugs())
+    with books.consign(len(placed)) as consignments:
+        yield from admission.ends(placed, consignments)
+
+
+def sizes(placed: list[Placed]) -> list[list[int]]:
+    """Of each portion, how many spans its blocks have."""
+    return [[len(block) for block in portion] for portion in portions(placed)]
+
+
+MESSAGE = '[{"role":"user","parts":[{"type":"text","content":"%s"}]}]'
 
 
 @pytest.mark.parametrize(
     ("characters", "calls"),
     [
-        pytest.param(100, AHEAD + 1, id="small"),
-        pytest.param(PORTION_BYTES // 8, 8, id="large"),
-        pytest.param(2 * PORTION_BYTES, 1, id="huge"),
+        pytest.param(100, AHEAD + BLOCK, id="small"),
+        pytest.param(BLOCK_BYTES // 16, 2 * BLOCK, id="large"),
+        pytest.param(PORTION_BYTES // 8, 8, id="huge"),
     ],
 )
 def test_model_calls_wait_for_one_another_within_bounds(characters: int, calls: int) -> None:
-    read = 0
+    seen: list[ReadableSpan] = []
 
-    def blocks() -> Iterator[list[Placed]]:
-        nonlocal read
-        text = MESSAGE % ("x" * characters)
-        for number in range(1, CALLS):
-            said = {"gen_ai.operation.name": "chat", "gen_ai.input.messages": text}
-            made = span(number, attributes=said)
-            read += 1
-            yield [Placed(made, of_span(number, made.start_time or 0, None, said))]
+    def heard(spans: Iterable[ReadableSpan]) -> Iterable[Joined]:
+        seen.extend(spans)
+        return repeat(NOTHING)
 
-    settings, _ = resolve({"api_key": "any"}, {})
-    encoder = Encoder(settings, lambda _: repeat(NOTHING))
-    first = next(iter(encoder.read(blocks(), pytest.fail)))
-    assert read == calls
-    ((run, sent, fault),) = encoder.ends([first], pytest.fail)
-    assert fault is None
-    assert orjson.loads(sent.parts[INPUTS]) == run.inputs
+    placed = called(AHEAD + 2 * BLOCK, characters)
+    sent = admitted(placed, Encoder(SETTINGS, heard))
+    first = next(sent)
+    assert len(seen) == calls
+    assert [first.run_id, *(run.run_id for run in sent)] == [one.lineage.run_id for one in placed]
+    assert len(orjson.loads(first.parts[INPUTS])["messages"][0]["content"][0]["text"]) == characters
+
+
+def test_small_spans_go_in_full_blocks() -> None:
+    assert sizes(called(2 * BLOCK + 1, 100)) == [[BLOCK, BLOCK, 1]]
+    assert sizes([]) == []
+    assert [*blocks(range(2 * BLOCK + 1))] == [
+        [*range(BLOCK)],
+        [*range(BLOCK, 2 * BLOCK)],
+        [2 * BLOCK],
+    ]
 
 
 @pytest.mark.parametrize("where", ["a text", "a list", "an event"])
@@ -58,8 +98,7 @@ def test_a_portion_takes_no_more_memory_wherever_the_content_stands(where: str) 
     )
     if where == "an event":
         made = ReadableSpan("span", made.context, events=[Event("said", {"content": content})])
-    placed = Placed(made, of_span(1, 0, None, {}))
-    assert [len([*portion]) for portion in portions([[placed] * 2] * 6)] == [2, 2, 2]
+    assert sizes([Placed(made, of_span(1, 0, None, {}))] * 20) == [[8], [8], [4]]
 
 
 def test_a_span_that_cannot_be_weighed_costs_no_other() -> None:
@@ -68,21 +107,4 @@ def test_a_span_that_cannot_be_weighed_costs_no_other() -> None:
         def events(self) -> tuple[Event, ...]:
             raise LookupError
 
-    placed = Placed(Unreadable("span"), of_span(1, 0, None, {}))
-    assert [len([*portion]) for portion in portions([[placed]] * 3)] == [3]
-
-
-def test_what_is_read_in_portions_is_all_told_in_order() -> None:
-    said = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.input.messages": MESSAGE % ("x" * (PORTION_BYTES // 4)),
-    }
-    placed = [
-        Placed(made, of_span(number, made.start_time or 0, None, said))
-        for number in range(1, 20)
-        for made in [span(number, attributes=said)]
-    ]
-    settings, _ = resolve({"api_key": "any"}, {})
-    blocks = [placed[:3], [], placed[3:4], placed[4:]]
-    told = Encoder(settings, lambda _: repeat(NOTHING)).read(blocks, pytest.fail)
-    assert [run.id for _, run in told] == [one.lineage.run_id for one in placed]
+    assert sizes([Placed(Unreadable("span"), of_span(1, 0, None, {}))] * 3) == [[3]]
