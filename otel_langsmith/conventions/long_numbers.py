@@ -1,11 +1,15 @@
 """Integers in JSON that orjson would not keep: beyond 64 bits it makes floats of them.
 
-To look for them costs a sixth of what parsing does; a regular expression costs ten times as much.
+To look for them costs a quarter of what parsing does; a regular expression costs ten times as much.
+Who meets no float among all that orjson made has nothing to look for.
 """
 
+import json
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 _DIGITS_TO_0: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _DIGITS: Final = 19
@@ -30,6 +34,41 @@ _OR_NOT_SEEN: Final = (b"\\", b"")
 
 _AROUND_NUMBERS: Final = b" \t\r\n:,[]{}0123456789.eE+-truefalsn"
 """All that stands between a number and the quote before it: signs, other numbers, words of JSON."""
+
+
+def rounded_json(value: Any) -> tuple[Any, bytes | None]:
+    """The object or list that a JSON text spells out, as orjson reads it; any other value as it is.
+
+    The second is where `has_long_number` finds what was rounded, None if nothing was.
+    """
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return value, None
+    try:
+        raw = value.encode()
+        return orjson.loads(raw), raw
+    except ValueError:
+        return lenient_json(value), None
+
+
+def lenient_json(text: str) -> Any:
+    """What the standard library reads and orjson does not: NaN, lone surrogates, long integers."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def is_exact(found: Any) -> bool:
+    """Whether plainly nothing in it was rounded: a small object of texts, as most of tools are.
+
+    To look at its values costs half of a look at its text, if that is short, and else a tenth.
+    """
+    is_small = type(found) is dict and len(found) <= _FEW
+    return is_small and _EXACT.issuperset(map(type, found.values()))
+
+
+_FEW: Final = 8
+_EXACT: Final = frozenset((bool, int, str, type(None)))
 
 
 def has_long_number(raw: bytes) -> bool:

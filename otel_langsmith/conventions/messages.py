@@ -24,6 +24,7 @@ from otel_langsmith.conventions.blocks import (
     tool_call,
 )
 from otel_langsmith.conventions.langchain import LANGCHAIN, of_langchain
+from otel_langsmith.conventions.long_numbers import has_long_number, lenient_json, rounded_json
 from otel_langsmith.conventions.readers import Thin, as_raw, first_of, from_json, json_text
 from otel_langsmith.conventions.results import (
     TYPE_OF,
@@ -51,6 +52,7 @@ _SAYERS: Final[dict[Any, str]] = {
 }
 """Whose messages bring no results of tools."""
 
+_REASONS: Final = (str, type(None))
 _NOBODY: Final = ("", "unknown")
 _ITEMS: Final = frozenset(
     (
@@ -98,6 +100,11 @@ def instructions(value: Any) -> Any:
 
 def messages(items: Iterable[Any], role: str) -> list[Message]:
     """The messages that these items are; ``role`` is whose they are if they do not say."""
+    return _converted(items, role)[0]
+
+
+def _converted(items: Iterable[Any], role: str) -> tuple[list[Message], bool]:
+    """The messages, and whether each was but a role and one text: then there are no numbers."""
     found: list[Message] = []
     is_plain = True
     for item in items:
@@ -108,7 +115,8 @@ def messages(items: Iterable[Any], role: str) -> list[Message]:
             is_plain = False
             _add_any(found, item, role)
     # of mere texts none belongs to another
-    return found if is_plain or len(found) == 1 else answered(_joined(found))
+    made = found if is_plain or len(found) == 1 else answered(_joined(found))
+    return made, is_plain
 
 
 CONTENT_OF: Final = itemgetter("content")
@@ -138,9 +146,10 @@ def _spoken(item: Any) -> Message | None:
         return None
     made: Message = {"role": said, "content": [{"type": "text", "text": text}]}
     if len(item) > 2:  # noqa: PLR2004
-        if len(item) > 3 or "finish_reason" not in item:  # noqa: PLR2004
+        reason = item.get("finish_reason", 0)
+        if len(item) > 3 or type(reason) not in _REASONS:  # noqa: PLR2004
             return None
-        if reason := item["finish_reason"]:
+        if reason:
             made["response_metadata"] = {"finish_reason": reason}
     return made
 
@@ -186,12 +195,14 @@ def size(made: Sequence[Any]) -> int:
 
 
 def _read(value: Any, role: str) -> Any:
-    found = from_json(value)
-    if isinstance(found, dict):
-        found = [found]
-    elif not isinstance(found, (list, tuple)):
+    """The messages of an attribute; what was rounded is looked for only if there are numbers."""
+    found, raw = rounded_json(value)
+    if not isinstance(found, (list, tuple, dict)):
         return as_raw(value)
-    made = messages(found, role)
+    made, is_plain = _converted([found] if isinstance(found, dict) else found, role)
+    if not is_plain and raw is not None and has_long_number(raw):
+        found = lenient_json(value)
+        return as_raw(value) if found is value else _read(found, role)
     for message in made:
         if message["content"]:
             return made

@@ -7,7 +7,6 @@ text: ints as ``"64"``, lists as JSON, dicts as Python reprs, ``""`` and ``"None
 import ast
 import base64
 import binascii
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,12 @@ from typing import Any, Final
 
 import orjson
 
-from otel_langsmith.conventions.long_numbers import has_long_number
+from otel_langsmith.conventions.long_numbers import (
+    has_long_number,
+    is_exact,
+    lenient_json,
+    rounded_json,
+)
 from otel_langsmith.identity import uuid_text
 from otel_langsmith.run import Attachment, Json
 
@@ -181,23 +185,10 @@ def from_json(value: Any) -> Any:
     A JSON scalar stays text: a tool that answers ``"2"`` did not answer with a number. So does JSON
     that a length limit cut.
     """
-    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
-        return value
-    try:
-        raw = value.encode()
-        if has_long_number(raw):
-            return _lenient_json(value)
-        return orjson.loads(raw)
-    except ValueError:
-        return _lenient_json(value)
-
-
-def _lenient_json(text: str) -> Any:
-    """What the standard library reads and orjson does not: NaN, lone surrogates, long integers."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+    found, raw = rounded_json(value)
+    if raw is None or is_exact(found) or not has_long_number(raw):
+        return found
+    return lenient_json(value)
 
 
 def nested_json(value: Any) -> Any:

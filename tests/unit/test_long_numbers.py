@@ -15,9 +15,8 @@ rows = st.integers(10**17, 10**21).map(str)
 noise = st.sampled_from(['"', "\\", '\\"', ": ", ",", "[", "-", "x", " ", "é"])
 texts = st.lists(rows | noise, max_size=9).map("".join)
 leaves = st.integers(-(10**20), 10**20) | texts | st.sampled_from((None, 0.1 + 0.2, 1e300))
-values = st.lists(
-    leaves | st.lists(leaves, max_size=5) | st.dictionaries(texts, leaves, max_size=5)
-)
+objects = st.dictionaries(texts, leaves, max_size=5)
+values = objects | st.lists(leaves | st.lists(leaves, max_size=5) | objects)
 spacings = st.sampled_from([(None, (",", ":")), (None, (", ", ": ")), (0, None), (3, None)])
 
 

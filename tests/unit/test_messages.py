@@ -14,7 +14,8 @@ NOBODY_KNOWS: dict[str, Any] = {"x_nobody_knows": None}
 """A member that says nothing, and leads off the short ways, which know what they leave out."""
 
 texts = st.sampled_from(["", "Hi", '{"type":"tool_use","id":"a"}', "[{", "fc_0"])
-odd = st.sampled_from([None, 0, 1.5, True, [], {}, ["x"], {"type": "text"}])
+LONG = 2**70 + 1  # a float of it would not be equal to it
+odd = st.sampled_from([None, 0, 1.5, LONG, True, [], {}, ["x", LONG], {"type": "text"}])
 roles = st.sampled_from(["user", "assistant", "system", "tool", "ai", "model", "developer"])
 ids = st.sampled_from(["a", "b", "fc_0", "", None, 7])
 
@@ -78,6 +79,20 @@ def test_the_short_ways_lead_where_the_long_ones_do(items: list[dict[str, Any]])
     assert shown(input_messages(items)) == shown(input_messages(longer))
     assert shown(output_messages(items)) == shown(output_messages(longer))
     assert json.dumps(items) == before
+
+
+@given(st.lists(messages, max_size=4))
+@example([{"role": "user", "content": "Hi"}, {"role": "tool", "content": "Hi", "id": LONG}])
+@example([{"role": "assistant", "content": "Hi", "finish_reason": LONG}])
+def test_json_is_read_to_the_last_digit(items: list[dict[str, Any]]) -> None:
+    assert shown(input_messages(json.dumps(items))) == shown(input_messages(items))
+    if items:
+        assert shown(output_messages(json.dumps(items[0]))) == shown(output_messages(items[:1]))
+
+
+def test_a_long_number_nested_too_deep_to_be_kept_leaves_the_text_as_it_is() -> None:
+    text = "[" * 1010 + str(LONG) + "]" * 1010
+    assert input_messages(text) == Raw(text)
 
 
 @pytest.mark.parametrize(
