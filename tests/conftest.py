@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +61,15 @@ def programs_are_seen() -> Iterator[None]:
 
         patch.setattr(subprocess.Popen, "__init__", start_watched)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_thread_is_left_busy() -> Iterator[None]:
+    """One that spins takes half the time of every test after its own."""
+    yield
+    before_s = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before_s < 0.1, threading.enumerate()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -56,7 +56,7 @@ def read_request(connection: socket.socket) -> bytes:
     """The request line and the headers, once all of it is there."""
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65_536)
+        data += received(connection)
     head, _, body = data.partition(b"\r\n\r\n")
     lengths = (
         int(line.partition(b":")[2])
@@ -65,8 +65,15 @@ def read_request(connection: socket.socket) -> bytes:
     )
     length = next(lengths, 0)
     while len(body) < length:
-        body += connection.recv(65_536)
+        body += received(connection)
     return head
+
+
+def received(connection: socket.socket) -> bytes:
+    """What comes next; who hung up sends no bytes, at once and as often as asked."""
+    if data := connection.recv(65_536):
+        return data
+    raise ConnectionResetError("hung up before all was said")
 
 
 @contextmanager
