@@ -47,6 +47,7 @@ ORDER = (
     "conventions.plan",
     "conventions.interpreter",
     "conventions.foresight",
+    "conventions.getters",
     "conventions.forecast",
     "conventions.table",
     "conventions.langsmith",

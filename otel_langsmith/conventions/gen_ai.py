@@ -103,7 +103,9 @@ def handed_in(value: Any) -> Any:
 
 def conversation(value: Any) -> Any:
     """The id of a conversation; that of the last response changes with each (genai.md §2.3)."""
-    return UNREADABLE if str(value).startswith("resp_") else as_text(value)
+    if isinstance(value, str) and value.startswith("resp_"):
+        return UNREADABLE
+    return as_text(value)
 
 
 def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:

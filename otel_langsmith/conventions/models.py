@@ -102,6 +102,8 @@ def provider(value: Any) -> Any:
     No framework, no CamelCase (LangChain's retrievers name the class of the vector store), and no
     host with a port.
     """
+    if type(value) is str and (told := PROVIDERS.get(value)):
+        return told  # as most do
     word = as_text(value)
     if word is UNREADABLE or word in FRAMEWORKS:
         return UNREADABLE

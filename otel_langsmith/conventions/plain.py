@@ -78,9 +78,19 @@ def clean_statement(value: Any) -> Any:
     text = as_text(value)
     if text is UNREADABLE:
         return text
+    return _known_statement(text) if len(text) <= _SHORT else _without_passwords(text)
+
+
+def _without_passwords(text: str) -> str:
     if any(map(text.lower().__contains__, _SIGNS_IN)):
         return without_credentials(_PASSWORD.sub(rf"\1\2{MARK}", text))
     return text
+
+
+_known_statement: Final = lru_cache(maxsize=256)(_without_passwords)
+"""Programs say the same few again and again, and to look one up costs a tenth of this."""
+_SHORT: Final = 512
+"""Characters of a statement worth keeping in memory."""
 
 
 _SIGNS_IN: Final = ("://", "auth", "cred", "identified", "key", "pass", "pwd", "secret", "token")

@@ -26,6 +26,7 @@ MACHINERY = {
         "plan",
         "interpreter",
         "foresight",
+        "getters",
         "forecast",
         "flattened",
         "table",

@@ -126,6 +126,13 @@ MANY = Table(
         ({"kind": ["a"], "in": "text"}, False),
         ({"kind": "c" * 65, "in": "text"}, False),
         ({"kind": "a", "in": ""}, False),
+        ({"kind": "a", "in": 0}, True),
+        ({"kind": "a", "in": b""}, False),
+        ({"kind": "", "seed": 3}, True),
+        ({"kind": "a", "seed": 3, "m.a": "None"}, True),
+        ({"seed": 0}, True),
+        ({"seed": True}, True),
+        ({"provider": ["p"], "seed": 2.0}, True),
         ({"seed": 3, "old.seed": 3}, True),
         ({"seed": 3, "old.seed": 4}, False),
         ({"seed": "x", "old.seed": 4}, True),
@@ -148,6 +155,18 @@ def test_what_decides_is_looked_at_whatever_was_foreseen(
     for _ in range(2):
         assert shown(MANY.read("", attributes)) == shown(interpreted(MANY, "", attributes))
     assert is_foreseen(MANY, "", attributes) is foreseen
+
+
+@given(st.lists(st.dictionaries(st.just("of"), values, max_size=1), min_size=20, max_size=40))
+@examples(50)
+def test_spans_of_one_shape_are_read_alike_whoever_came_before(seen: list[dict[str, Any]]) -> None:
+    """What is remembered of the types of values is bounded, and of no consequence."""
+    outlook = Outlook(MANY._planner.plan("", ["seed", "provider", "kind", "in"]))
+    for told in seen:
+        attributes = dict.fromkeys(("seed", "provider", "in"), told.get("of", 0)) | {"kind": "a"}
+        assert shown(outlook.read(attributes, ())) == shown(interpreted(MANY, "", attributes))
+    for forecast in outlook._forecasts.values():
+        assert not forecast or len(forecast._whose) <= FORECASTS
 
 
 def test_of_one_shape_there_are_so_many_forecasts_and_no_more() -> None:
