@@ -21,19 +21,16 @@ def detached(content: JsonObject, attachments: dict[str, Attachment]) -> JsonObj
     the bytes: the same image twice is one attachment.
     """
     messages = content.get("messages")
-    if type(messages) is not list or not _may_be_heavy(messages):
-        return content
-    if not any(map(_is_heavy, messages)):
+    if type(messages) is not list or not _hold_media(messages):
         return content
     return {**content, "messages": [_lightened(one, attachments) for one in messages]}
 
 
-def _may_be_heavy(messages: list[Any]) -> bool:
+def _hold_media(messages: list[Any]) -> bool:
     """Whether to look closely, at three times the price: messages with media are few."""
     try:
         for message in messages:
-            blocks = message["content"]
-            if type(blocks) is list:
+            if type(blocks := message["content"]) is list:
                 for block in blocks:
                     if "base64" in block:
                         return True
