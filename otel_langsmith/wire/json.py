@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
-from itertools import chain, repeat
+from itertools import chain, compress, repeat
 from math import isfinite, isnan
-from operator import contains
+from operator import contains, is_
 from typing import Any, Final
 
 import orjson
@@ -114,8 +114,7 @@ def _is_faithful(value: object, most: int) -> bool:
         if most < 0 or not kinds <= _KNOWN:
             return False
         held: dict[type, list[Any]] = {
-            kind: [item for item in level if type(item) is kind] if len(kinds) > 1 else level
-            for kind in kinds
+            kind: [*compress(level, map(is_, map(type, level), repeat(kind)))] for kind in kinds
         }
         dicts = held.get(dict, ())
         texts = chain({*_all_of(dicts)}, held.get(str, ()))
