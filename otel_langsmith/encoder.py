@@ -14,7 +14,7 @@ from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.log_events import Joined
 from otel_langsmith.presence import Presence
 from otel_langsmith.redact import Guard, Hiding
-from otel_langsmith.run import JsonObject, Run
+from otel_langsmith.run import EMPTY, JsonObject, Run
 from otel_langsmith.settings import Settings
 from otel_langsmith.translate import Seen, read, see, tell
 from otel_langsmith.twice import Twice
@@ -126,12 +126,12 @@ class Encoder:
         self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment
     ) -> Encoded:
         alone = self._basic or lineage.claimed
-        parts = (parts_of_closing if moment == "closing" else parts_of)(run, not alone)
+        make = parts_of_closing if moment == "closing" else parts_of
+        place: JsonObject = EMPTY
         if alone:
-            known = Presence() if presence is None else presence
-            sent = EncodedRun(run.id, parts, known, moment, alone, _place(run, lineage))
-        else:
-            sent = EncodedRun(run.id, parts, presence, moment)
+            presence = Presence() if presence is None else presence
+            place = _place(run, lineage)
+        sent = EncodedRun(run.id, make(run, not alone), presence, moment, alone, place)
         return run, sent, fault_of(run)
 
 

@@ -68,14 +68,11 @@ class Batch:
 
     def __post_init__(self) -> None:
         # looked at once and not at each of the ten stations of a delivery
-        ends, openings = 0, []
-        for run in self.runs:
-            if run.moment == "end":
-                ends += 1
-            elif run.moment == "opening":
-                openings.append(run)
+        runs = self.runs
+        ends = [run.moment for run in runs].count("end")
+        shown = [run for run in runs if run.moment == "opening"] if ends < len(runs) else ()
         object.__setattr__(self, "ends", ends)
-        object.__setattr__(self, "openings", openings)
+        object.__setattr__(self, "openings", shown)
 
     def __len__(self) -> int:
         """How many runs it has."""
@@ -144,15 +141,16 @@ def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Ite
     size = 0
     most = min(max_bytes, AMPLE)
     for run in runs:
-        own, run_id = size_of(run.parts), run.run_id
-        full = len(gathered) >= max_runs or size + own > most
-        if gathered and (full or run.alone or run_id in gathered):
-            yield Batch([*gathered.values()], size)
-            gathered, size = {}, 0
-        if run.alone:
-            yield _batch([run])
-            continue
-        gathered[run_id] = run
+        run_id, own = run.run_id, size_of(run.parts)
         size += own
+        if size > most or run.alone or run_id in gathered or len(gathered) >= max_runs:
+            if gathered:
+                yield Batch([*gathered.values()], size - own)
+            gathered, size = {}, own
+            if run.alone:
+                yield Batch([run], own)
+                size = 0
+                continue
+        gathered[run_id] = run
     if gathered:
         yield Batch([*gathered.values()], size)

@@ -7,15 +7,16 @@ those of an update ``patch.…``, and ``attachment.<run id>.<name>``.
 import platform
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import product
 from operator import itemgetter
 from typing import Final, NamedTuple, TypeAlias
 
 from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, UUID_LENGTH, iso_time
-from otel_langsmith.run import RUN_TYPES, Json, JsonObject, Run
+from otel_langsmith.run import EMPTY, RUN_TYPES, Json, JsonObject, Run
 from otel_langsmith.version import __version__
-from otel_langsmith.wire.json import dumps, plain_text
+from otel_langsmith.wire.json import NoneType, dumps, dumps_all, plain_text
 
 RUNTIME: Final[JsonObject] = {
     "sdk": "otel-langsmith",
@@ -97,14 +98,19 @@ def unnamed(named_parts: Iterable[Part]) -> Parts:
     return parts
 
 
-_CUT: Final = itemgetter(
+_IDS: Final = itemgetter(
     slice(STAMP_LENGTH, SEGMENT_LENGTH),
-    slice(-2 * SEGMENT_LENGTH - 1, -SEGMENT_LENGTH - UUID_LENGTH - 1),
     slice(-SEGMENT_LENGTH - UUID_LENGTH - 1, -SEGMENT_LENGTH - 1),
-    slice(-SEGMENT_LENGTH, -UUID_LENGTH),
     slice(-UUID_LENGTH, None),
 )
-"""Of a dotted order: the trace's id, the parent's stamp and id, the run's stamp and id."""
+"""Of a dotted order: the ids of the trace, of the parent and of the run."""
+
+_OWN_STAMP: Final = slice(-SEGMENT_LENGTH, -UUID_LENGTH)
+_STAMP_ABOVE: Final = slice(-2 * SEGMENT_LENGTH - 1, -SEGMENT_LENGTH - UUID_LENGTH - 1)
+_PITCH: Final = SEGMENT_LENGTH + 1
+
+_SOUND: Final = frozenset(product(RUN_TYPES, (dict,), (dict, NoneType)))
+"""The run types, each with the types of inputs and outputs that nearly all runs have."""
 
 
 def fault_of(run: Run) -> str | None:
@@ -113,27 +119,33 @@ def fault_of(run: Run) -> str | None:
     The invariants of langsmith.md §3.1, checked by offsets in constant time: what lies above the
     parent was checked when the parent's lineage was made.
     """
-    order, name, outputs, fault = run.dotted_order, run.name, run.outputs, None
-    trace_id, earliest, parent_run_id, began, run_id = _CUT(order)
-    if run_id != run.id:
-        fault = "id is not the last of dotted_order"
-    elif trace_id != run.trace_id:
-        fault = "trace_id is not the first"
-    elif parent_run_id != (run.parent_run_id or ""):
-        fault = "parent is not the last but one"
-    elif began < earliest:
-        fault = "it starts before its parent"
-    elif len(order) % (SEGMENT_LENGTH + 1) != SEGMENT_LENGTH:
-        fault = "dotted_order has a wrong length"
-    elif run.run_type not in RUN_TYPES:
-        fault = "unknown run_type"
-    elif type(name) is not str and not isinstance(name, str):
-        fault = "its name is no text"
-    elif type(run.inputs) is not dict and not isinstance(run.inputs, Mapping):
-        fault = "inputs are no object"
-    elif outputs is not None and type(outputs) is not dict and not isinstance(outputs, Mapping):
-        fault = "outputs are no object"
-    return fault
+    order = run.dotted_order
+    if (
+        _IDS(order) == (run.trace_id, run.parent_run_id or "", run.id)
+        and order[_OWN_STAMP] >= order[_STAMP_ABOVE]
+        and len(order) % _PITCH == SEGMENT_LENGTH
+        and (run.run_type, type(run.inputs), type(run.outputs)) in _SOUND
+    ):
+        return None
+    return next((fault for fault, holds in _FAULTS.items() if holds(run)), None)
+
+
+_FAULTS: Final[Mapping[str, Callable[[Run], bool]]] = {
+    "id is not the last of dotted_order": lambda run: _IDS(run.dotted_order)[2] != run.id,
+    "trace_id is not the first": lambda run: _IDS(run.dotted_order)[0] != run.trace_id,
+    "parent is not the last but one": (
+        lambda run: _IDS(run.dotted_order)[1] != (run.parent_run_id or "")
+    ),
+    "it starts before its parent": (
+        lambda run: run.dotted_order[_OWN_STAMP] < run.dotted_order[_STAMP_ABOVE]
+    ),
+    "dotted_order has a wrong length": (
+        lambda run: len(run.dotted_order) % _PITCH != SEGMENT_LENGTH
+    ),
+    "unknown run_type": lambda run: run.run_type not in RUN_TYPES,
+    "inputs are no object": lambda run: not isinstance(run.inputs, Mapping),
+    "outputs are no object": lambda run: not isinstance(run.outputs, Mapping | NoneType),
+}
 
 
 def parts_of(run: Run, placed: bool = True) -> Parts:
@@ -142,14 +154,18 @@ def parts_of(run: Run, placed: bool = True) -> Parts:
     Whatever a run that is shown while it is open may lack at its end is said even if empty, so that
     the end replaces it. Unless ``placed``, its place in a tree is left out.
     """
-    parts: Parts = {MAIN: _main(run, placed), INPUTS: dumps(run.inputs)}
-    if run.outputs is not None:
-        parts[OUTPUTS] = dumps(run.outputs)
+    told, params = run.outputs, run.invocation_params
+    inputs, outputs, metadata, invocation_params = dumps_all(
+        (run.inputs, EMPTY if told is None else told, run.metadata, params)
+    )
+    parts: Parts = {MAIN: _main(run, placed), INPUTS: inputs}
+    if told is not None:
+        parts[OUTPUTS] = outputs
     if run.events:
         parts[EVENTS] = dumps(run.events)
-    extra = [b'{"metadata":', dumps(run.metadata), _RUNTIME, b"}"]
-    if run.invocation_params:
-        extra[3:3] = (b',"invocation_params":', dumps(run.invocation_params))
+    extra = [b'{"metadata":', metadata, _RUNTIME, b"}"]
+    if params:
+        extra[3:3] = (b',"invocation_params":', invocation_params)
     parts[EXTRA] = b"".join(extra)
     if run.error is not None:
         parts[ERROR] = dumps(run.error)
@@ -180,22 +196,33 @@ def _main(run: Run, placed: bool) -> bytes:
     Ids and stamps hold nothing that JSON would escape, and neither does a dotted order, which in a
     deep tree is long: it is copied here once as text and once as bytes.
     """
-    end_ns, above, project = run.end_time_ns, run.parent_run_id, _in_project(run.project)
+    end_ns, above, more = run.end_time_ns, run.parent_run_id, _in_project(run.project)
+    if run.tags or run.session_id or run.reference_example_id:
+        more = _more(run)
     end = "" if end_ns is None else f',"end_time":"{iso_time(end_ns)}"'
-    tags = dumps(run.tags).decode() if run.tags else "[]"
-    if run.session_id:
-        project = f',"session_id":{_quoted(run.session_id)}'
-    if run.reference_example_id:
-        project += f',"reference_example_id":{_quoted(run.reference_example_id)}'
     told = (
         f'{{"id":"{run.id}","name":{_name(run.name)},"run_type":"{run.run_type}",'
-        f'"start_time":"{iso_time(run.start_time_ns)}"{end},"tags":{tags}{project}'
+        f'"start_time":"{iso_time(run.start_time_ns)}"{end}{more}'
     )
     if not placed:
         return f"{told}}}".encode()
     parent = f',"parent_run_id":"{above}"' if above else ""
     order = run.dotted_order
     return f'{told},"trace_id":"{run.trace_id}","dotted_order":"{order}"{parent}}}'.encode()
+
+
+def _more(run: Run) -> str:
+    """What most runs have no more of than their project: tags, a project's id, an example."""
+    tags = dumps(run.tags).decode() if run.tags else "[]"
+    project = _in_project(run.project).removeprefix(_NO_TAGS)
+    if run.session_id:
+        project = f',"session_id":{_quoted(run.session_id)}'
+    if run.reference_example_id:
+        project += f',"reference_example_id":{_quoted(run.reference_example_id)}'
+    return f',"tags":{tags}{project}'
+
+
+_NO_TAGS: Final = ',"tags":[]'
 
 
 @lru_cache(maxsize=1024)
@@ -210,7 +237,7 @@ def _quoted(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _in_project(name: str | None) -> str:
-    return f',"session_name":{_quoted(name)}' if name else ""
+    return f'{_NO_TAGS},"session_name":{_quoted(name)}' if name else _NO_TAGS
 
 
 def _attachments(run: Run) -> Iterator[tuple[Attached, bytes]]:

@@ -25,7 +25,7 @@ from otel_langsmith.run import Attachment, Run
 from otel_langsmith.wire import basic
 from otel_langsmith.wire.batch import Batch, EncodedRun, batches
 from otel_langsmith.wire.compress import compress
-from otel_langsmith.wire.json import dumps, plain
+from otel_langsmith.wire.json import dumps, dumps_all, plain
 from otel_langsmith.wire.multipart import encode
 from otel_langsmith.wire.parts import (
     Attached,
@@ -173,7 +173,7 @@ def test_the_word_null_in_a_text_is_none_in_a_value(text: str) -> None:
         [{"a": number, "b": [number]} for number in (None, 1.5, math.nan)] * 99,
     ],
 )
-@pytest.mark.parametrize("length", [1, 70_000, 1_000_000])
+@pytest.mark.parametrize("length", [1, 20_000, 1_000_000])
 def test_what_is_lost_is_found_beside_texts_of_any_length(lost: Any, length: int) -> None:
     text = ("\\u0000 :null " * length)[:length]
     for value in ({"a": [text, lost]}, (lost, text), {text: lost}):
@@ -183,6 +183,20 @@ def test_what_is_lost_is_found_beside_texts_of_any_length(lost: Any, length: int
 def test_long_texts_with_nothing_to_lose_are_left_as_they_are() -> None:
     value = {"a": ["\\u0000 null," * 9_999, {"b": (None, 1, True, [])}], "c": "é" * 9_999, "d": {}}
     assert dumps(value) == orjson.dumps(value)
+
+
+@given(st.lists(attribute_values | st.just("\\u0000 null"), max_size=6))
+def test_many_values_become_what_each_becomes(values: list[object]) -> None:
+    assert [*dumps_all(values)] == [dumps(value) for value in values]
+
+
+@pytest.mark.parametrize("lost", ["a\0b", math.nan, None, {"a": [math.inf]}, {"\0": 1}, b"bytes"])
+@pytest.mark.parametrize("length", [1, 9_000, 70_000])
+def test_what_one_of_many_values_loses_is_found_wherever_it_is(lost: Any, length: int) -> None:
+    """The first body follows nothing, and bodies that are long are not looked at together."""
+    text = "null, \\u0000" * (length // 10)
+    for values in ((lost, text), (text, lost), ({"a": lost}, [text, text], 1.5, [lost])):
+        assert [strictly(body) for body in dumps_all(values)] == [plain(value) for value in values]
 
 
 def test_what_cannot_even_be_described_is_named_by_its_type() -> None:
@@ -296,7 +310,9 @@ def test_no_attachment_can_break_out_of_its_header(name: str, mime_type: str) ->
         ({"parent_run_id": run_id_of(9)}, "parent is not"),
         ({"dotted_order": BELOW.dotted_order[59:]}, "trace_id is not the first"),
         ({"run_type": "agent"}, "unknown run_type"),
-        ({"name": 5}, "its name is no text"),
+        ({"dotted_order": BELOW.dotted_order[:-1]}, "id is not the last"),
+        ({"dotted_order": ""}, "id is not the last"),
+        ({"inputs": None}, "inputs are no object"),
         ({"dotted_order": f"{TOP.dotted_order}.x.{BELOW.dotted_order}"}, "a wrong length"),
         ({"inputs": []}, "inputs are no object"),
         ({"outputs": "text"}, "outputs are no object"),
@@ -310,6 +326,12 @@ def test_a_run_that_would_sink_its_request_is_found(changed: dict[str, Any], fau
     assert fault in (fault_of(run_of(BELOW, **changed)) or "")
 
 
+def test_a_name_that_is_no_text_can_never_be_sent() -> None:
+    """So `fault_of` need not look: no parts can be made of such a run."""
+    with pytest.raises(TypeError):
+        parts_of(run_of(name=5))
+
+
 def test_a_good_run_has_no_fault() -> None:
     held = MappingProxyType({"a": 1})
     for lineage in (TOP, BELOW):
@@ -319,7 +341,7 @@ def test_a_good_run_has_no_fault() -> None:
 
 
 fields = st.sampled_from(("", ".inputs", ".outputs", ".extra"))
-safe = st.text(alphabet="abcdef0123456789-/", min_size=1, max_size=60)
+safe = st.text(alphabet="abcdef0123456789-/%", min_size=1, max_size=60)
 bodies = st.tuples(
     st.sampled_from(("post", "patch")),
     st.integers(1, 99).map(run_id_of),
