@@ -114,6 +114,7 @@ ORDER = (
     "delivery",
     "delivery.clock",
     "delivery.thread",
+    "delivery.connection",
     "delivery.transport",
     "delivery.ledger",
     "delivery.books",

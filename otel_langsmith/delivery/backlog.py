@@ -57,6 +57,8 @@ class Backlog:
 
     def take(self) -> Batch | None:
         """The oldest batch, which is now the caller's to deliver or to give back."""
+        if not self._batches:
+            return None
         with self._lock:
             if not self._batches:
                 return None

@@ -22,9 +22,13 @@ _PROBE_S: Final = 60.0
 _JITTER_S: Final = 5.0
 """After the hour has struck, so that a fleet does not come back in one second."""
 
+_HOLDING: Final = (Paused, RetryLater)
+
 
 class Gate:
     """Holds requests back, then lets a single one through to see; for use from many threads.
+
+    While none is held back, as nearly always, no lock is taken: ``_until_s`` means nothing then.
 
     A used up quota without ``Retry-After`` is probed after a minute, then twice as late each time
     up to ten minutes, and when the hour strikes. So is a key that is refused.
@@ -44,10 +48,14 @@ class Gate:
 
     def due_s(self) -> float:
         """Seconds until the next request may go; 0 if it may go now."""
+        if not self._holds:
+            return 0.0
         return max(0.0, self._until_s - self._clock.now_s())
 
     def claim(self) -> bool:
         """Whether a request may go now; after a hold only the first who asks may."""
+        if not self._holds:
+            return True
         with self._lock:
             now_s = self._clock.now_s()
             if now_s < self._until_s:
@@ -58,6 +66,8 @@ class Gate:
 
     def judged(self, verdict: Verdict) -> None:
         """What the request that was let through came to."""
+        if not self._holds and not isinstance(verdict, _HOLDING):
+            return
         with self._lock:
             hold_s = self._hold_s(verdict)
             self._holds = self._holds + 1 if hold_s else 0

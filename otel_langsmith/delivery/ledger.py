@@ -73,7 +73,7 @@ class Book:
         self._lock = threading.RLock()  # in C, as a condition's own methods are not
         self._changed = threading.Condition(self._lock)
         self._received = self._delivered = self._held = self._queued = self._filtered = 0
-        self._spooled = self._dead_lettered = 0
+        self._spooled = self._dead_lettered = self._awaited = 0
         self._dropped: Counter[str] = Counter()
         self._noted: Counter[str] = Counter()
 
@@ -134,28 +134,28 @@ class Book:
         with self._lock:
             self._queued -= count
             self._delivered += count
-            self._changed.notify_all()
+            self._tell()
 
     def dropped(self, reason: str, count: int = 1) -> None:
         """``count`` of those on their way are lost."""
         with self._lock:
             self._queued -= count
             self._dropped[reason] += count
-            self._changed.notify_all()
+            self._tell()
 
     def filtered(self, count: int) -> None:
         """``count`` of those on their way are left out as asked."""
         with self._lock:
             self._queued -= count
             self._filtered += count
-            self._changed.notify_all()
+            self._tell()
 
     def held(self, count: int) -> None:
         """``count`` of those on their way must wait for their ancestors first."""
         with self._lock:
             self._queued -= count
             self._held += count
-            self._changed.notify_all()
+            self._tell()
 
     def spooled(self, count: int) -> None:
         """``count`` of those on their way wait on disk."""
@@ -179,24 +179,37 @@ class Book:
             else:
                 self._spooled -= count
             self._dropped[reason] += count
-            self._changed.notify_all()
+            self._tell()
 
     def dead_lettered(self, count: int) -> None:
         """``count`` of those on their way were refused by LangSmith and are kept on disk."""
         with self._lock:
             self._queued -= count
             self._dead_lettered += count
-            self._changed.notify_all()
+            self._tell()
 
     def note(self, notes: Iterable[str]) -> None:
         """Count what had to be bent."""
-        with self._lock:
-            self._noted.update(notes)
+        if told := [*notes]:
+            with self._lock:
+                self._noted.update(told)
 
     def wait_idle(self, timeout_s: float) -> bool:
         """Whether nothing is on its way or waits on disk, at the latest after ``timeout_s``."""
         with self._changed:
-            return self._changed.wait_for(lambda: not (self._queued or self._spooled), timeout_s)
+            self._awaited += 1
+            try:
+                return self._changed.wait_for(self._is_idle, timeout_s)
+            finally:
+                self._awaited -= 1
+
+    def _is_idle(self) -> bool:
+        return not (self._queued or self._spooled)
+
+    def _tell(self) -> None:
+        """Have whoever waits look again; that anybody does is rare, and cheaper to ask first."""
+        if self._awaited:
+            self._changed.notify_all()
 
 
 INTERRUPTED: Final = "interrupted"

@@ -14,6 +14,9 @@ NO_REPLY: Final = Reply(None, error="DeadlineExceeded")
 """Nothing was sent in time."""
 
 
+_WAITING: Final = (RetryLater, Paused)
+
+
 class Outcome(NamedTuple):
     """What a request came to; ``sent``: it was, so it may have arrived whatever came back."""
 
@@ -24,7 +27,7 @@ class Outcome(NamedTuple):
     @property
     def waits(self) -> bool:
         """Whether the runs are to be sent again as they are, later."""
-        return isinstance(self.verdict, RetryLater | Paused)
+        return isinstance(self.verdict, _WAITING)
 
     @property
     def error(self) -> str:

@@ -71,11 +71,15 @@ class Quota:
 
     def due_s(self, now_s: float, batch: Batch) -> float:
         """Seconds until the batch may be sent."""
+        if not self._windows:
+            return 0.0
         with self._lock:
             return max((window.due_s(now_s, of(batch)) for window, of in self._windows), default=0)
 
     def spend(self, now_s: float, batch: Batch) -> None:
         """The batch was sent, whatever came of it."""
+        if not self._windows:
+            return
         with self._lock:
             for window, of in self._windows:
                 window.spend(now_s, of(batch))

@@ -59,6 +59,8 @@ class Reports:
 
     def sent(self, runs: int, now_s: float) -> None:
         """LangSmith took so many runs."""
+        if self._since_s is None:
+            return
         with self._lock:
             if self._since_s is not None:
                 self._back_s = now_s if self._back_s is None else self._back_s
