@@ -86,6 +86,7 @@ ORDER = (
     "provenance",
     "log_events",
     "translate",
+    "calls",
     "twice",
     "wire",
     "wire.json",
