@@ -4,8 +4,7 @@ Pure, and knows runs only; whether two runs do tell of one call is decided in `t
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH
@@ -20,17 +19,13 @@ _LATEST: Final = 64
 _ABOVE: Final = slice(-SEGMENT_LENGTH - _NEAREST * (SEGMENT_LENGTH + 1), -SEGMENT_LENGTH)
 """Where in a dotted order the nearest ancestors are, each with a dot behind it."""
 
-_TOKENS: Final = itemgetter("input_tokens", "output_tokens")
-_TOLD: Final = (
-    *("otel.scope.name", "thread_id", "user_id"),
-    *("ls_model_name", "ls_response_model", "response_id"),
-)
+_UNCOUNTED: Final[Mapping[str, None]] = {"input_tokens": None, "output_tokens": None}
 
 _Features: TypeAlias = tuple[Any, ...]
 """What two runs of one call would have in common, and nothing that was said."""
 
-_ID, _BRANCH, _OF_METADATA = 0, 3, -1
-"""Where in it the run id is, the nearest ancestors, and what `_TOLD` names."""
+_ID, _BRANCH, _SCOPE = 0, 1, 2
+"""Where in it these are."""
 
 _Counts: TypeAlias = tuple[str, int, int]
 Cell: TypeAlias = "tuple[Call, Cell | None]"
@@ -51,12 +46,26 @@ class Call:
 
     def __init__(self, runs: Sequence[Run], at: int, features: _Features) -> None:
         self._runs, self._at = runs, at
-        self.id, self.kind, self.trace, branch, self.start_ns, end_ns, *rest = features
-        self.owner, tokens, told = rest
+        (
+            self.id,
+            branch,
+            self.scope,
+            self.kind,
+            self.trace,
+            self.start_ns,
+            end_ns,
+            self.owner,
+            read,
+            written,
+            self.thread,
+            self.user,
+            self.model,
+            self.response_model,
+            response,
+        ) = features
         self.above = [segment[STAMP_LENGTH:] for segment in branch.split(".")[-2::-1]]
         self.end_ns = end_ns or self.start_ns
-        self.counts = _counts(self.kind, tokens)
-        self.scope, self.thread, self.user, self.model, self.response_model, response = told
+        self.counts = _counts(self.kind, read, written)
         self.response = response if isinstance(response, str) else None
         self.same_as: Call | None = None
         self.paired = False
@@ -98,7 +107,7 @@ class Group:
     @property
     def scopes(self) -> Sequence[object]:
         """Which instrumentation saw each of them."""
-        return [one[_OF_METADATA][0] for one in self.features]
+        return [one[_SCOPE] for one in self.features]
 
     @property
     def above(self) -> set[str]:
@@ -192,31 +201,36 @@ def _features(runs: Iterable[Run]) -> Sequence[_Features]:
     """What is remembered of each run: that much and no more is looked up for every model call."""
     features: list[_Features] = []
     for run in runs:
-        of_metadata = run.metadata.get
-        usage = of_metadata("usage_metadata")
+        told = run.metadata.get
+        usage = told("usage_metadata") or _UNCOUNTED
         try:
-            tokens = usage and _TOKENS(usage)
-        except (KeyError, TypeError):
-            tokens = None
+            read, written = usage["input_tokens"], usage["output_tokens"]
+        except (KeyError, TypeError):  # it does not say both, or is no object at all
+            read = written = None
         features.append(
             (
                 run.id,
+                run.dotted_order[_ABOVE],
+                told("otel.scope.name"),
                 run.run_type,
                 run.trace_id,
-                run.dotted_order[_ABOVE],
                 run.start_time_ns,
                 run.end_time_ns,
                 run.session_id or run.project,
-                tokens,
-                [*map(of_metadata, _TOLD)],
+                read,
+                written,
+                told("thread_id"),
+                told("user_id"),
+                told("ls_model_name"),
+                told("ls_response_model"),
+                told("response_id"),
             )
         )
     return features
 
 
-def _counts(kind: str, tokens: Any) -> _Counts | None:
+def _counts(kind: str, read: object, written: object) -> _Counts | None:
     """The tokens of a call, if it has any."""
-    read, written = tokens or (0, 0)
     if type(read) is int and type(written) is int and read + written > 0:
         return kind, read, written
     return None
