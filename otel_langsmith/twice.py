@@ -5,13 +5,13 @@ every token would be paid for twice in LangSmith. Pure, and knows runs only.
 """
 
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import takewhile
-from operator import itemgetter
 from typing import Any, Final, TypeAlias, TypeVar
 
-from otel_langsmith.identity import STAMP_LENGTH
+from otel_langsmith.calls import Call, Group, Memory, latest
 from otel_langsmith.run import JsonObject, Run
 
 SAME_CALL: Final = "otel_langsmith.same_call"
@@ -26,15 +26,9 @@ REMEMBERED: Final = 2_048
 The older half is forgotten at once: to forget one at a time costs as much as to remember it.
 """
 
-_NEAREST: Final = 8
-"""How far up a call looks for another that it is a part of."""
+_MODELS: Final = frozenset(("llm", "embedding"))
 
-_LATEST: Final = 64
-"""How many calls beneath one run, or with the same tokens, are looked at."""
-
-_MODEL_RUNS: Final = frozenset(("llm", "embedding"))
-
-_WATCHED: Final = _MODEL_RUNS | {"tool"}
+_WATCHED: Final = _MODELS | {"tool"}
 
 _LESSER: Final = frozenset(("com.anthropic.sdk.python",))
 """Scopes that tell less of the same content: images are a word, tool results the user's."""
@@ -54,88 +48,7 @@ _UNITED: Final = (
 """Metadata that one run of a call takes over from the other if it has none itself."""
 
 _T = TypeVar("_T")
-_Counts: TypeAlias = tuple[str, int, int]
-_Cell: TypeAlias = "tuple[_Call, _Cell | None]"
-"""The latest call with something in common, and those before it."""
-
-
-_SEGMENTS: Final = _NEAREST + 1
-_ABOVE: Final = slice(-2, -2 - _NEAREST, -1)
-_TOKENS: Final = itemgetter("input_tokens", "output_tokens")
-
-
-class _Call:
-    """A model call as one instrumentation saw it; ``run`` is None once it was sent.
-
-    What is remembered of it then has nothing that was said.
-    """
-
-    __slots__ = (
-        *("run", "id", "kind", "trace", "above", "start_ns", "end_ns", "owner", "counts"),
-        *("scope", "thread", "user", "model", "response_model", "response"),
-        *("same_as", "paired", "details"),
-    )
-
-    def __init__(self, run: Run) -> None:
-        told = run.metadata.get
-        above = run.dotted_order.rsplit(".", _SEGMENTS)[_ABOVE]
-        self.run: Run | None = run
-        self.id = run.id
-        self.kind = run.run_type
-        self.trace = run.trace_id
-        self.above = [segment[STAMP_LENGTH:] for segment in above]
-        self.start_ns = run.start_time_ns
-        self.end_ns = run.end_time_ns or run.start_time_ns
-        self.owner = run.session_id or run.project
-        self.counts = _counts(run.run_type, told("usage_metadata"))
-        self.scope = told("otel.scope.name")
-        self.thread = told("thread_id")
-        self.user = told("user_id")
-        self.model = told("ls_model_name")
-        self.response_model = told("ls_response_model")
-        response = told("response_id")
-        self.response = response if isinstance(response, str) else None
-        self.same_as: _Call | None = None
-        self.paired = False
-        self.details: tuple[Run, ...] = ()
-
-    def holds(self, other: "_Call") -> bool:
-        """Whether the other began and ended within this one's time."""
-        return self.start_ns <= other.start_ns and other.end_ns <= self.end_ns
-
-
-class _Memory:
-    """Calls, and what another run of the same call would have in common with one of them."""
-
-    __slots__ = ("alike", "answered", "beneath", "calls", "size")
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.calls: dict[str, _Call] = {}
-        self.beneath: dict[str, _Cell] = {}
-        self.alike: dict[_Counts | None, _Cell] = {}
-        self.answered: dict[str | None, _Cell] = {}
-
-    def has_common(self, call: _Call) -> bool:
-        """Whether the call has anything in common with these: most have nothing."""
-        return (
-            call.id in self.beneath
-            or call.counts in self.alike
-            or call.response in self.answered
-            or not self.calls.keys().isdisjoint(call.above)
-        )
-
-    def add(self, call: _Call) -> None:
-        """Remember one more."""
-        self.size += 1
-        self.calls[call.id] = call
-        beneath = self.beneath
-        for run_id in call.above:
-            beneath[run_id] = call, beneath.get(run_id)
-        if call.counts:
-            self.alike[call.counts] = call, self.alike.get(call.counts)
-        if call.response:
-            self.answered[call.response] = call, self.answered.get(call.response)
+_Block: TypeAlias = Sequence[tuple[_T, Run]]
 
 
 class Twice:
@@ -151,53 +64,106 @@ class Twice:
     Nothing waits for another delivery: a run that was sent counts, and what comes later gives way.
     Among those that can still be told, `_better` decides. Safe from any thread; two deliveries at
     once may miss a pair.
+
+    Most applications have one instrumentation of models, whose calls have no calls beneath them.
+    There a block of runs is asked at once whether that still holds, and its calls are not compared.
     """
 
     def __init__(self) -> None:
-        self._young, self._old = _Memory(), _Memory()
+        self._young, self._old = Memory(), Memory()
         self._tools: set[str] = set()
+        self._scope: Sequence[object] = ()
+        self._are_many = False
 
     def once(self, runs: Iterable[tuple[_T, Run]]) -> Generator[tuple[_T, Run], None, None]:
         """The same runs in the same order; those that tell of a call once more are chains."""
-        ahead: deque[tuple[_T, Run, _Call | None]] = deque()
+        with closing(self.once_in_blocks([one] for one in runs)) as blocks:
+            for block in blocks:
+                yield from block
+
+    def once_in_blocks(self, blocks: Iterable[_Block[_T]]) -> Generator[_Block[_T], None, None]:
+        """The same blocks in the same order, and the very same unless a run of theirs gave way."""
+        waiting: deque[tuple[_Block[_T], Group | None]] = deque()
+        behind = 0  # so many runs came after the first block that waits
         try:
-            for what, run in runs:
-                call = self._met(run) if run.run_type in _WATCHED else None
-                if call is None and not ahead:
-                    yield what, run
+            for block in blocks:
+                group = self._met(block)
+                if group is None and not waiting:
+                    yield block
                     continue
-                ahead.append((what, run, call))
-                if len(ahead) > AHEAD:  # the first of them is a call
-                    yield _sent(*ahead.popleft())
-                    while ahead and ahead[0][2] is None:
-                        yield _sent(*ahead.popleft())
-            while ahead:
-                yield _sent(*ahead.popleft())
+                behind += len(block) if waiting else 0
+                waiting.append((block, group))
+                while waiting and (behind >= AHEAD or waiting[0][1] is None):
+                    yield _sent(*waiting.popleft())
+                    behind -= len(waiting[0][0]) if waiting else 0
+            while waiting:
+                yield _sent(*waiting.popleft())
         finally:  # a delivery that broke off leaves no content behind
-            while ahead:
-                _sent(*ahead.popleft())
+            while waiting:
+                _sent(*waiting.popleft())
 
-    def _met(self, run: Run) -> _Call | None:
-        if run.run_type == "tool":
-            self._tools.add(run.id)
-            if len(self._tools) > REMEMBERED:
-                self._tools.clear()  # what is lost is that a tool was between two calls
+    def _met(self, block: _Block[_T]) -> Group | None:
+        """The model calls of a block, if it has any; from now on they are known."""
+        watched = [run for _, run in block if run.run_type in _WATCHED]
+        if not watched:
             return None
-        call = _Call(run)
-        young, old = self._young, self._old
-        is_known = young.has_common(call) or old.has_common(call)
-        if is_known and not (self._over(call) or self._under(call)):
-            self._beside(call)
-        young.add(call)
-        if young.size >= REMEMBERED // 2:
-            self._young, self._old = _Memory(), young
-        return call
+        runs = [run for run in watched if run.run_type != "tool"]
+        if not runs:
+            self._pass_tools(watched)
+            return None
+        group = Group(runs)
+        if self._young.size + len(group) > REMEMBERED // 2:
+            self._young, self._old = Memory(), self._young
+        if self._may_pair(group):
+            self._compare(watched, group)
+        else:
+            self._young.add(group)
+            self._pass_tools(watched)
+        return group
 
-    def _over(self, call: _Call) -> bool:
+    def _pass_tools(self, runs: Iterable[Run]) -> None:
+        self._tools.update([run.id for run in runs if run.run_type == "tool"])
+        if len(self._tools) > REMEMBERED:
+            self._tools.clear()  # what is lost is that a tool was between two calls
+
+    def _may_pair(self, group: Group) -> bool:
+        """Whether there may be another run of one of these calls: of most there cannot."""
+        scopes = group.scopes
+        self._scope = self._scope or scopes[:1]
+        if self._are_many or scopes.count(self._scope[0]) < len(scopes):
+            self._are_many = True
+            return True
+        ids, above, young, old = group.ids, group.above, self._young, self._old
+        found = (
+            not above.isdisjoint(ids)
+            or young.has_relatives(ids, above)
+            or old.has_relatives(ids, above)
+        )
+        young.note(ids, above)
+        return found
+
+    def _compare(self, watched: Iterable[Run], group: Group) -> None:
+        """Look for another run of each of these calls, in the order in which they came."""
+        young, old = self._young, self._old
+        young.sort()
+        old.sort()
+        calls = iter(group.compared())
+        for run in watched:
+            if run.run_type == "tool":
+                self._pass_tools((run,))
+                continue
+            call = next(calls)
+            is_known = young.has_common(call) or old.has_common(call)
+            if is_known and not (self._over(call) or self._under(call)):
+                self._beside(call)
+            young.put(call)
+        young.size += len(group)
+
+    def _over(self, call: Call) -> bool:
         """Whether calls beneath it, which ended before, were found."""
         inner = [
             one
-            for one in _latest(self._young.beneath.get(call.id), self._old.beneath.get(call.id))
+            for one in latest(self._young.beneath.get(call.id), self._old.beneath.get(call.id))
             if one.same_as is None and one.kind == call.kind and self._direct(one, call)
         ]
         telling = [one for one in inner if one.counts] or inner
@@ -207,7 +173,7 @@ class Twice:
             call.same_as = telling[0]
         return bool(telling)
 
-    def _under(self, call: _Call) -> bool:
+    def _under(self, call: Call) -> bool:
         """Whether a call above it was found; it ended before, or its run goes first."""
         for run_id in call.above:
             if run_id in self._tools:
@@ -220,19 +186,19 @@ class Twice:
                 return True
         return False
 
-    def _direct(self, inner: _Call, outer: _Call) -> bool:
+    def _direct(self, inner: Call, outer: Call) -> bool:
         """Whether there is no tool between the two: that would have made a call of its own."""
         between = takewhile(lambda above: above != outer.id, inner.above)
         return self._tools.isdisjoint(between)
 
-    def _beside(self, call: _Call) -> None:
+    def _beside(self, call: Call) -> None:
         """Look for a run of the same call elsewhere: of the same tokens, or the same response.
 
         Who counts a stream himself may count otherwise, as Traceloop does Anthropic's.
         """
         young, old = self._young, self._old
-        alike = _latest(young.alike.get(call.counts), old.alike.get(call.counts))
-        answers = _latest(young.answered.get(call.response), old.answered.get(call.response))
+        alike = latest(young.alike.get(call.counts), old.alike.get(call.counts))
+        answers = latest(young.answered.get(call.response), old.answered.get(call.response))
         for other in [*alike, *answers]:
             if other.paired or other.scope == call.scope:
                 continue
@@ -243,28 +209,7 @@ class Twice:
                 return
 
 
-def _latest(*cells: "_Cell | None") -> list[_Call]:
-    """The calls with something in common, oldest first, of cells that are newest first."""
-    found: list[_Call] = []
-    for cell in cells:
-        while cell is not None and len(found) < _LATEST:
-            call, cell = cell  # noqa: PLW2901 - one by one
-            found.append(call)
-    return found[::-1]
-
-
-def _counts(kind: str, usage: Any) -> _Counts | None:
-    """The tokens of a call, if it has any."""
-    try:
-        read, written = _TOKENS(usage)
-    except (KeyError, TypeError):
-        return None
-    if type(read) is int and type(written) is int and read + written > 0:
-        return kind, read, written
-    return None
-
-
-def _is_same(inner: _Call, outer: _Call) -> bool:
+def _is_same(inner: Call, outer: Call) -> bool:
     """Whether two scopes' calls with the same tokens, neither beneath the other, are one."""
     apart = inner.id not in outer.above and outer.id not in inner.above
     beside = apart and (not inner.above or inner.above[0] in outer.above)
@@ -293,7 +238,7 @@ def _agree(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
     return any(a.startswith(b) or b.startswith(a) for a in ours for b in theirs)
 
 
-def _pair(inner: _Call, outer: _Call, *, nested: bool) -> None:
+def _pair(inner: Call, outer: Call, *, nested: bool) -> None:
     winner = _better(inner, outer, nested=nested)
     loser = outer if winner is inner else inner
     inner.paired = outer.paired = True
@@ -304,7 +249,7 @@ def _pair(inner: _Call, outer: _Call, *, nested: bool) -> None:
         winner.details = (*winner.details, loser.run, *loser.details)
 
 
-def _better(inner: _Call, outer: _Call, *, nested: bool) -> _Call:
+def _better(inner: Call, outer: Call, *, nested: bool) -> Call:
     """Who was sent, and counts; else who has content, tokens, the more exact of two scopes.
 
     If all that is equal, the inner one is nearest to what was really sent; but of two that are
@@ -323,23 +268,30 @@ def _better(inner: _Call, outer: _Call, *, nested: bool) -> _Call:
     return inner if ranks[0] > ranks[1] else outer
 
 
-def _sent(what: _T, run: Run, call: _Call | None) -> tuple[_T, Run]:
-    """A run as it is to be told, now that nothing more can be learned about it."""
-    if call is None:
-        return what, run
-    call.run = None
-    details = call.details
-    if call.same_as is None and not details:  # as most are
-        return what, run
-    call.details = ()
+def _sent(block: _Block[_T], group: Group | None) -> _Block[_T]:
+    """A block as it is to be told, now that nothing more can be learned about it."""
+    if group is None:
+        return block
+    calls = group.calls
+    if calls and any(call.same_as or call.details for call in calls):
+        of_run = iter(calls)
+        block = [
+            (what, _told(run, next(of_run)) if run.run_type in _MODELS else run)
+            for what, run in block
+        ]
+    group.let_go()
+    return block
+
+
+def _told(run: Run, call: Call) -> Run:
     if call.same_as is not None:
-        return what, _as_step(run, _who_counts(call))
-    for other in details:
+        return _as_step(run, _who_counts(call))
+    for other in call.details:
         run = _united(run, other)
-    return what, run
+    return run
 
 
-def _who_counts(call: _Call) -> str:
+def _who_counts(call: Call) -> str:
     while call.same_as is not None:
         call = call.same_as
     return call.id

@@ -87,6 +87,7 @@ ORDER = (
     "provenance",
     "log_events",
     "translate",
+    "calls",
     "twice",
     "wire",
     "wire.json",

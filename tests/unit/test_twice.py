@@ -13,7 +13,7 @@ from support.captures import lineages, load, named
 from otel_langsmith.identity import STAMP_LENGTH
 from otel_langsmith.run import Run
 from otel_langsmith.translate import translate
-from otel_langsmith.twice import REMEMBERED, SAME_CALL, Twice
+from otel_langsmith.twice import AHEAD, REMEMBERED, SAME_CALL, Twice
 
 NATIVE = "com.anthropic.sdk.python"
 ANSWERED = {"response_id": "one"}
@@ -275,7 +275,7 @@ class Watched:
 
 
 @st.composite
-def forests(draw: st.DrawFn) -> list[Run]:
+def forests(draw: st.DrawFn, scopes: str = "ab") -> list[Run]:
     """Runs with ancestors among each other, in any order."""
     paths: list[tuple[int, ...]] = []
     for number in range(draw(st.integers(1, 12))):
@@ -288,7 +288,7 @@ def forests(draw: st.DrawFn) -> list[Run]:
         said: dict[str, Any] = {"start": start, "end": start + draw(st.integers(0, 3))}
         if kind in ("llm", "embedding"):
             said |= {"tokens": draw(st.sampled_from([(), (1, 2), (3, 4)]))}
-            said |= {"bare": draw(st.booleans()), "scope": draw(st.sampled_from("ab"))}
+            said |= {"bare": draw(st.booleans()), "scope": draw(st.sampled_from(scopes))}
             made.append(call(path[-1], *path[:-1], run_type=kind, **said))
         else:
             made.append(run(path[-1], *path[:-1], run_type=kind, **said))
@@ -315,6 +315,62 @@ def test_no_run_is_lost_and_whoever_gives_way_names_another(made: list[Run], cut
         else:
             assert after.run_type == before.run_type
             assert before.inputs in ({}, after.inputs)
+
+
+def in_deliveries(twice: Twice, made: list[Run], cut: int, size: int) -> list[Run]:
+    """What becomes of runs that come in two deliveries, so many to a block."""
+    blocks = (
+        [[(None, one) for one in part[at : at + size]] for at in range(0, len(part), size)]
+        for part in (made[:cut], made[cut:])
+    )
+    return [one for part in blocks for block in twice.once_in_blocks(part) for _, one in block]
+
+
+@given(forests(), st.integers(0, 12), st.integers(2, 12))
+def test_runs_fare_the_same_in_blocks_of_any_size(made: list[Run], cut: int, size: int) -> None:
+    assert in_deliveries(Twice(), made, cut, size) == in_deliveries(Twice(), made, cut, 1)
+
+
+@given(forests(scopes="a"), st.integers(0, 12), st.integers(1, 12))
+def test_that_calls_are_not_compared_makes_no_difference(
+    made: list[Run], cut: int, size: int
+) -> None:
+    """As they are not while all are of one instrumentation and none hangs beneath another."""
+    comparing = Twice()
+    once([call(98, tokens=(98, 1), scope="a"), call(99, tokens=(99, 1), scope="b")], comparing)
+    expected = in_deliveries(comparing, made, cut, size)
+    assert in_deliveries(Twice(), made, cut, size) == expected
+
+
+def test_calls_met_before_a_second_instrumentation_is_are_told_apart_from_its_own() -> None:
+    twice = Twice()
+    first = call(2, 9, start=1, end=9, scope="a", metadata=ANSWERED)
+    in_deliveries(
+        twice, [first, *(call(one, 9, tokens=(one, 1), scope="a") for one in (3, 4))], 3, 3
+    )
+    second = once([call(1, 9, scope="b", metadata=ANSWERED)], twice)["run 1"]
+    assert second.metadata[SAME_CALL] == first.id
+
+
+def test_a_block_in_which_every_call_counts_comes_back_as_it_is() -> None:
+    blocks = [[(None, call(one, 9, scope="a")), (None, run(one + 1))] for one in (1, 3)]
+    told = [*Twice().once_in_blocks(blocks)]
+    assert all(before is after for before, after in zip(blocks, told, strict=True))
+
+
+def test_a_block_waits_for_as_many_runs_after_it_and_no_longer() -> None:
+    read = 0
+
+    def reading() -> Iterable[list[tuple[None, Run]]]:
+        nonlocal read
+        for number in range(0, 2 * AHEAD, 64):
+            read += 64
+            yield [(None, run(one)) for one in range(number + 1, number + 64)] + [
+                (None, call(number + 64))
+            ]
+
+    assert len(next(iter(Twice().once_in_blocks(reading())))) == 64
+    assert read == 64 + AHEAD
 
 
 def test_no_content_passes_from_one_trace_to_another() -> None:
