@@ -18,6 +18,8 @@ from otel_langsmith.lineage import PROJECT
 from otel_langsmith.redact import Guard, Hiding, secrets, texts
 from otel_langsmith.translate import translate
 
+pytestmark = pytest.mark.large  # all captures, four times over
+
 CANARY = "the quick canary"
 TABLE = table_of(CONVENTIONS)
 

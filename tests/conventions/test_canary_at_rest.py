@@ -23,6 +23,8 @@ from otel_langsmith import LangSmithLogRecordProcessor, LangSmithSpanExporter
 from otel_langsmith.delivery.records import content, scan
 from otel_langsmith.delivery.segments import segment_names
 
+pytestmark = pytest.mark.large
+
 EVERY = {name_of(path).partition("__")[0]: path for path in CAPTURES}.values()
 """A capture of each instrumentation."""
 

@@ -38,6 +38,7 @@ def dumped(run: Run) -> str:
     return b" ".join(part.body for part in posted(run)).decode()
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", CUT)
 def test_what_was_cut_anywhere_is_still_there(name: str) -> None:
     span = next(one for one in load(named(name)) if CUT[name] in (one.attributes or {}))
@@ -113,6 +114,7 @@ HOSTILE: Mapping[str, dict[str, Any]] = {
 SCOPES = {"repr": "litellm", "logged events": "logfire"}
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", HOSTILE)
 def test_time_grows_with_the_size_and_not_with_its_square(name: str) -> None:
     began_s = process_time()

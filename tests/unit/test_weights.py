@@ -22,7 +22,7 @@ from otel_langsmith.scales import MAX_QUEUE_BYTES, Scales
 from otel_langsmith.wire.batch import Batch, EncodedRun
 from otel_langsmith.wire.parts import OUTPUTS, Attached
 
-MANY = 300
+MANY = 60
 
 SHAPES: dict[str, Callable[[int], dict[str, Any]]] = {
     "bare": lambda _: {},
