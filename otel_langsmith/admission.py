@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from otel_langsmith.delivery.clock import in_turns
 from otel_langsmith.delivery.traces import TRACE_FULL, Traces
-from otel_langsmith.portions import blocks, portions
+from otel_langsmith.portions import portions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -76,8 +76,7 @@ class Admission:
         encoder = self._encoder
         for portion in portions(encoder.in_order(placed)):
             found = (turns(encoder.read, turns(encoder.see, block)) for block in portion)
-            told = chain.from_iterable(turns(encoder.tell, block) for block in found)
-            for block in blocks(encoder.once(told)):
+            for block in encoder.once(turns(encoder.tell, block) for block in found):
                 yield self._admitted(turns(encoder.encode, block), consignments)
 
     def _admitted(

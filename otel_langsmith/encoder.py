@@ -88,9 +88,9 @@ class Encoder:
             for one, seen, reading in found
         ]
 
-    def once(self, told: Iterable[Told]) -> Iterator[Told]:
-        """The fourth: the same runs in order, each model call counted once."""
-        return self._twice.once(told)
+    def once(self, blocks: Iterable[Sequence[Told]]) -> Iterator[Sequence[Told]]:
+        """The fourth: the same blocks of runs, some way behind, each model call counted once."""
+        return self._twice.once_in_blocks(blocks)
 
     def encode(self, told: Sequence[Told]) -> list[Encoded]:
         """The last: the runs as they will be sent."""

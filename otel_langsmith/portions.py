@@ -1,8 +1,8 @@
 """Spans → blocks of them that go through each step together, in portions that fit in memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
-from typing import Final, TypeVar
+from itertools import chain
+from typing import Final
 
 from otel_langsmith.assembly import Placed, memory_of
 
@@ -21,15 +21,6 @@ _WEIGHED: Final = 8
 
 _STRIDE: Final = 3
 """Each time another one, and odd, so that of traces of four or eight spans it is not the same."""
-
-_T = TypeVar("_T")
-
-
-def blocks(work: Iterable[_T]) -> Iterator[list[_T]]:
-    """The same in blocks."""
-    rest = iter(work)
-    while block := [*islice(rest, BLOCK)]:
-        yield block
 
 
 def portions(placed: Sequence[Placed]) -> Iterator[Iterator[Sequence[Placed]]]:

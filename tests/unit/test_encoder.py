@@ -17,7 +17,7 @@ from otel_langsmith.delivery.traces import Traces
 from otel_langsmith.encoder import Encoder
 from otel_langsmith.lineage import of_span
 from otel_langsmith.log_events import NOTHING, Joined
-from otel_langsmith.portions import BLOCK, BLOCK_BYTES, PORTION_BYTES, blocks, portions
+from otel_langsmith.portions import BLOCK, BLOCK_BYTES, PORTION_BYTES, portions
 from otel_langsmith.settings import resolve
 from otel_langsmith.twice import AHEAD
 from otel_langsmith.wire.batch import EncodedRun
@@ -83,11 +83,6 @@ def test_model_calls_wait_for_one_another_within_bounds(characters: int, calls: 
 def test_small_spans_go_in_full_blocks() -> None:
     assert sizes(called(2 * BLOCK + 1, 100)) == [[BLOCK, BLOCK, 1]]
     assert sizes([]) == []
-    assert [*blocks(range(2 * BLOCK + 1))] == [
-        [*range(BLOCK)],
-        [*range(BLOCK, 2 * BLOCK)],
-        [2 * BLOCK],
-    ]
 
 
 @pytest.mark.parametrize("where", ["a text", "a list", "an event"])
