@@ -5,7 +5,7 @@ until the lineage of its parent is decided. Pure: the caller brings the time and
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from operator import methodcaller
@@ -24,6 +24,9 @@ SpanKey: TypeAlias = tuple[int, int]
 REMEMBERED: Final = 16_384
 """Of so many decided spans, the older half is forgotten; the memory is for contexts that lost what
 was hung on them, and for spans that come twice."""
+
+REMEMBERED_BYTES: Final = 16 * 2**20
+"""The same of so much text: at a depth of 1,000, a dotted order takes 59 KB."""
 
 _DEEPEST_WEIGHED: Final = 64
 """Nesting beyond this is not looked into: it is rare, and Python's stack is not endless."""
@@ -117,6 +120,7 @@ class Assembly:
         self._typical_bytes = 0
         self._waiting: dict[SpanKey, _Siblings] = {}
         self._decided: dict[SpanKey, Lineage] = {}
+        self._decided_bytes = 0
         self.doubles = 0
 
     def __len__(self) -> int:
@@ -156,9 +160,17 @@ class Assembly:
                 self._lost(error)
         while held and self._exceeded(now_s):
             self._give_up_oldest(placed)
-        if len(decided) > REMEMBERED:
-            self._decided = dict(islice(decided.items(), len(decided) // 2, None))
+        self._forget(placed)
         return placed
+
+    def _forget(self, placed: Sequence[Placed]) -> None:
+        """Older halves of what was decided, until the rest is not too much; one span is weighed."""
+        if placed:
+            typical = placed[len(placed) // 2].lineage.dotted_order
+            self._decided_bytes += len(placed) * len(typical)
+        while len(self._decided) > REMEMBERED or self._decided_bytes > REMEMBERED_BYTES:
+            half = islice(self._decided.items(), len(self._decided) // 2, None)
+            self._decided, self._decided_bytes = dict(half), self._decided_bytes // 2
 
     def drain(self) -> list[Placed]:
         """Everything that waits, oldest tree first; nothing waits afterwards."""

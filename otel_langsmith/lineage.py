@@ -78,7 +78,9 @@ RIDING: Final = {
 that say so, and few instrumentations tell more than the agent's own span."""
 
 _AMENDING: Final = frozenset((SPAN_ID, TRACE_ID, PARENT_ID, DOTTED_ORDER, PROJECT, PROJECT_ID))
-_TELLING: Final = _AMENDING.union(RIDING)
+_TELLING: Final = {*_AMENDING, *RIDING}
+"""No frozenset: what it has in common with a dict's keys would be found a third slower."""
+
 _LONGEST_ID: Final = 512
 """Characters of an id that rides along; in hundreds of runs a longer one is a burden."""
 

@@ -11,7 +11,14 @@ from opentelemetry.sdk.trace import ReadableSpan
 from support.properties import examples
 from support.spans import SECOND, START, context, span
 
-from otel_langsmith.assembly import ORPHANED, REMEMBERED, Assembly, Bounds, Placed
+from otel_langsmith.assembly import (
+    ORPHANED,
+    REMEMBERED,
+    REMEMBERED_BYTES,
+    Assembly,
+    Bounds,
+    Placed,
+)
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import Lineage, child, root
 from otel_langsmith.tracking import hang
@@ -198,6 +205,19 @@ def test_of_many_decided_spans_the_latest_are_remembered() -> None:
         assert len(assembly._decided) <= REMEMBERED
     assert assembly.add([span(number) for number in numbers[-REMEMBERED // 2 :]], now_s=0) == []
     assert len(assembly.add([span(1)], now_s=0)) == 1
+
+
+def test_of_deep_trees_fewer_spans_are_remembered() -> None:
+    assembly = Assembly(WIDE)
+    for trace_id in range(1, 5):
+        assembly.add([span(1, trace_id=trace_id)], now_s=0)
+        above = assembly._decided[trace_id, 1]
+        assert above.parent_run_id is None
+        for at in range(2, 1_000, 64):
+            chain = [span(n, n - 1, trace_id=trace_id) for n in range(at, min(at + 64, 1_000))]
+            assert len(assembly.add(chain, now_s=0)) == len(chain)
+        taken = sum(len(one.dotted_order) for one in assembly._decided.values())
+        assert taken < 1.2 * REMEMBERED_BYTES
 
 
 def test_a_parent_that_comes_after_it_was_given_up_is_a_trace_of_its_own() -> None:

@@ -10,6 +10,7 @@ from langsmith.integrations.otel import langsmith_run_id_from_otel_span_id
 
 from otel_langsmith.identity import (
     LAST_NS,
+    _basic,
     is_stamp,
     iso_time,
     parse_dotted_order,
@@ -26,6 +27,13 @@ TIME = "20260102T030405678901Z"
 
 times = st.integers(0, LAST_NS)
 span_ids = st.integers(1, 2**64 - 1)
+
+
+def test_of_many_seconds_all_are_spelt_and_few_remembered() -> None:
+    for day in range(3 * 1024):
+        moment = datetime.fromtimestamp(day * 86_400, tz=timezone.utc)
+        assert stamp(day * 86_400 * 10**9) == f"{moment:%Y%m%dT%H%M%S}000000Z"
+    assert len(_basic) <= 1024
 
 
 @given(span_ids)
