@@ -153,10 +153,10 @@ class Forecast:
         Their types are looked at together: one by one costs three times as many bytecodes. They are
         put in their places one by one: ``dict(zip())`` costs three times as many instructions.
         """
-        values = [*known]
+        values: Values = []
         if self._places:
             likely = self._given(attributes)
-            values += likely
+            values = [*known, *likely]
             fits = self._owns_content
             for via, source, is_content in self._calls:
                 value = via(source(attributes))
@@ -169,8 +169,12 @@ class Forecast:
                 self._counts and min(likely[self._counts]) < 0
             ):
                 whose = self._closer(outlook, attributes, values, types)
-            if whose is not self or (self._checks and self._differs(values)):
-                return self._elsewhere(whose, outlook, attributes, events, values)
+            if whose is not self:
+                if whose:
+                    return whose.read(outlook, attributes, events, values)
+                return self._interpreted(outlook, attributes, events, values)
+            if self._checks and self._differs(values):
+                return self._interpreted(outlook, attributes, events, values)
         rest = self._rest(attributes)
         reading: list[Any]
         reading = [{}, {}, {}, {}, {}, {}, {}, {}, {}, rest, events, (), self._traits]
@@ -212,17 +216,14 @@ class Forecast:
         other = outlook.foresee(attributes, {**self._facts, **facts}, self._places, len(values))
         return self._others.setdefault(silence, other)
 
-    def _elsewhere(
+    def _interpreted(
         self,
-        other: "Forecast | None",
         outlook: "Outlook",
         attributes: Attributes,
         events: tuple[SpanEvent, ...],
         values: Values,
     ) -> Reading:
-        """What the other forecast makes of these values, or the interpreter if there is none."""
-        if other and other is not self:
-            return other.read(outlook, attributes, events, values)
+        """What the interpreter makes of these values, and of what else it asks for."""
         known = {token: values[at] for token, at in self._places.items()}
 
         def ask(one: Step | Part) -> Any:
@@ -262,17 +263,27 @@ class Outlook:
         """What a span says of which no event says anything."""
         if only := self._only:
             return only.read(self, attributes, events, ())
-        told: Any = self._told(attributes) if self._told else ""
-        spread: list[Any] = []
         if self._spreads:
-            spread = [step.via(step.source(attributes)) for step in self._spreads]
-            told = (told, *map(_names, spread))
+            return self._spread(attributes, events)
+        told: Any = self._told(attributes) if self._told else ""
         try:
             forecast = self._forecasts[told]
         except (KeyError, TypeError):  # TypeError: a word that is a list or a dict
+            forecast = self._first(attributes, told, ())
+        if forecast:
+            return forecast.read(self, attributes, events, ())
+        return self.interpret(attributes, events)
+
+    def _spread(self, attributes: Attributes, events: tuple[SpanEvent, ...]) -> Reading:
+        """The same of attributes that feed several fields: which ones is told like a word."""
+        spread = [step.via(step.source(attributes)) for step in self._spreads]
+        told = (self._told(attributes) if self._told else "", *map(_names, spread))
+        try:
+            forecast = self._forecasts[told]
+        except (KeyError, TypeError):
             forecast = self._first(attributes, told, spread)
         if forecast:
-            return forecast.read(self, attributes, events, _flat(spread) if spread else ())
+            return forecast.read(self, attributes, events, _flat(spread))
         return self.interpret(attributes, events)
 
     def interpret(self, attributes: Attributes, events: tuple[SpanEvent, ...]) -> Reading:

@@ -15,6 +15,7 @@ from otel_langsmith.conventions.messages import (
 )
 from otel_langsmith.conventions.models import error_type, finish_reasons, provider
 from otel_langsmith.conventions.readers import (
+    NOTHING,
     UNREADABLE,
     Thin,
     as_bool,
@@ -103,9 +104,9 @@ def handed_in(value: Any) -> Any:
 
 def conversation(value: Any) -> Any:
     """The id of a conversation; that of the last response changes with each (genai.md §2.3)."""
-    if isinstance(value, str) and value.startswith("resp_"):
+    if not isinstance(value, str) or value in NOTHING or value.startswith("resp_"):
         return UNREADABLE
-    return as_text(value)
+    return value
 
 
 def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:

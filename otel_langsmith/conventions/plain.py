@@ -34,7 +34,11 @@ def clean_query(value: Any) -> Any:
     text = as_text(value)
     if text is UNREADABLE or "=" not in text:
         return text
-    return "&".join(map(_clean_parameter, text.split("&")))
+    parameters = text.split("&")
+    for parameter in parameters:
+        if _is_secret(parameter.partition("=")[0]):
+            return "&".join(map(_clean_parameter, parameters))
+    return text  # as most are: to put it together again costs twice as much as to look
 
 
 def clean_url(value: Any) -> Any:

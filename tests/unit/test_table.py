@@ -33,7 +33,7 @@ from otel_langsmith.conventions import (
 from otel_langsmith.conventions import messages as conversation
 from otel_langsmith.conventions.compose import content, usage
 from otel_langsmith.conventions.media import detached
-from otel_langsmith.conventions.plain import clean_statement, clean_url
+from otel_langsmith.conventions.plain import clean_query, clean_statement, clean_url
 from otel_langsmith.conventions.plan import home_of
 from otel_langsmith.conventions.rows import EARLY, LATE
 from otel_langsmith.conventions.table import SHAPES, UNREAD, Reading
@@ -524,12 +524,28 @@ def test_urls_lose_their_secrets(url: str, clean: str) -> None:
         ("AUTH me s3cret", "AUTH [redacted]"),
         ("ATTACH 'postgres://u:s3cret@h/d'", "ATTACH 'postgres://[redacted]@h/d'"),
         ("COPY t FROM 's3' CREDENTIALS 'x=y;secret_key=s3cret'", None),
+        ("SELECT 1; " * 100 + "ALTER ROLE a WITH PASSWORD 's3cret'", None),
     ],
 )
 def test_statements_lose_their_passwords(statement: str, clean: str | None) -> None:
-    found = clean_statement(statement)
-    assert "s3cret" not in found
-    assert clean is None or found == clean
+    for _ in range(2):
+        found = clean_statement(statement)
+        assert "s3cret" not in found
+        assert clean is None or found == clean
+
+
+@pytest.mark.parametrize(
+    ("query", "clean"),
+    [
+        ("page=1&size=20", "page=1&size=20"),
+        ("page=1&token=s3cret", "page=1&token=REDACTED"),
+        ("api%5Fkey=s3cret&page=", "api%5Fkey=REDACTED&page="),
+        ("token&page=1=2", "token&page=1=2"),
+        ("token", "token"),
+    ],
+)
+def test_queries_lose_the_values_of_secrets(query: str, clean: str) -> None:
+    assert clean_query(query) == clean
 
 
 def test_captured_headers_lose_their_credentials() -> None:
