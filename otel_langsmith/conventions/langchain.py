@@ -1,6 +1,6 @@
 """LangChain's messages, as its serialisers write them → members that any message has."""
 
-from typing import Final
+from typing import Any, Final
 
 from otel_langsmith.conventions.blocks import Part
 
@@ -46,3 +46,16 @@ def of_langchain(item: Part) -> Part | None:
         **inner,
         "role": role,
     }
+
+
+def is_pair(item: Any) -> bool:
+    """Whether this is LangChain's short form of a message, such as ``("user", "Hi")``."""
+    return (
+        isinstance(item, (list, tuple))
+        and len(item) == 2  # noqa: PLR2004
+        and all(isinstance(part, str) for part in item)
+        and item[0] in _SHORT
+    )
+
+
+_SHORT: Final = frozenset(("ai", "assistant", "developer", "human", "system", "user"))

@@ -23,7 +23,7 @@ from otel_langsmith.conventions.blocks import (
     reasoning,
     tool_call,
 )
-from otel_langsmith.conventions.langchain import LANGCHAIN, of_langchain
+from otel_langsmith.conventions.langchain import LANGCHAIN, is_pair, of_langchain
 from otel_langsmith.conventions.long_numbers import has_long_number, lenient_json, rounded_json
 from otel_langsmith.conventions.readers import Thin, as_raw, first_of, from_json, json_text
 from otel_langsmith.conventions.results import (
@@ -71,9 +71,8 @@ _ITEMS: Final = frozenset(
 _SAYING: Final = ("content", "parts", "contents", "tool_calls", "function_call")
 """Members of which a message has one; a thing with a type and none of these is a part."""
 
+CONTENT_OF: Final = itemgetter("content")
 _CONTENT: Final = frozenset(("role", "content", "parts"))
-_ENDING: Final = frozenset(("finish_reason",))
-"""All that an answer without tools has beside its content, mostly."""
 
 _WITHHELD: Final = {"type": "text"}
 """What Pydantic AI writes of a text that it was told not to capture."""
@@ -119,9 +118,6 @@ def _converted(items: Iterable[Any], role: str) -> tuple[list[Message], bool]:
     return made, is_plain
 
 
-CONTENT_OF: Final = itemgetter("content")
-
-
 def _spoken(item: Any) -> Message | None:
     """The message, if it is but a role and one text, and why it ended: as most are.
 
@@ -160,7 +156,8 @@ def _add_any(found: list[Message], item: Any, role: str) -> None:
     elif is_pair(item):
         found += _said(item[1], _ROLES.get(item[0], item[0]))
     elif isinstance(item, (list, tuple)):
-        found += messages(item, role) if any(map(_is_mapping, item)) else _said(item, role)
+        is_list = any(isinstance(one, dict) for one in item)
+        found += messages(item, role) if is_list else _said(item, role)
     else:
         found += _said(item, role)
 
@@ -168,19 +165,6 @@ def _add_any(found: list[Message], item: Any, role: str) -> None:
 def is_message(item: Any) -> bool:
     """Whether this looks like a message: it has a role, or is one of LangChain's."""
     return isinstance(item, dict) and ("role" in item or of_langchain(item) is not None)
-
-
-def is_pair(item: Any) -> bool:
-    """Whether this is LangChain's short form of a message, such as ``("user", "Hi")``."""
-    return (
-        isinstance(item, (list, tuple))
-        and len(item) == 2  # noqa: PLR2004
-        and all(isinstance(part, str) for part in item)
-        and item[0] in _SHORT
-    )
-
-
-_SHORT: Final = frozenset(("ai", "assistant", "developer", "human", "system", "user"))
 
 
 def size(made: Sequence[Any]) -> int:
@@ -207,10 +191,6 @@ def _read(value: Any, role: str) -> Any:
         if message["content"]:
             return made
     return Thin(made)
-
-
-def _is_mapping(item: Any) -> bool:
-    return isinstance(item, dict)
 
 
 def _said(item: Any, role: str) -> list[Message]:
@@ -299,10 +279,10 @@ def _message(item: Part, content: list[Block], role: str) -> Message:
         said = "assistant" if "tool_calls" in item else role
     message: Message = {"role": said, "content": content}
     beside = item.keys() - _CONTENT
-    if beside == _ENDING and item["finish_reason"]:
+    if beside == _ENDING and item["finish_reason"]:  # as most are
         message["response_metadata"] = {"finish_reason": item["finish_reason"]}
     elif beside:
-        _add_members(message, content, item)
+        _add_members(message, content, item, beside)
     if len(content) > 1 and said == "assistant":
         message["content"] = _told_once(_thought_first(content))
     return message
@@ -330,8 +310,38 @@ def _repeats(found: Block, called: set[str]) -> bool:
     )
 
 
-def _add_members(message: Message, content: list[Block], item: Part) -> None:
+def _add_members(message: Message, content: list[Block], item: Part, beside: set[str]) -> None:
     """What stands beside the content of a message, in the one place where it belongs."""
+    if not beside.isdisjoint(_SAID_TOO):
+        _add_said(content, item)
+    if not beside.isdisjoint(_TOLD):
+        _tell(message, item)
+    if not beside.isdisjoint(_ENDINGS) and (reason := first_of(item, *_ENDINGS)):
+        message["response_metadata"] = {"finish_reason": reason}
+
+
+_SAID_TOO: Final = (
+    *("reasoning_content", "reasoning", "refusal"),
+    *("tool_calls", "toolCalls", "function_call"),
+)
+_TOLD: Final = ("name", "tool_call_id", "toolCallId", "id", "status", "is_error")
+_ENDING: Final = frozenset(("finish_reason",))
+_ENDINGS: Final = ("finish_reason", "stop_reason", "finishReason")
+"""Members by what they are for: to look for all of one kind costs less than for each."""
+
+
+def _tell(message: Message, item: Part) -> None:
+    if named := item.get("name"):
+        message["name"] = named
+    if answered := first_of(item, "tool_call_id", "toolCallId"):
+        message["tool_call_id"] = answered
+    elif message["role"] == "tool" and item.get("id"):
+        message["tool_call_id"] = item["id"]
+    if item.get("status") == "error" or item.get("is_error") is True:
+        message["status"] = "error"
+
+
+def _add_said(content: list[Block], item: Part) -> None:
     thought = first_of(item, "reasoning_content", "reasoning")
     if isinstance(thought, str):
         content.insert(0, reasoning({"content": thought}))
@@ -341,16 +351,6 @@ def _add_members(message: Message, content: list[Block], item: Part) -> None:
     if calls := _calls(item):
         told = _called(content)
         content += [tool_call(call) for call in calls if not _is_in(told, call.get("id"))]
-    if named := item.get("name"):
-        message["name"] = named
-    if answered := first_of(item, "tool_call_id", "toolCallId"):
-        message["tool_call_id"] = answered
-    elif message["role"] == "tool" and item.get("id"):
-        message["tool_call_id"] = item["id"]
-    if item.get("status") == "error" or item.get("is_error") is True:
-        message["status"] = "error"
-    if reason := first_of(item, "finish_reason", "stop_reason", "finishReason"):
-        message["response_metadata"] = {"finish_reason": reason}
 
 
 def _calls(item: Part) -> list[Part]:

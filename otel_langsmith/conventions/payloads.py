@@ -7,7 +7,8 @@ is told by its members; one that cannot be told is unreadable here, and shown as
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from otel_langsmith.conventions.messages import instructions, is_message, is_pair, messages
+from otel_langsmith.conventions.langchain import is_pair
+from otel_langsmith.conventions.messages import instructions, is_message, messages
 from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, as_count, first_of, from_json
 from otel_langsmith.conventions.results import Message
 from otel_langsmith.conventions.tools import tool_definitions
