@@ -104,18 +104,18 @@ def fault_of(run: Run) -> str | None:
     What a lineage says of ids and stamps keeps all of langsmith.md §3.1 as it is made, which costs
     twice as much to check again. Only a span id of more than 64 bits makes ids that are too long.
     """
-    order, inputs, outputs, fault = run.dotted_order, run.inputs, run.outputs, None
+    order, outputs = run.dotted_order, run.outputs
     if len(order) % _PITCH != SEGMENT_LENGTH:
-        fault = "dotted_order has a wrong length"
-    elif not order.endswith(run.id):
-        fault = "id is not the last of dotted_order"
-    elif run.run_type not in RUN_TYPES:
-        fault = "unknown run_type"
-    elif type(inputs) is not dict and not isinstance(inputs, Mapping):
-        fault = "inputs are no object"
-    elif outputs is not None and type(outputs) is not dict and not isinstance(outputs, Mapping):
-        fault = "outputs are no object"
-    return fault
+        return "dotted_order has a wrong length"
+    if not order.endswith(run.id):
+        return "id is not the last of dotted_order"
+    if run.run_type not in RUN_TYPES:
+        return "unknown run_type"
+    if type(run.inputs) is not dict and not isinstance(run.inputs, Mapping):
+        return "inputs are no object"
+    if outputs is not None and type(outputs) is not dict and not isinstance(outputs, Mapping):
+        return "outputs are no object"
+    return None
 
 
 def parts_of(run: Run, placed: bool = True) -> Parts:
