@@ -127,11 +127,12 @@ class Encoder:
     ) -> Encoded:
         alone = self._basic or lineage.claimed
         make = parts_of_closing if moment == "closing" else parts_of
-        place: JsonObject = EMPTY
+        parts = make(run, not alone)
         if alone:
-            presence = Presence() if presence is None else presence
-            place = _place(run, lineage)
-        sent = EncodedRun(run.id, make(run, not alone), presence, moment, alone, place)
+            known = Presence() if presence is None else presence
+            sent = EncodedRun(run.id, parts, known, moment, alone, _place(run, lineage))
+        else:
+            sent = EncodedRun(run.id, parts, presence, moment, alone, EMPTY)
         return run, sent, fault_of(run)
 
 

@@ -113,8 +113,10 @@ def _is_faithful(value: object, most: int) -> bool:
         most -= len(level)
         if most < 0 or not kinds <= _KNOWN:
             return False
+        others = len(kinds) > 1
         held: dict[type, list[Any]] = {
-            kind: [*compress(level, map(is_, map(type, level), repeat(kind)))] for kind in kinds
+            kind: [*compress(level, map(is_, map(type, level), repeat(kind)))] if others else level
+            for kind in kinds
         }
         dicts = held.get(dict, ())
         texts = chain({*_all_of(dicts)}, held.get(str, ()))

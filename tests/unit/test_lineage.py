@@ -25,6 +25,7 @@ from otel_langsmith.lineage import (
     of_span,
     root,
 )
+from otel_langsmith.receiver.dotted_order import Kin, kinship_problem
 from otel_langsmith.tracking import find, hang
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -90,6 +91,32 @@ def test_a_chain_of_any_spans_keeps_every_invariant(chain: list[tuple[int, int]]
         assert lineage.parent_run_id == (above.run_id if above else None)
         assert lineage.parent_run_id == (segments[-2][1] if above else None)
         assert lineage.dotted_order.startswith(above.dotted_order if above else "")
+
+
+IDS = st.one_of(st.sampled_from((SDK_ROOT, SDK_CHILD.upper(), "mine")), st.integers())
+ORDERS = st.sampled_from((SDK_ORDER, f"{SDK_ORDER}.{SDK_ORDER}", SDK_ORDER.upper(), "mine"))
+SAYING = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("langsmith.span.id", "langsmith.trace.id"), IDS),
+        "langsmith.span.parent_id": IDS,
+        "langsmith.span.dotted_order": ORDERS,
+        "langsmith.trace.session_id": IDS,
+        "session.id": st.text(max_size=3),
+    },
+)
+
+
+@given(st.lists(st.tuples(st.integers(1, 2**64 - 1), st.integers(), SAYING), max_size=9))
+def test_whatever_spans_say_of_their_ids_langsmith_takes_them(
+    chain: list[tuple[int, int, dict[str, Any]]],
+) -> None:
+    """By the rules of the receiver, which share nothing with ours: the wire checks no more."""
+    lineage: Lineage | None = None
+    for span_id, start, attributes in chain:
+        lineage = of_span(span_id, start, lineage, attributes)
+        kin = Kin(lineage.run_id, lineage.trace_id, lineage.parent_run_id)
+        assert kinship_problem(lineage.dotted_order, kin, is_patch=False) is None
 
 
 def test_a_child_that_starts_before_its_parent_is_raised_and_noted() -> None:

@@ -305,25 +305,25 @@ def test_no_attachment_can_break_out_of_its_header(name: str, mime_type: str) ->
     ("changed", "fault"),
     [
         ({"id": run_id_of(9)}, "id is not the last"),
-        ({"trace_id": run_id_of(9)}, "trace_id is not the first"),
-        ({"parent_run_id": None}, "parent is not"),
-        ({"parent_run_id": run_id_of(9)}, "parent is not"),
-        ({"dotted_order": BELOW.dotted_order[59:]}, "trace_id is not the first"),
         ({"run_type": "agent"}, "unknown run_type"),
-        ({"dotted_order": BELOW.dotted_order[:-1]}, "id is not the last"),
-        ({"dotted_order": ""}, "id is not the last"),
+        ({"dotted_order": BELOW.dotted_order[:-1]}, "a wrong length"),
+        ({"dotted_order": ""}, "a wrong length"),
         ({"inputs": None}, "inputs are no object"),
         ({"dotted_order": f"{TOP.dotted_order}.x.{BELOW.dotted_order}"}, "a wrong length"),
         ({"inputs": []}, "inputs are no object"),
         ({"outputs": "text"}, "outputs are no object"),
-        (
-            {"dotted_order": f"{TOP.dotted_order}.20000101T000000000000Z{run_id_of(2)}"},
-            "starts before its parent",
-        ),
     ],
 )
 def test_a_run_that_would_sink_its_request_is_found(changed: dict[str, Any], fault: str) -> None:
     assert fault in (fault_of(run_of(BELOW, **changed)) or "")
+
+
+@pytest.mark.parametrize("span_id", [2**64, 2**70])
+def test_a_span_id_of_too_many_bits_makes_no_run_that_is_sent(span_id: int) -> None:
+    run_id = run_id_of(span_id)
+    for lineage in (root(run_id, START), child(TOP, run_id, START)):
+        assert fault_of(run_of(lineage)) == "dotted_order has a wrong length"
+        assert fault_of(run_of(child(lineage, run_id_of(7), START))) is not None
 
 
 def test_a_name_that_is_no_text_can_never_be_sent() -> None:
