@@ -102,8 +102,8 @@ def _about(placed: Iterable[Placed]) -> None:
         about(one.span, one.lineage)
 
 
-def _told_apart(runs: Iterable[tuple[Placed, Run]], twice: Twice) -> None:
-    for _ in twice.once(runs):
+def _told_apart(runs: Sequence[tuple[Placed, Run]], twice: Twice) -> None:
+    for _ in twice.once_in_blocks((runs,)):
         pass
 
 

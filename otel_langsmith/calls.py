@@ -202,7 +202,7 @@ def _features(runs: Iterable[Run]) -> Sequence[_Features]:
     features: list[_Features] = []
     for run in runs:
         told = run.metadata.get
-        usage = told("usage_metadata") or _UNCOUNTED
+        usage = told("usage_metadata", _UNCOUNTED)
         try:
             read, written = usage["input_tokens"], usage["output_tokens"]
         except (KeyError, TypeError):  # it does not say both, or is no object at all
