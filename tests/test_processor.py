@@ -77,7 +77,8 @@ def names(receiver: Receiver) -> list[str]:
 @pytest.mark.large
 def test_ten_thousand_spans_deep_and_wide_arrive_as_they_were(receiver: Receiver) -> None:
     """Parents end before, between and after their children."""
-    processor, tracer = tracing(receiver.url, max_queue_size=20_000)
+    # on a busy machine a delivery takes more than the ten seconds it has by default
+    processor, tracer = tracing(receiver.url, max_queue_size=20_000, timeout=60)
     draw = random.Random(7)
     top = tracer.start_span("top", context=Context())
     spans, above = [top], {run_id(top): None}
