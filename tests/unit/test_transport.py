@@ -106,7 +106,7 @@ def test_the_timeout_is_for_the_whole_exchange(
         began = time.monotonic()
         reply = send(server.url, timeout_s=0.5)
     assert reply.status == status
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 3.5
 
 
 @pytest.mark.parametrize("body", [[], [b"x", None] * 90], ids=["missing", "dripping"])
