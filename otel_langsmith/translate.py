@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
 
 from otel_langsmith.conventions import CONVENTIONS, table_of
-from otel_langsmith.conventions.compose import OF_MODELS, content, told_of_model, usage
-from otel_langsmith.conventions.fields import PLAIN
+from otel_langsmith.conventions.compose import content, told_of_model, usage
+from otel_langsmith.conventions.fields import MORE, NAMING, OF_MODELS, PLAIN
 from otel_langsmith.conventions.interpreter import Reading, SpanEvent
 from otel_langsmith.conventions.media import detached
 from otel_langsmith.conventions.table import Table
@@ -128,12 +128,12 @@ def _run(  # noqa: PLR0913, PLR0917 - all that a run is made of
     if not (type(start_ns) is type(end_ns) is int and 0 <= start_ns <= end_ns <= LAST_NS):
         start_ns, end_ns, notes = _bent_times(start_ns, end_ns, notes)
     more = _NO_MORE
-    if reading.events or status.status_code is ERROR or not _MORE.isdisjoint(fields):
+    if reading.events or status.status_code is ERROR or not MORE.isdisjoint(fields):
         more = _more(table, reading, status, start_ns)
     error, error_type, events, tags, files, example = more
     span_name = span.name
     full_name = str(span_name) or "span"
-    if not _NAMING.isdisjoint(fields):
+    if not NAMING.isdisjoint(fields):
         full_name = _name(str(span_name), run_type, fields)
     name = full_name[:NAME_LENGTH]
     if "model.request" in fields:
@@ -183,18 +183,6 @@ class _More(NamedTuple):
 
 
 _NO_MORE: Final = _More()
-_MORE: Final = frozenset(
-    (
-        "attachments",
-        "error.from_events",
-        "error.stated",
-        "first_token_ns",
-        "first_token_s",
-        "reference_example_id",
-        "tags",
-    )
-)
-"""Fields that make more of a run: one look for all of them costs half of one for each."""
 
 
 def _more(table: Table, reading: Reading, status: Status, start_ns: int) -> _More:
@@ -221,10 +209,6 @@ def _sides(
         detached(content(outputs, "outputs", run_type), media) if outputs else None,
         media,
     )
-
-
-_NAMING: Final = frozenset(("name", "name.from", "name.method", "tool.name"))
-"""Fields without which a run is called as its span; the others that name one go with these."""
 
 
 def _bent_times(

@@ -178,8 +178,5 @@ def told_of_model(
     return told
 
 
-OF_MODELS: Final = frozenset(
-    ("model.request", "model.response", "provider", "agent.name", "workflow.name")
-)
 _TOLD_OF_LLMS: Final = tuple((name, f"ls_{name}") for name in ("temperature", "max_tokens", "stop"))
 _TOLD: Final = (("agent.name", "ls_agent_name"), ("workflow.name", "ls_workflow_name"))

@@ -140,3 +140,24 @@ PLAIN: Final[frozenset[str]] = frozenset(
 
 UNIONS: Final[frozenset[str]] = frozenset(("tags",))
 """Fields that gather what every dialect says instead of taking the first."""
+
+MORE: Final[frozenset[str]] = frozenset(
+    (
+        "attachments",
+        "error.from_events",
+        "error.stated",
+        "first_token_ns",
+        "first_token_s",
+        "reference_example_id",
+        "tags",
+    )
+)
+"""Scalars that few spans have, and that make more of a run than its name and its metadata."""
+
+NAMING: Final[frozenset[str]] = frozenset(("name", "name.from", "name.method", "tool.name"))
+"""Without these a run is called as its span; the other fields that name one go with them."""
+
+OF_MODELS: Final[frozenset[str]] = frozenset(
+    ("model.request", "model.response", "provider", "agent.name", "workflow.name")
+)
+"""What `compose.told_of_model` looks for in runs that are not of models."""

@@ -76,6 +76,7 @@ class Forecast:
         "_owns_content",
         "_places",
         "_texts",
+        "_traits",
         "_vias",
     )
 
@@ -93,7 +94,9 @@ class Forecast:
             UndecidedError: What becomes of them depends on more.
         """
         sight = Foresight(keys, facts)
-        *homes, rest = sight.interpret(plan).homes
+        foreseen = sight.interpret(plan)
+        *homes, rest = foreseen.homes
+        self._traits = foreseen.traits
         self._gone = _gone(keys, rest)
         if self._gone is None:
             homes.append(rest)
@@ -183,7 +186,7 @@ class Forecast:
             held = homes[home]
             for name, at in ends:
                 held[name] = values[at]
-        return tuple.__new__(Reading, (*homes, events, ()))
+        return tuple.__new__(Reading, (*homes, events, (), self._traits))
 
     def _holds(self, values: Values) -> bool:
         return _SILENT.isdisjoint(map(type, values[self._own])) and _all_say(self._content(values))

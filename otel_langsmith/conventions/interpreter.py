@@ -4,13 +4,14 @@ Knows no attribute by name, and nothing of OpenTelemetry or HTTP.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
-from otel_langsmith.conventions.fields import MINOR
+from otel_langsmith.conventions.fields import MINOR, MORE, NAMING, OF_MODELS, PLAIN
 from otel_langsmith.conventions.messages import size
 from otel_langsmith.conventions.plan import GATHERED, SEVERAL, Part, Plan, Side, Step, home_of
 from otel_langsmith.conventions.readers import BLANK, UNREADABLE, Raw, Thin
 from otel_langsmith.conventions.rows import Row
+from otel_langsmith.run import RUN_TYPES, RunType
 
 Attributes: TypeAlias = Mapping[str, Any]
 Fields: TypeAlias = dict[str, Any]
@@ -30,6 +31,27 @@ class SpanEvent(Protocol):
     def attributes(self) -> Mapping[str, Any] | None: ...
 
 
+class Traits(NamedTuple):
+    """What the type of a run and the names of its fields tell of a reading, whatever it says.
+
+    All spans of one forecast have the same, so nobody need look for these names in each.
+    """
+
+    run_type: RunType = "chain"
+    """The one that it says, if LangSmith knows it."""
+    is_counted: bool = False
+    """Whether it has any number of tokens, or a price."""
+    is_modelled: bool = False
+    """Whether there is anything to tell of a model: it is of one, or has any of `OF_MODELS`."""
+    is_named: bool = False
+    """Whether it has any of `NAMING`."""
+    is_plain: bool = True
+    """Whether inputs and outputs stand as they are: none is other than `PLAIN`."""
+    requests_model: bool = False
+    says_more: bool = False
+    """Whether it has any of `MORE`."""
+
+
 class Reading(NamedTuple):
     """What the tables made of one span: every attribute is in one of these, or superseded.
 
@@ -37,7 +59,7 @@ class Reading(NamedTuple):
     ``fields`` all other scalars; ``metadata`` has the names that rows chose. ``inputs`` and
     ``outputs`` are the fields of the one convention that owns them, by their names within the side:
     empty for the whole of it. ``rest`` holds the attributes nobody took, the very objects they
-    were; ``notes`` what was to be counted.
+    were; ``notes`` what was to be counted. ``traits`` are `traits_of` all this.
     """
 
     fields: Fields
@@ -52,6 +74,7 @@ class Reading(NamedTuple):
     rest: Fields
     events: tuple[SpanEvent, ...]
     notes: tuple[str, ...]
+    traits: Traits = Traits()
 
     @classmethod
     def of(
@@ -88,6 +111,20 @@ class Reading(NamedTuple):
         return True
 
 
+def traits_of(reading: Reading) -> Traits:
+    """What the names of its fields tell of it."""
+    fields, run_type = reading.fields.keys(), reading.fields.get("run_type", "chain")
+    return Traits(
+        cast("RunType", run_type if run_type in RUN_TYPES else "chain"),
+        bool(reading.usage or reading.input_details or reading.output_details),
+        run_type == "llm" or not OF_MODELS.isdisjoint(fields),
+        not NAMING.isdisjoint(fields),
+        PLAIN.issuperset(reading.inputs) and PLAIN.issuperset(reading.outputs),
+        "model.request" in fields,
+        not MORE.isdisjoint(fields),
+    )
+
+
 class Interpreter:
     """The rows of a plan, each asked in its turn about one span; used once.
 
@@ -114,7 +151,8 @@ class Interpreter:
         self._scalars(plan.steps)
         run_type = reading.fields.get("run_type", "chain")
         self._content(*plan.sides(run_type, aloud=bool(reading.events)))
-        return reading._replace(notes=(UNREAD,)) if self._unread else reading
+        notes = (UNREAD,) if self._unread else ()
+        return reading._replace(notes=notes, traits=traits_of(reading))
 
     def put(self, home: int, name: str, value: Any) -> bool:
         """Whether the field has ``value`` now; see `Reading.put`."""
@@ -273,4 +311,4 @@ def asking(attributes: Attributes) -> Callable[[Step | Part], Any]:
     return lambda one: one.via(one.source(attributes))
 
 
-__all__ = ["UNREAD", "Interpreter", "Reading", "asking"]
+__all__ = ["UNREAD", "Interpreter", "Reading", "Traits", "asking", "traits_of"]

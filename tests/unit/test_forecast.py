@@ -16,7 +16,7 @@ from unit.test_table import TABLE, values
 
 from otel_langsmith.conventions import Convention, attr, indexed, prefix, readers, spread
 from otel_langsmith.conventions.forecast import FORECASTS, Outlook
-from otel_langsmith.conventions.interpreter import Interpreter, Reading, asking
+from otel_langsmith.conventions.interpreter import Interpreter, Reading, Traits, asking, traits_of
 from otel_langsmith.conventions.rows import EARLY, When
 from otel_langsmith.conventions.table import Table
 from otel_langsmith.lineage import attributes_of
@@ -60,6 +60,7 @@ def shown(reading: Reading) -> list[str]:
 def check(scope: str, attributes: Mapping[str, Any], events: Any) -> None:
     read = TABLE.read(scope, attributes, events)
     assert shown(read) == shown(interpreted(TABLE, scope, attributes, events))
+    assert read.traits == traits_of(read)
 
 
 @given(scopes, spans, happenings, st.data())
@@ -183,3 +184,22 @@ def test_no_reading_shares_what_can_be_changed() -> None:
         if isinstance(part, dict):
             part["more"] = 1
     assert shown(MANY.read("", attributes)) == shown(interpreted(MANY, "", attributes))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "traits"),
+    [
+        ({"other": 1}, Traits()),
+        ({"kind": "a"}, Traits("llm", is_modelled=True)),
+        ({"kind": "b", "out": [{}]}, Traits("tool", is_plain=False)),
+        ({"provider": "p", "tags": "a"}, Traits(is_modelled=True, says_more=True)),
+        (
+            {"several": {"usage.input_tokens": 0, "name": "n", "model.request": "m"}},
+            Traits(is_counted=True, is_modelled=True, is_named=True, requests_model=True),
+        ),
+        ({"several": {"run_type": "of its own"}}, Traits()),
+    ],
+)
+def test_traits_are_told_by_names(attributes: dict[str, Any], traits: Traits) -> None:
+    assert MANY.read("", attributes).traits == traits
+    assert Reading.of({}).traits == traits_of(Reading.of({})) == Traits()
