@@ -151,31 +151,31 @@ def _complete(totals: dict[str, Any]) -> None:
         totals["input_tokens"] = total - written
 
 
-def told_of_model(
-    fields: Mapping[str, Any], params: Mapping[str, Any], run_type: RunType
-) -> dict[str, Any]:
-    """LangSmith's own names for the model: with provider, name and type it knows the price.
+def tell_of_model(
+    told: dict[str, Any], fields: Mapping[str, Any], params: dict[str, Any], run_type: RunType
+) -> None:
+    """Add LangSmith's own names for the model: with provider, name and type it knows the price.
 
-    For runs of models, and for those with any of `OF_MODELS`.
+    For runs of models, and for those with any of `OF_MODELS`. What is told already stays.
     """
     requested, answered = fields.get("model.request"), fields.get("model.response")
+    if "model.request" in fields:
+        params.setdefault("model", requested)
     named = requested or answered
-    told: dict[str, Any] = {}
     if provider := fields.get("provider") or maker(named or ""):
-        told["ls_provider"] = provider
+        told.setdefault("ls_provider", provider)
     if named:
-        told["ls_model_name"] = named
+        told.setdefault("ls_model_name", named)
         if answered and answered != named:
-            told["ls_response_model"] = answered
+            told.setdefault("ls_response_model", answered)
     if run_type == "llm":
-        told["ls_model_type"] = fields.get("model.type", "chat")
+        told.setdefault("ls_model_type", fields.get("model.type", "chat"))
         for name, spelt in _TOLD_OF_LLMS:
             if name in params:
-                told[spelt] = params[name]
+                told.setdefault(spelt, params[name])
     for name, spelt in _TOLD:
         if name in fields:
-            told[spelt] = fields[name]
-    return told
+            told.setdefault(spelt, fields[name])
 
 
 _TOLD_OF_LLMS: Final = tuple((name, f"ls_{name}") for name in ("temperature", "max_tokens", "stop"))
