@@ -82,9 +82,11 @@ def about(span: ReadableSpan, lineage: Lineage) -> Metadata:
 
     Spec: https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/
     """
-    context, links = span.context, span.links
-    about: Metadata = {}
-    if context is not None:
+    context = span.context
+    about: Metadata
+    if context is None:
+        about = {}
+    else:
         about = {
             "OTEL_TRACE_ID": _trace_id_text(context.trace_id),
             "OTEL_SPAN_ID": span_id_text(context.span_id),
@@ -94,7 +96,7 @@ def about(span: ReadableSpan, lineage: Lineage) -> Metadata:
             about["otel.trace_state"] = state.to_header()
     if lineage.parent_run_id is None or lineage.claimed:
         about.update(_parent(span.parent))
-    if links:
+    if links := span.links:
         about["otel.links"] = [_link(link) for link in links]
     if span.dropped_attributes or span.dropped_events or span.dropped_links:
         about.update(_dropped(span))

@@ -121,7 +121,7 @@ def _run(  # noqa: PLR0913, PLR0917 - all that a run is made of
 ) -> Run:
     """The run that these make, of which each step fills in a part; what few have, on its trait."""
     fields, params, _, _, _, stated, claims, inputs, outputs, rest, events, notes, traits = reading
-    run, computed, status = _begun(lineage, project), about(span, lineage), span.status
+    run = _begun(lineage, project)
     run.run_type = run_type = traits.run_type
     start_ns, end_ns = span.start_time, span.end_time
     notes = lineage.notes + notes
@@ -129,15 +129,16 @@ def _run(  # noqa: PLR0913, PLR0917 - all that a run is made of
         start_ns, end_ns, notes = _bent_times(start_ns, end_ns, notes)
     run.start_time_ns = start_ns
     run.end_time_ns = end_ns
+    run.notes = notes
+    computed, status = about(span, lineage), span.status
     if traits.says_more or events or status.status_code is ERROR:
         computed.update(_tell_more(run, table, reading, status))
     span_name = span.name
     called = str(span_name)
     full_name = _name(called, run_type, fields) if traits.is_named else called or "span"
     run.name = name = full_name[:NAME_LENGTH]
-    run.notes = notes
     if name is not span_name or notes:
-        computed.update(_bent(span_name, full_name, notes))
+        _tell_of_bent(computed, span_name, full_name, notes)
     if traits.is_modelled:
         tell_of_model(stated, fields, params, run_type)
     run.invocation_params = params
@@ -268,16 +269,15 @@ def _united(inherited: Sequence[str], own: Sequence[str]) -> Sequence[str]:
     return tuple(dict.fromkeys((*inherited, *own))) if inherited else own
 
 
-def _bent(span_name: str, full_name: str, notes: Sequence[str]) -> Metadata:
-    """What the run does not show as the span had it."""
-    bent: Metadata = {}
-    if full_name != span_name or len(full_name) > NAME_LENGTH:
-        bent["otel.span.name"] = span_name
-        if full_name != span_name and len(full_name) > NAME_LENGTH:
-            bent["otel_langsmith.full_name"] = full_name
+def _tell_of_bent(computed: Metadata, span_name: str, full_name: str, notes: Sequence[str]) -> None:
+    """Add what the run does not show as the span had it."""
+    is_long = len(full_name) > NAME_LENGTH
+    if full_name != span_name or is_long:
+        computed["otel.span.name"] = span_name
+    if full_name != span_name and is_long:
+        computed["otel_langsmith.full_name"] = full_name
     if notes:
-        bent["otel_langsmith.notes"] = list(notes)
-    return bent
+        computed["otel_langsmith.notes"] = list(notes)
 
 
 def _unhonoured(stated: Mapping[str, Any], lineage: Lineage) -> Iterable[tuple[str, Any]]:
