@@ -1,7 +1,8 @@
 """Where a run comes from: what OpenTelemetry knows of its span beside attributes and events."""
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -9,6 +10,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     INVALID_SPAN_CONTEXT,
     Link,
+    SpanContext,
     SpanKind,
     format_span_id,
     format_trace_id,
@@ -30,7 +32,8 @@ _NO_STATE: Final = INVALID_SPAN_CONTEXT.trace_state
 """The one that most spans have; to ask a trace state whether it is empty takes Python code, too."""
 
 
-class Frame(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Frame:
     """Metadata made once for all spans of a resource, a scope and a kind."""
 
     resource: Metadata
@@ -79,9 +82,11 @@ def about(span: ReadableSpan, lineage: Lineage) -> Metadata:
 
     Spec: https://opentelemetry.io/docs/specs/otel/common/mapping-to-non-otlp/
     """
-    context, parent, links = span.context, span.parent, span.links
-    about: Metadata = {}
-    if context is not None:
+    context = span.context
+    about: Metadata
+    if context is None:
+        about = {}
+    else:
         about = {
             "OTEL_TRACE_ID": _trace_id_text(context.trace_id),
             "OTEL_SPAN_ID": span_id_text(context.span_id),
@@ -89,13 +94,17 @@ def about(span: ReadableSpan, lineage: Lineage) -> Metadata:
         state = context.trace_state
         if state is not _NO_STATE and state:
             about["otel.trace_state"] = state.to_header()
-    if parent is not None and (lineage.parent_run_id is None or lineage.claimed):
-        about["otel.parent_span_id"] = format_span_id(parent.span_id)
-    if links:
+    if lineage.parent_run_id is None or lineage.claimed:
+        about.update(_parent(span.parent))
+    if links := span.links:
         about["otel.links"] = [_link(link) for link in links]
     if span.dropped_attributes or span.dropped_events or span.dropped_links:
         about.update(_dropped(span))
     return about
+
+
+def _parent(parent: SpanContext | None) -> Metadata:
+    return {} if parent is None else {"otel.parent_span_id": format_span_id(parent.span_id)}
 
 
 def _dropped(span: ReadableSpan) -> Metadata:

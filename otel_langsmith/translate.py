@@ -5,14 +5,13 @@ status, events, links, scope, resource. Nothing here raises for what a span says
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Status
 
 from otel_langsmith.conventions import CONVENTIONS, table_of
-from otel_langsmith.conventions.compose import content, told_of_model, usage
-from otel_langsmith.conventions.fields import MORE, NAMING, OF_MODELS, PLAIN
+from otel_langsmith.conventions.compose import content, tell_of_model, usage
 from otel_langsmith.conventions.interpreter import Reading, SpanEvent
 from otel_langsmith.conventions.media import detached
 from otel_langsmith.conventions.table import Table
@@ -31,7 +30,7 @@ from otel_langsmith.lineage import (
 )
 from otel_langsmith.log_events import NOTHING, Joined
 from otel_langsmith.provenance import Frame, Metadata, about, frame_of
-from otel_langsmith.run import RUN_TYPES, Attachment, JsonObject, Run, RunType
+from otel_langsmith.run import Attachment, JsonObject, Run, RunType
 
 UNTRANSLATED: Final = "untranslated"
 """A convention failed on this span; the run says when, where and how it ended, and no content."""
@@ -161,95 +160,82 @@ def _run(  # noqa: PLR0913, PLR0917 - all that a run is made of
     frame: Frame,
     reading: Reading,
 ) -> Run:
-    fields, params, status = reading.fields, reading.params, span.status
-    run_type: RunType = fields.get("run_type", "chain")
-    if run_type not in RUN_TYPES:
-        run_type = "chain"
-    start_ns, end_ns, notes = span.start_time, span.end_time, lineage.notes + reading.notes
+    """The run that these make, of which each step fills in a part; what few have, on its trait."""
+    fields, params, _, _, _, stated, claims, inputs, outputs, rest, events, notes, traits = reading
+    run = _begun(lineage, project)
+    run.run_type = run_type = traits.run_type
+    start_ns, end_ns = span.start_time, span.end_time
+    notes = lineage.notes + notes
     if not (type(start_ns) is type(end_ns) is int and 0 <= start_ns <= end_ns <= LAST_NS):
         start_ns, end_ns, notes = _bent_times(start_ns, end_ns, notes)
-    more = _NO_MORE
-    if reading.events or status.status_code is ERROR or not MORE.isdisjoint(fields):
-        more = _more(table, reading, status, start_ns)
-    error, error_type, events, tags, files, example = more
+    run.start_time_ns = start_ns
+    run.end_time_ns = end_ns
+    run.notes = notes
+    computed, status = about(span, lineage), span.status
+    if traits.says_more or events or status.status_code is ERROR:
+        computed.update(_tell_more(run, table, reading, status))
     span_name = span.name
-    full_name = str(span_name) or "span"
-    if not NAMING.isdisjoint(fields):
-        full_name = _name(str(span_name), run_type, fields)
-    name = full_name[:NAME_LENGTH]
-    if "model.request" in fields:
-        params.setdefault("model", fields["model.request"])
-    computed = about(span, lineage)
-    if name is not span_name or notes or status.description:
-        computed.update(_bent(span_name, full_name, notes, status, error))
-    inputs: JsonObject = reading.inputs
-    outputs: JsonObject | None = reading.outputs or None
-    if not (PLAIN.issuperset(inputs) and PLAIN.issuperset(reading.outputs)):
-        inputs, outputs, media = _sides(reading, run_type)
-        files = (*files, *media.values()) if media else files
-    return Run(  # in the order of its fields: see there
-        lineage.run_id,
-        lineage.trace_id,
-        lineage.parent_run_id,
-        lineage.dotted_order,
-        name,
-        run_type,
-        start_ns,
-        end_ns,
-        lineage.project or project,
-        lineage.project_id,
-        example,
-        inputs,
-        outputs,
-        error,
-        error_type,
-        events,
-        _united(lineage.tags, tags) if lineage.tags else tags,
-        _metadata(frame, lineage, reading, run_type, computed),
-        params,
-        files,
-        notes,
-    )
+    called = str(span_name)
+    full_name = _name(called, run_type, fields) if traits.is_named else called or "span"
+    run.name = name = full_name[:NAME_LENGTH]
+    if name is not span_name or notes:
+        _tell_of_bent(computed, span_name, full_name, notes)
+    if traits.is_modelled:
+        tell_of_model(stated, fields, params, run_type)
+    run.invocation_params = params
+    if claims:
+        rest.update(_unhonoured(claims, lineage))
+    if traits.is_counted and (counts := usage(reading, run_type)):
+        computed["usage_metadata" if run_type in _USAGE_RUNS else "aggregated_usage"] = counts
+    run.metadata = metadata = {**frame.both, **rest, **stated, **computed}
+    if len(metadata) != frame.size + len(rest) + len(stated) + len(computed):
+        _weigh(metadata, frame, rest, stated, computed)
+    if lineage.metadata:
+        _ride(lineage.metadata, metadata)
+    run.inputs = inputs
+    run.outputs = outputs or None
+    if not traits.is_plain:
+        _shape_sides(run)
+    return run
 
 
-class _More(NamedTuple):
-    """What few spans say, so that it is not looked for one by one in all the others."""
+def _begun(lineage: Lineage, project: str | None) -> Run:
+    """A run at its place, of which nothing is told yet."""
+    run = object.__new__(Run)
+    run.id = lineage.run_id
+    run.trace_id = lineage.trace_id
+    run.parent_run_id = lineage.parent_run_id
+    run.dotted_order = lineage.dotted_order
+    run.project = lineage.project or project
+    run.session_id = lineage.project_id
+    run.tags = _united(lineage.tags, ()) if lineage.tags else ()
+    run.error = run.error_type = run.reference_example_id = None
+    run.events = run.attachments = ()
+    return run
 
-    error: str | None = None
-    error_type: str | None = None
-    events: Sequence[JsonObject] = ()
-    tags: Sequence[str] = ()
-    files: tuple[Attachment, ...] = ()
-    example: str | None = None
 
-
-_NO_MORE: Final = _More()
-
-
-def _more(table: Table, reading: Reading, status: Status, start_ns: int) -> _More:
+def _tell_more(run: Run, table: Table, reading: Reading, status: Status) -> Metadata:
+    """Fill in what few runs have, and tell the metadata that go with it."""
     fields = reading.fields
     failure = failure_of(status, fields, reading.events)
-    return _More(
-        failure.text,
-        failure.kind,
-        _events(table, reading, failure.cause, start_ns),
-        fields.get("tags", ()),
-        tuple(fields.get("attachments", ())),
-        fields.get("reference_example_id"),
-    )
+    run.error, run.error_type = failure.text, failure.kind
+    run.events = _events(table, reading, failure.cause, run.start_time_ns)
+    run.tags = _united(run.tags, fields.get("tags", ()))
+    run.attachments = tuple(fields.get("attachments", ()))
+    run.reference_example_id = fields.get("reference_example_id")
+    said = status.description
+    return {"otel.status_description": said} if said and said not in (run.error or "") else {}
 
 
-def _sides(
-    reading: Reading, run_type: RunType
-) -> tuple[JsonObject, JsonObject | None, Mapping[str, Attachment]]:
-    """Inputs and outputs in the shapes that LangSmith has for them, and the media they had."""
-    inputs, outputs = reading.inputs, reading.outputs
+def _shape_sides(run: Run) -> None:
+    """Give inputs and outputs the shapes that LangSmith has for them, and take out their media."""
     media: dict[str, Attachment] = {}
-    return (
-        detached(content(inputs, "inputs", run_type), media) if inputs else inputs,
-        detached(content(outputs, "outputs", run_type), media) if outputs else None,
-        media,
-    )
+    if run.inputs:
+        run.inputs = detached(content(run.inputs, "inputs", run.run_type), media)
+    if run.outputs:
+        run.outputs = detached(content(run.outputs, "outputs", run.run_type), media)
+    if media:
+        run.attachments = (*run.attachments, *media.values())
 
 
 def _bent_times(
@@ -320,55 +306,19 @@ def _time(event: SpanEvent, start_ns: int) -> str:
     return iso_time(writable_ns(event.timestamp or start_ns))
 
 
-def _metadata(
-    frame: Frame,
-    lineage: Lineage,
-    reading: Reading,
-    run_type: RunType,
-    computed: Metadata,
-) -> Metadata:
-    """``extra.metadata``: what rode along, the resource, what nobody took or rows named, ours.
-
-    Each part is put on top of the one before; only if they have a name in common, which is rare and
-    which their sizes tell, is there anything to weigh.
-    """
-    rest, stated = reading.rest, reading.metadata
-    if run_type == "llm" or not OF_MODELS.isdisjoint(reading.fields):
-        model = told_of_model(reading.fields, reading.params, run_type)
-        stated = {**stated, **model, **stated} if stated else model
-    if reading.lineage:
-        rest.update(_unhonoured(reading.lineage, lineage))
-    counted = reading.usage or reading.input_details or reading.output_details
-    if counted and (counts := usage(reading, run_type)):
-        computed["usage_metadata" if run_type in _USAGE_RUNS else "aggregated_usage"] = counts
-    metadata = {**frame.both, **rest, **stated, **computed}
-    if len(metadata) != frame.size + len(rest) + len(stated) + len(computed):
-        _weigh(metadata, frame, rest, stated, computed)
-    if lineage.metadata:
-        for name, value in lineage.metadata.items():
-            metadata.setdefault(name, value)
-    return metadata
-
-
 def _united(inherited: Sequence[str], own: Sequence[str]) -> Sequence[str]:
     return tuple(dict.fromkeys((*inherited, *own))) if inherited else own
 
 
-def _bent(
-    span_name: str, name: str, notes: Sequence[str], status: Status, error: str | None
-) -> Metadata:
-    """What the run does not show as the span had it."""
-    bent: Metadata = {}
-    said = status.description
-    if said and said not in (error or ""):
-        bent["otel.status_description"] = said
-    if name != span_name or len(name) > NAME_LENGTH:
-        bent["otel.span.name"] = span_name
-        if name != span_name and len(name) > NAME_LENGTH:
-            bent["otel_langsmith.full_name"] = name
+def _tell_of_bent(computed: Metadata, span_name: str, full_name: str, notes: Sequence[str]) -> None:
+    """Add what the run does not show as the span had it."""
+    is_long = len(full_name) > NAME_LENGTH
+    if full_name != span_name or is_long:
+        computed["otel.span.name"] = span_name
+    if full_name != span_name and is_long:
+        computed["otel_langsmith.full_name"] = full_name
     if notes:
-        bent["otel_langsmith.notes"] = list(notes)
-    return bent
+        computed["otel_langsmith.notes"] = list(notes)
 
 
 def _unhonoured(stated: Mapping[str, Any], lineage: Lineage) -> Iterable[tuple[str, Any]]:
@@ -385,6 +335,12 @@ def _unhonoured(stated: Mapping[str, Any], lineage: Lineage) -> Iterable[tuple[s
             value = stated[name]
             if held is None or held not in (value, uuid_text(value), str(value).lower()):
                 yield key, value
+
+
+def _ride(riding: JsonObject, metadata: Metadata) -> None:
+    """Add what rode along, unless the span has another."""
+    for name, value in riding.items():
+        metadata.setdefault(name, value)
 
 
 def _weigh(

@@ -99,19 +99,25 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
     More tokens from the cache than tokens read means the source counted them apart, as Anthropic's
     API does (genai.md §5.3).
     """
-    totals, details = reading.usage, reading.input_details
+    totals, details, written = reading.usage, reading.input_details, reading.output_details
     if details:
         _count_cache(totals, details)
     if run_type == "embedding" and "input_tokens" in totals:
         totals.setdefault("output_tokens", 0)
     if len(totals) > 1:
         _complete(totals)
-    if details and (counted := {key: count for key, count in details.items() if count}):
+    if details and (counted := _counted(details)):
         totals["input_token_details"] = counted
-    written = reading.output_details
-    if written and (counted := {key: count for key, count in written.items() if count}):
+    if written and (counted := _counted(written)):
         totals["output_token_details"] = counted
     return totals
+
+
+def _counted(details: dict[str, Any]) -> dict[str, Any]:
+    """Those that are not zero; nearly always all of them."""
+    if all(details.values()):
+        return details
+    return {key: count for key, count in details.items() if count}
 
 
 def _count_cache(totals: dict[str, Any], details: dict[str, Any]) -> None:
@@ -151,32 +157,37 @@ def _complete(totals: dict[str, Any]) -> None:
         totals["input_tokens"] = total - written
 
 
-def told_of_model(
-    fields: Mapping[str, Any], params: Mapping[str, Any], run_type: RunType
-) -> dict[str, Any]:
-    """LangSmith's own names for the model: with provider, name and type it knows the price.
+def tell_of_model(
+    told: dict[str, Any], fields: Mapping[str, Any], params: dict[str, Any], run_type: RunType
+) -> None:
+    """Add LangSmith's own names for the model: with provider, name and type it knows the price.
 
-    For runs of models, and for those with any of `OF_MODELS`.
+    For runs of models, and for those with any of `OF_MODELS`. What is told already stays.
     """
     requested, answered = fields.get("model.request"), fields.get("model.response")
+    if "model.request" in fields:
+        params.setdefault("model", requested)
     named = requested or answered
-    told: dict[str, Any] = {}
-    if provider := fields.get("provider") or maker(named or ""):
-        told["ls_provider"] = provider
+    if provider := fields.get("provider") or (named and maker(named)):
+        told.setdefault("ls_provider", provider)
     if named:
-        told["ls_model_name"] = named
+        told.setdefault("ls_model_name", named)
         if answered and answered != named:
-            told["ls_response_model"] = answered
+            told.setdefault("ls_response_model", answered)
     if run_type == "llm":
-        told["ls_model_type"] = fields.get("model.type", "chat")
-        for name, spelt in _TOLD_OF_LLMS:
-            if name in params:
-                told[spelt] = params[name]
-    for name, spelt in _TOLD:
-        if name in fields:
-            told[spelt] = fields[name]
-    return told
+        told.setdefault("ls_model_type", fields.get("model.type", "chat"))
+        _tell_of_call(told, params)
+    if "agent.name" in fields:
+        told.setdefault("ls_agent_name", fields["agent.name"])
+    if "workflow.name" in fields:
+        told.setdefault("ls_workflow_name", fields["workflow.name"])
 
 
-_TOLD_OF_LLMS: Final = tuple((name, f"ls_{name}") for name in ("temperature", "max_tokens", "stop"))
-_TOLD: Final = (("agent.name", "ls_agent_name"), ("workflow.name", "ls_workflow_name"))
+def _tell_of_call(told: dict[str, Any], params: Mapping[str, Any]) -> None:
+    """Add what prices and comparisons go by; a loop over a table costs half as much again."""
+    if "temperature" in params:
+        told.setdefault("ls_temperature", params["temperature"])
+    if "max_tokens" in params:
+        told.setdefault("ls_max_tokens", params["max_tokens"])
+    if "stop" in params:
+        told.setdefault("ls_stop", params["stop"])

@@ -4,6 +4,7 @@ Knows no attribute by name, and nothing of OpenTelemetry or HTTP.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, cast
 
 from otel_langsmith.conventions.fields import MINOR, MORE, NAMING, OF_MODELS, PLAIN
@@ -31,7 +32,8 @@ class SpanEvent(Protocol):
     def attributes(self) -> Mapping[str, Any] | None: ...
 
 
-class Traits(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Traits:
     """What the type of a run and the names of its fields tell of a reading, whatever it says.
 
     All spans of one forecast have the same, so nobody need look for these names in each.
