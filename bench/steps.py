@@ -103,7 +103,7 @@ def _about(placed: Iterable[Placed]) -> None:
 
 
 def _told_apart(runs: Sequence[tuple[Placed, Run]], twice: Twice) -> None:
-    for _ in twice.once_in_blocks((runs,)):
+    for _ in twice.once((runs,)):
         pass
 
 

@@ -85,13 +85,18 @@ class Admission:
         """What may be sent of a block: all of it, but for rare cases."""
         sent: list[EncodedRun] = []
         traces: list[str] = []
+        notes: list[str] = []
         for run, encoded, fault in block:
-            if fault is not None or run.notes:
+            if fault is not None:
                 break
             sent.append(encoded)
             traces.append(run.trace_id)
+            if run.notes:
+                notes += run.notes
         else:
             if not traces or self._traces.admit_all(traces):
+                if notes:
+                    self._books.note(notes)
                 return sent
         return [one for each in block for one in self._examined(*each, consignments)]
 

@@ -90,7 +90,7 @@ class Encoder:
 
     def once(self, blocks: Iterable[Sequence[Told]]) -> Iterator[Sequence[Told]]:
         """The fourth: the same blocks of runs, some way behind, each model call counted once."""
-        return self._twice.once_in_blocks(blocks)
+        return self._twice.once(blocks)
 
     def encode(self, told: Sequence[Told]) -> list[Encoded]:
         """The last: the runs as they will be sent."""

@@ -79,7 +79,7 @@ class LangSmithSpanExporter(SpanExporter):
         max_bytes_per_hour: Most bytes of runs in an hour, before compression. Default: no limit.
         meter_provider: Gets OpenTelemetry's ``otel.sdk.exporter.*`` metrics; True: the global one.
         max_held_spans: Most spans that wait for their ancestors. Default: 50,000.
-        max_held_bytes: Most memory that they take. Default: 64 MiB.
+        max_held_bytes: Most memory that they take. Default: 96 MiB.
         max_held_seconds: Longest wait; then the span becomes the root of a trace of its own.
             Default: one hour.
         remote_parent: What becomes of a span with a remote parent of which no header tells the

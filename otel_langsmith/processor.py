@@ -104,7 +104,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         meter_provider: Gets OpenTelemetry's ``otel.sdk.exporter.*`` metrics; True: the global one.
         max_held_spans: Most spans, of those that started before this processor was there, that wait
             for their ancestors. Default: 50,000.
-        max_held_bytes: Most memory that they take. Default: 64 MiB.
+        max_held_bytes: Most memory that they take. Default: 96 MiB.
         max_held_seconds: Longest wait; then it becomes the root of its own trace. Default: 1 hour.
         remote_parent: What becomes of a span with a remote parent of which no header tells the
             LangSmith run: ``root`` of its own trace (default), or ``parent``, as in the exporter.

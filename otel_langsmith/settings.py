@@ -231,7 +231,7 @@ SETTINGS: Final = (
         "Most spans that wait for their parents.", ("MAX_HELD_SPANS",),
     ),
     Setting(
-        "max_held_bytes", as_number(int, 0, 2**40), 64 * _MiB,
+        "max_held_bytes", as_number(int, 0, 2**40), 96 * _MiB,
         "Most memory of spans that wait for their parents.", ("MAX_HELD_BYTES",),
     ),
     Setting(

@@ -6,7 +6,6 @@ every token would be paid for twice in LangSmith. Pure, and knows runs only.
 
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final, TypeAlias, TypeVar
@@ -75,13 +74,7 @@ class Twice:
         self._scope: Sequence[object] = ()
         self._are_many = False
 
-    def once(self, runs: Iterable[tuple[_T, Run]]) -> Generator[tuple[_T, Run], None, None]:
-        """The same runs in the same order; those that tell of a call once more are chains."""
-        with closing(self.once_in_blocks([one] for one in runs)) as blocks:
-            for block in blocks:
-                yield from block
-
-    def once_in_blocks(self, blocks: Iterable[_Block[_T]]) -> Generator[_Block[_T], None, None]:
+    def once(self, blocks: Iterable[_Block[_T]]) -> Generator[_Block[_T], None, None]:
         """The same blocks in the same order, and the very same unless a run of theirs gave way."""
         waiting: deque[tuple[_Block[_T], Group | None]] = deque()
         behind = 0  # so many runs came after the first block that waits

@@ -22,7 +22,7 @@ def test_the_defaults() -> None:
     assert settings.project == "default"
     assert settings.timeout == 10
     assert (settings.max_batch_runs, settings.max_batch_bytes) == (100, 20_971_520)
-    assert (settings.max_held_spans, settings.max_held_bytes) == (50_000, 67_108_864)
+    assert (settings.max_held_spans, settings.max_held_bytes) == (50_000, 100_663_296)
     assert settings.max_held_seconds == 3600
 
 

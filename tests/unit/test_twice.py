@@ -59,8 +59,8 @@ def call(number: int, *above: int, **said: Any) -> Run:
 
 
 def once(runs: Iterable[Run], twice: Twice | None = None) -> dict[str, Run]:
-    found = (twice or Twice()).once((None, one) for one in runs)
-    return {one.name: one for _, one in found}
+    found = (twice or Twice()).once([(None, one)] for one in runs)
+    return {one.name: one for ((_, one),) in found}
 
 
 def counting(runs: Iterable[Run]) -> list[str]:
@@ -250,10 +250,10 @@ def test_runs_before_a_call_do_not_wait_for_it() -> None:
     """Nothing is read ahead while no model call waits to be told of."""
     read: list[int] = []
 
-    def reading() -> Iterable[tuple[None, Run]]:
+    def reading() -> Iterable[list[tuple[None, Run]]]:
         for number in range(3):
             read.append(number)
-            yield None, run(number)
+            yield [(None, run(number))]
 
     next(iter(Twice().once(reading())))
     assert read == [0]
@@ -262,7 +262,7 @@ def test_runs_before_a_call_do_not_wait_for_it() -> None:
 def test_a_delivery_that_breaks_off_leaves_no_content_behind() -> None:
     twice, content = Twice(), {"messages": [Watched()]}
     watched = weakref.ref(content["messages"][0])
-    runs = twice.once((None, one) for one in (call(1, inputs=content), call(3, inputs=content)))
+    runs = twice.once([(None, call(one, inputs=content))] for one in (1, 3))
     next(runs)
     runs.close()
     content.clear()
@@ -302,7 +302,7 @@ def test_no_run_is_lost_and_whoever_gives_way_names_another(made: list[Run], cut
     found = [
         one
         for part in (made[:cut], made[cut:])
-        for _, one in twice.once((None, one) for one in part)
+        for ((_, one),) in twice.once([(None, one)] for one in part)
     ]
     assert [one.id for one in found] == [one.id for one in made]
     by_id = {one.id: one for one in found}
@@ -323,7 +323,7 @@ def in_deliveries(twice: Twice, made: list[Run], cut: int, size: int) -> list[Ru
         [[(None, one) for one in part[at : at + size]] for at in range(0, len(part), size)]
         for part in (made[:cut], made[cut:])
     )
-    return [one for part in blocks for block in twice.once_in_blocks(part) for _, one in block]
+    return [one for part in blocks for block in twice.once(part) for _, one in block]
 
 
 @given(forests(), st.integers(0, 12), st.integers(2, 12))
@@ -354,7 +354,7 @@ def test_calls_met_before_a_second_instrumentation_is_are_told_apart_from_its_ow
 
 def test_a_block_in_which_every_call_counts_comes_back_as_it_is() -> None:
     blocks = [[(None, call(one, 9, scope="a")), (None, run(one + 1))] for one in (1, 3)]
-    told = [*Twice().once_in_blocks(blocks)]
+    told = [*Twice().once(blocks)]
     assert all(before is after for before, after in zip(blocks, told, strict=True))
 
 
@@ -369,7 +369,7 @@ def test_a_block_waits_for_as_many_runs_after_it_and_no_longer() -> None:
                 (None, call(number + 64))
             ]
 
-    assert len(next(iter(Twice().once_in_blocks(reading())))) == 64
+    assert len(next(iter(Twice().once(reading())))) == 64
     assert read == 64 + AHEAD
 
 
@@ -409,5 +409,6 @@ def test_calls_of_two_owners_are_two_calls(name: str) -> None:
 def test_captured_calls_count_once(capture: str, winners: list[str]) -> None:
     spans = load(named(capture))
     runs = [translate(span, line) for span, line in zip(spans, lineages(spans), strict=True)]
-    found = [one for _, one in Twice().once((None, one) for one in runs)]
+    ((*told,),) = Twice().once([[(None, one) for one in runs]])
+    found = [one for _, one in told]
     assert [one.name for one in found if one.run_type in ("llm", "embedding")] == winners
