@@ -126,8 +126,7 @@ class Encoder:
         self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment
     ) -> Encoded:
         alone = self._basic or lineage.claimed
-        make = parts_of_closing if moment == "closing" else parts_of
-        parts = make(run, not alone)
+        parts = (parts_of_closing if moment == "closing" else parts_of)(run, not alone)
         if alone:
             known = Presence() if presence is None else presence
             sent = EncodedRun(run.id, parts, known, moment, alone, _place(run, lineage))
