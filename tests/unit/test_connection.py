@@ -19,10 +19,6 @@ from otel_langsmith.delivery.connection import (
     punctual,
 )
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(urllib3, "BaseHTTPResponse"), reason="with urllib3 1 all goes the long way"
-)
-
 USUAL = {"User-Agent": "any", "Accept-Encoding": "gzip"}
 HEAD = b"HTTP/1.1 202 Accepted\r\n"
 
