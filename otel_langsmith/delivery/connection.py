@@ -54,8 +54,6 @@ _simple_reply: Final = re.compile(
     rb"HTTP/1\.1 ([2-5]\d\d) [ -~]*\r\n((?:[\w!#$%&'*+.^`|~-]+:[\t -~]*\r\n){1,99})\r\n"
 ).match
 
-_promises: Final = re.compile(rb"\r\ncontent-length:[ \t]*[1-9]\d*\r\n", re.IGNORECASE).search
-
 
 @dataclass
 class Answer:
@@ -117,12 +115,6 @@ def answer_in(received: bytes) -> Answer | None:
     return Answer(status, told, body.decode("utf-8", "replace"))
 
 
-def _lacks_body(received: bytes) -> bool:
-    """Whether that is a head that promises a body, and nothing of the body."""
-    head, _, body = received.partition(_END_OF_HEAD)
-    return len(head) < len(received) and not body and _promises(head + b"\r\n") is not None
-
-
 class AtOnce(_Connection):
     """A connection whose every reply is an `Answer`, in time.
 
@@ -166,7 +158,7 @@ class AtOnce(_Connection):
             return self._read(super().getresponse(), deadline_s)
         received = self._received(deadline_s)
         answer = answer_in(received)
-        if answer is None and _lacks_body(received):  # some servers send it by itself
+        if answer is None and received.endswith(_END_OF_HEAD):  # who sends the body by itself
             with suppress(OSError):  # whatever it is, it is met again below
                 received += self._received(min(deadline_s, time.monotonic() + BODY_S))
             answer = answer_in(received)

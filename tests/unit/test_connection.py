@@ -10,14 +10,7 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otel_langsmith.delivery.connection import (
-    Answer,
-    answer_in,
-    beginning,
-    head_of,
-    lowered,
-    punctual,
-)
+from otel_langsmith.delivery.connection import Answer, answer_in, beginning, head_of, lowered
 
 USUAL = {"User-Agent": "any", "Accept-Encoding": "gzip"}
 HEAD = b"HTTP/1.1 202 Accepted\r\n"
@@ -35,39 +28,14 @@ class Said(urllib3.connection.HTTPConnection):
 
 
 class Heard:
-    """A socket on which this comes, and nothing more for ever."""
+    """A socket on which all is there that ever comes."""
 
-    def __init__(self, *packets: bytes) -> None:
-        self._packets = [*packets]
-        self.waits = 0
+    def __init__(self, data: bytes) -> None:
+        self._data = data
 
-    def makefile(self, *_: object) -> io.BufferedReader:
+    def makefile(self, _: str) -> io.BytesIO:
         """It, as a file."""
-        return io.BufferedReader(io.BytesIO(b"".join(self._packets)))
-
-    def recv(self, _: int) -> bytes:
-        """The next packet.
-
-        Raises:
-            TimeoutError: There is none.
-        """
-        if not self._packets:
-            self.waits += 1
-            raise TimeoutError
-        return self._packets.pop(0)
-
-    def settimeout(self, _: float) -> None:
-        """It waits for nothing."""
-
-    def gettimeout(self) -> float:
-        """Ample."""
-        return 60.0
-
-    def sendall(self, _: bytes) -> None:
-        """To nobody."""
-
-    def close(self) -> None:
-        """It has nothing to close."""
+        return io.BytesIO(self._data)
 
 
 def read_by_urllib3(data: bytes) -> Answer:
@@ -188,24 +156,3 @@ def test_the_usual_reply_goes_the_short_way() -> None:
 )
 def test_a_reply_of_which_more_is_to_be_known_goes_the_long_way(rest: bytes) -> None:
     assert answer_in(HEAD + rest) is None
-
-
-@pytest.mark.parametrize(
-    ("packets", "text"),
-    [
-        ([HEAD + b"Content-Length: 2\r\n\r\n{}"], "{}"),
-        ([HEAD + b"Content-Length: 2\r\n\r\n", b"{}"], "{}"),
-        ([HEAD + b"Content-Length: 2\r\nConnection: close\r\n\r\n", b"{}"], "{}"),
-        ([HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"], "{}"),
-        ([HEAD + b"Content-Length: 0\r\nConnection: close\r\n\r\n"], ""),
-        ([b"HTTP/1.1 204 No Content\r\nServer: any\r\n\r\n"], ""),
-    ],
-    ids=["whole", "in two packets", "in two and closed", "chunked", "empty", "no content"],
-)
-def test_nothing_is_waited_for_that_does_not_come(packets: list[bytes], text: str) -> None:
-    pools = punctual(urllib3.PoolManager()).pool_classes_by_scheme
-    connection: Any = pools["http"].ConnectionCls("langsmith.test", timeout=60.0)
-    connection.sock = heard = Heard(*packets)
-    connection.request("POST", "/runs/multipart", body=b"body", headers=USUAL)
-    assert connection.getresponse().text == text
-    assert heard.waits == 0
