@@ -115,7 +115,6 @@ ORDER = (
     "delivery",
     "delivery.clock",
     "delivery.thread",
-    "delivery.connection",
     "delivery.transport",
     "delivery.ledger",
     "delivery.books",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import threading
 import time
@@ -11,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from otel_langsmith.deferral import deferred
-from otel_langsmith.delivery.connection import BODY_S, AtOnce, beginning, lowered, punctual
 from otel_langsmith.wire.reply import Reply
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable, Mapping
+    from http import client
 
     import requests
     import urllib3
@@ -24,13 +27,18 @@ if TYPE_CHECKING:
     _Exchange: TypeAlias = Callable[["Request", float], Reply]
 else:  # with the first request: together they cost 80 ms
     adapters = deferred("requests.adapters")
+    client = deferred("http.client")
     requests = deferred("requests")
     urllib3 = deferred("urllib3")
 
+_MAX_REPLY_BYTES: Final = 65_536
 _POOL_SIZE: Final = 16
 _TARGETS_KNOWN: Final = 16
 _FRAMING: Final = ("Content-Length", "Transfer-Encoding")
 """What tells where a body ends: not for a setting to say, or the rest reads as another request."""
+
+_BODY_S: Final = 0.3
+"""How long to listen once the verdict on what was sent is known: the status and the headers."""
 
 _KINDS: Final = {
     "NewConnectionError": "ConnectionError",
@@ -131,12 +139,11 @@ class _Host(NamedTuple):
     retries: urllib3.Retry
     target_of: Callable[[str], str]
     layouts: dict[tuple[str, ...], _Layout]
-    answers: bool
 
     def exchange(self, request: Request, timeout_s: float) -> Reply:
         """What the server answers; a redirect is an answer."""
         deadline_s = time.monotonic() + timeout_s
-        response: Any = self.pool.urlopen(  # by keywords, as whoever wraps it expects
+        response = self.pool.urlopen(  # by keywords, as whoever wraps it expects
             method=request.method,
             url=self.target_of(request.url),
             body=request.body or None,
@@ -145,12 +152,9 @@ class _Host(NamedTuple):
             redirect=False,
             assert_same_host=False,
             timeout=urllib3.Timeout(total=timeout_s),
-            release_conn=self.answers or None,
             preload_content=False,
             decode_content=False,
         )
-        if self.answers:
-            return Reply(response.status, response.headers, response.text)
         try:
             return _reply(request, response.status, response.headers, response, deadline_s)
         finally:
@@ -206,8 +210,7 @@ def _host(session: requests.Session, url: str) -> _Host:
         asked.prepare_url(url, None)
         return str(adapter.request_url(asked, proxies))
 
-    answers = issubclass(pool.ConnectionCls, AtOnce)
-    return _Host(prepared, pool, adapter.max_retries, target_of, {}, answers)
+    return _Host(prepared, pool, adapter.max_retries, target_of, {})
 
 
 def _exchange(session: requests.Session, request: Request, timeout_s: float) -> Reply:
@@ -238,24 +241,108 @@ def _reply(
     request: Request, status: int, headers: Mapping[str, str], raw: Any, deadline_s: float
 ) -> Reply:
     if request.method != "GET":
-        deadline_s = min(deadline_s, time.monotonic() + BODY_S)
-    told = lowered(headers)
-    text, _ = beginning(raw, deadline_s, plain="content-encoding" not in told)
-    return Reply(status, told, text)
+        deadline_s = min(deadline_s, time.monotonic() + _BODY_S)
+    told = {name.lower(): value for name, value in headers.items()}
+    return Reply(status, told, _beginning(raw, deadline_s, plain="content-encoding" not in told))
+
+
+def _beginning(raw: Any, deadline_s: float, *, plain: bool) -> str:
+    """What the server says beside its status, as far as it says it in time.
+
+    The status is the verdict, so a body that breaks off or drips costs no run.
+    """
+    text = b""
+    # read1 returns what is there; urllib3 1 has only read, which waits for all of it
+    read = getattr(raw, "read1", raw.read)
+    try:
+        while len(text) < _MAX_REPLY_BYTES and time.monotonic() < deadline_s:
+            chunk = read(_MAX_REPLY_BYTES, decode_content=True)
+            if not chunk:
+                break
+            text += chunk
+            if plain and getattr(raw, "closed", False):  # as urllib3 2 does with the last byte
+                break
+    except (urllib3.exceptions.HTTPError, OSError, ValueError):
+        pass
+    return text.decode("utf-8", "replace")
 
 
 def _pooled(session: requests.Session) -> requests.Session:
     class PunctualAdapter(adapters.HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, **kwargs)
-            punctual(self.poolmanager)
+            _make_punctual(self.poolmanager)
 
         def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.PoolManager:
-            return punctual(super().proxy_manager_for(*args, **kwargs))
+            return _make_punctual(super().proxy_manager_for(*args, **kwargs))
 
     for scheme in ("https://", "http://"):
         session.mount(scheme, PunctualAdapter(pool_maxsize=_POOL_SIZE, max_retries=0))
     return session
+
+
+def _make_punctual(manager: urllib3.PoolManager) -> urllib3.PoolManager:
+    """The same manager, whose connections read a whole reply in the time their socket has."""
+
+    class PunctualResponse(client.HTTPResponse):
+        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+            super().__init__(sock, *args, **kwargs)
+            self._asked = kwargs.get("method") == "GET"
+            self._bytes = Punctual(sock, self.fp)
+            self.fp = io.BufferedReader(self._bytes)
+
+        def begin(self) -> None:
+            super().begin()
+            if not self._asked:
+                self._bytes.hurry(_BODY_S)
+
+    def of(pool: Any) -> type:
+        own = {"response_class": PunctualResponse}
+        connection = type("PunctualConnection", (pool.ConnectionCls,), own)
+        return type("PunctualPool", (pool,), {"ConnectionCls": connection})
+
+    found = manager.pool_classes_by_scheme
+    manager.pool_classes_by_scheme = {scheme: of(pool) for scheme, pool in found.items()}
+    return manager
+
+
+class Punctual(io.RawIOBase):
+    """What a socket receives until its timeout has passed once, counted from now.
+
+    A socket's own timeout is for each packet, so that a status line and headers that drip, one byte
+    at a time, would be read for ever.
+    """
+
+    def __init__(self, sock: socket.socket, received: io.BufferedReader) -> None:
+        self._sock = sock
+        self._received = received
+        timeout_s = sock.gettimeout()
+        self._deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+    def hurry(self, left_s: float) -> None:
+        """Leave no more than ``left_s`` seconds for the rest."""
+        self._deadline_s = min(self._deadline_s, time.monotonic() + left_s)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """How many bytes came.
+
+        Raises:
+            TimeoutError: The time is up.
+        """
+        remaining_s = self._deadline_s - time.monotonic()
+        if remaining_s <= 0:
+            raise TimeoutError("the reply took too long")
+        self._sock.settimeout(None if remaining_s == math.inf else remaining_s)
+        return self._received.readinto1(buffer)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._received.close()
+        super().close()
 
 
 def _untraced() -> AbstractContextManager[object]:

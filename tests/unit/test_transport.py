@@ -32,14 +32,8 @@ def send(url: str, timeout_s: float = 5.0) -> Reply:
         [ACCEPTED + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nno length\r\n"],
         [ACCEPTED + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"],
         [ACCEPTED + b"\r\n"],
-        [ACCEPTED + b"Content-Length: 2\r\n\r\n", None, b"{}"],
-        [ACCEPTED + b"Content-Le", None, b"ngth: 2\r\n\r\n{}"],
-        [ACCEPTED + b"Content-Length: 2\r\n\r\n{", None, b"}"],
     ],
-    ids=[
-        *("whole", "cut short", "broken chunk", "no gzip", "empty"),
-        *("a body by itself", "half a head", "half a body"),
-    ],
+    ids=["whole", "cut short", "broken chunk", "no gzip", "empty"],
 )
 def test_the_status_is_the_verdict_however_the_body_ends(script: list[bytes | None]) -> None:
     with rude_server(script) as server:
@@ -118,16 +112,6 @@ def test_a_status_is_not_kept_waiting_for_by_its_body(body: list[bytes | None]) 
     assert time.monotonic() - began < 8
 
 
-def test_the_rest_of_a_late_body_is_no_reply_to_the_next_request() -> None:
-    late = [ACCEPTED + b"Content-Length: 5\r\n\r\nab", *[None] * 5, b"cdeHTTP/1.1 500 No\r\n\r\n"]
-    with rude_server(late) as server:
-        transport = HttpTransport()
-        request = Request("POST", server.url, {}, b"body")
-        assert [transport.send(request, 5).status for _ in range(2)] == [202, 202]
-        assert server.requests == 2
-        transport.close()
-
-
 def test_what_was_asked_for_is_heard_to_its_end() -> None:
     body = [b"x", None] * 8
     head = ACCEPTED + b"Content-Length: 8\r\n\r\n"
@@ -142,8 +126,6 @@ def test_one_connection_serves_many_requests_and_each_has_its_own_deadline(
     ask = Request("GET", f"{receiver.url}/info", {}, b"")
     for timeout_s in (1, 30, 1, 30):
         assert transport.send(ask, timeout_s).status == 200
-    for body in (b"not multipart", b"", b"nor this"):
-        assert transport.send(Request("POST", ask.url, {}, body), 5).status == 405
     session, _ = transport._opened()
     pools = session.get_adapter(ask.url).poolmanager.pools
     assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118
@@ -175,9 +157,7 @@ def test_a_header_that_goes_bad_later_is_not_sent(receiver: Receiver) -> None:
     transport = HttpTransport()
     url = f"{receiver.url}/info"
     assert transport.send(Request("GET", url, {"a": "b"}, b""), 5).status == 200
-    for body in (b"", b"body"):
-        bad = Request("POST", url, {"a": "b\r\nc: d"}, body)
-        assert transport.send(bad, 5).summary == "ValueError"
+    assert transport.send(Request("GET", url, {"a": "b\r\nc: d"}, b""), 5).summary == "ValueError"
     transport.close()
 
 
