@@ -353,7 +353,7 @@ def _reconciled(
         raise ConfigurationError("endpoint and endpoints are both given: leave out one of them")
     if one < several:
         values["endpoints"] = ()
-    elif one == several < _UNSAID:
+    elif one == several < _UNSAID and values["endpoints"]:
         yield (
             "LANGSMITH_ENDPOINT and LANGSMITH_RUNS_ENDPOINTS are both set: unset one of them "
             "(going on with LANGSMITH_RUNS_ENDPOINTS)"

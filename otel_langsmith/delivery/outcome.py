@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from otel_langsmith.presence import State
+from otel_langsmith.presence import Presence, State
 from otel_langsmith.wire.batch import Batch, EncodedRun
 from otel_langsmith.wire.parts import MAIN, closing, size_of
 from otel_langsmith.wire.reply import Accepted, Paused, Reply, RetryLater, Verdict
@@ -46,7 +46,8 @@ def closings_of(refused: Batch) -> Iterator[Batch]:
         shown = run.presence is not None and run.presence.state is not State.ABSENT
         if shown and run.moment == "end":
             parts = closing(run.parts[MAIN], END_REFUSED)
-            ended = EncodedRun(run.run_id, parts, None, "closing", run.alone, run.place)
+            there = Presence(State.OPENED)  # so that one denial is not believed
+            ended = EncodedRun(run.run_id, parts, there, "closing", run.alone, run.place)
             yield Batch([ended], size_of(parts))
 
 

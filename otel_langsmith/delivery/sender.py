@@ -296,7 +296,7 @@ class Sender:
         run = batch.runs[0]
         if len(batch) > 1 or run.presence is None:
             return False
-        if run.moment == "end" and run.presence.turned_by(_told(run, reply)):
+        if run.moment != "opening" and run.presence.turned_by(_told(run, reply)):
             return True
         if reply.status in _PARENT_MAY_BE_MISSING and self._server.claims(run):
             run.presence.orphaned = True

@@ -161,6 +161,15 @@ def test_no_environment_at_all_raises(environ: dict[str, str]) -> None:
     assert settings.timeout > 0
 
 
+def test_of_two_addresses_that_exclude_each_other_an_unusable_one_counts_for_nothing() -> None:
+    usable = "https://langsmith.test"
+    settings, problems = resolve(
+        {}, {"LANGSMITH_ENDPOINT": usable, "LANGSMITH_RUNS_ENDPOINTS": "0"}
+    )
+    assert (settings.endpoint, settings.endpoints) == (usable, None)
+    assert [problem.partition(" ")[0] for problem in problems] == ["LANGSMITH_RUNS_ENDPOINTS"]
+
+
 def test_a_malformed_header_is_not_logged_either(caplog: pytest.LogCaptureFixture) -> None:
     """OpenTelemetry's own parser of this form logs what it cannot read."""
     _, problems = resolve({}, {"OTEL_EXPORTER_LANGSMITH_HEADERS": "x-api-key: sesame"})

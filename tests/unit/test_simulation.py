@@ -285,6 +285,18 @@ def test_a_run_that_is_shown_and_whose_end_is_refused_for_good_is_closed(
     network.store.close()
 
 
+@pytest.mark.parametrize("mode", ["multipart", "basic"])
+def test_a_closing_is_told_again_to_a_server_that_denies_the_run_once(mode: str) -> None:
+    network = Network(ManualClock())
+    process = Process(network, "processor", {"mode": mode})
+    refused_then_denied = ("work", ([], [(202, 0.0), (404, 0.0)]))
+    lived_by(process, [("start", 0), ("work", ([], [])), ("poison", 0), refused_then_denied])
+    heal(network, process)
+    (run,) = network.store.runs()
+    assert (run.error, bool(run.end_time)) == (END_REFUSED, True)
+    network.store.close()
+
+
 def test_a_parent_that_the_server_forgot_costs_no_child() -> None:
     """What is sent alone names only its parent if that is there, for the server knows the rest."""
     network = Network(ManualClock())
