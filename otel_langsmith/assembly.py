@@ -248,10 +248,15 @@ class Assembly:
     def _give_up_oldest(self, placed: list[Placed]) -> None:
         """Place the tree around the oldest span as one trace: what hangs together stays so."""
         key = self._topmost(next(iter(self._held)))
-        parent, _, _ = self._held[key]
-        siblings = self._waiting[parent].spans
-        span = siblings.pop(key)
-        if not siblings:
+        parent, weight, _ = self._held[key]
+        siblings = self._waiting.get(parent)
+        if siblings is None or key not in siblings.spans:
+            # a Ctrl-C broke off its release: it is gone, and who counts what waits will see it
+            del self._held[key]
+            self._held_bytes -= weight
+            return
+        span = siblings.spans.pop(key)
+        if not siblings.spans:
             del self._waiting[parent]
         self._release(({key: span}, None, (ORPHANED,)), placed)
 

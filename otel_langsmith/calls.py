@@ -74,9 +74,7 @@ class Call:
     @property
     def run(self) -> Run | None:
         """The run of the call; None once it was sent."""
-        for run in self._runs[self._at : self._at + 1]:
-            return run
-        return None
+        return next(iter(self._runs[self._at : self._at + 1]), None)
 
     def holds(self, other: "Call") -> bool:
         """Whether the other began and ended within this one's time."""

@@ -30,9 +30,9 @@ def run_id_of(span_id: int) -> str:
     """
     try:
         return "00000000-0000-0000-" + span_id.to_bytes(8, "big").hex("-", 6)
-    except OverflowError:  # see `span_id_text`
-        text = span_id_text(span_id)
-        return f"00000000-0000-0000-{text[:4]}-{text[4:]}"
+    except OverflowError:  # no run can have it: a digit too many, always, is seen by its length
+        digits = f"{span_id % 16**17:017x}"
+        return f"00000000-0000-0000-{digits[:4]}-{digits[4:]}"
 
 
 def span_id_text(span_id: int) -> str:

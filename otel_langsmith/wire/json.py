@@ -110,8 +110,7 @@ def _is_faithful(value: object, most: int) -> bool:
     level = [value]
     while level:
         kinds = {*map(type, level)}
-        most -= len(level)
-        if most < 0 or not kinds <= _KNOWN:
+        if not kinds <= _KNOWN:
             return False
         others = len(kinds) > 1
         held: dict[type, list[Any]] = {
@@ -122,7 +121,10 @@ def _is_faithful(value: object, most: int) -> bool:
         texts = chain({*_all_of(dicts)}, held.get(str, ()))
         if any(map(contains, map(str.encode, texts), _ZERO)):
             return False
-        nested = chain(map(dict.values, dicts), held.get(list, ()), held.get(tuple, ()))
+        nested = [*map(dict.values, dicts), *held.get(list, ()), *held.get(tuple, ())]
+        most -= sum(map(len, nested))  # before they are put together: numbers may be millions
+        if most < 0:
+            return False
         level = [*_all_of(nested)]
     return True
 

@@ -102,7 +102,7 @@ def fault_of(run: Run) -> str | None:
     """Why LangSmith would refuse the run, and with it its whole request; None if it would not.
 
     What a lineage says of ids and stamps keeps all of langsmith.md §3.1 as it is made, which costs
-    twice as much to check again. Only a span id of more than 64 bits makes ids that are too long.
+    twice as much to check again. Only a span id that is not of 64 bits makes ids too long.
     """
     order, outputs = run.dotted_order, run.outputs
     if len(order) % _PITCH != SEGMENT_LENGTH:

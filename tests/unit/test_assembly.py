@@ -197,6 +197,23 @@ def test_a_span_that_cannot_even_wait_leaves_nothing_behind() -> None:
     assert [p.span.context.span_id for p in placed if p.span.context] == [1, 3, 4]
 
 
+def test_a_release_that_was_interrupted_costs_its_spans_and_no_more() -> None:
+    class Interrupting(ReadableSpan):
+        @property
+        def start_time(self) -> NoReturn:
+            raise KeyboardInterrupt
+
+    assembly = Assembly(WIDE)
+    first = Interrupting("first", context=context(2), parent=context(1))
+    assembly.add([span(4, 3), span(9, 8), first, span(3, 1)], now_s=0)
+    with pytest.raises(KeyboardInterrupt):
+        assembly.add([span(1)], now_s=0)
+    assembly._decided.clear()
+    assembly.add([span(5, 1)], now_s=0)
+    assert orders(assembly.drain()).keys() == {4, 5, 9}
+    assert (len(assembly), assembly._held_bytes, assembly._waiting) == (0, 0, {})
+
+
 def test_of_many_decided_spans_the_latest_are_remembered() -> None:
     assembly = Assembly(WIDE)
     numbers = range(1, 2 * REMEMBERED)

@@ -49,18 +49,20 @@ messages = st.one_of(
 
 
 def the_long_way(message: dict[str, Any]) -> dict[str, Any]:
-    """The same message, of which each part, and itself, says one thing more."""
+    """The same message, of which each part, and itself, says one thing more.
+
+    Parts that are kept whole, as they are not understood, stay as they are; of a tool's all are.
+    """
     said = message.get("parts")
-    inner = [_longer(part) for part in said] if isinstance(said, list) else said
-    return {**message, **({"parts": inner} if "parts" in message else {}), **NOBODY_KNOWS}
+    if isinstance(said, list) and (message["role"] != "tool" or all(map(_tells, said))):
+        said = [{**part, **NOBODY_KNOWS} if _tells(part) else part for part in said]
+    return {**message, **({"parts": said} if "parts" in message else {}), **NOBODY_KNOWS}
 
 
-def _longer(part: Any) -> Any:
-    """A part; those that are kept whole, as they are not understood, stay as they are."""
-    told = isinstance(part, dict) and any(
+def _tells(part: Any) -> bool:
+    return isinstance(part, dict) and any(
         part.get(name) not in (None, "") for name in ("content", "text", "name", "response")
     )
-    return {**part, **NOBODY_KNOWS} if told else part
 
 
 def shown(found: Any) -> str:
@@ -73,6 +75,7 @@ def shown(found: Any) -> str:
 @given(st.lists(messages, max_size=4))
 @example([{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}])
 @example([{"role": "assistant", "content": "Hi", "finish_reason": "stop"}] * 2)
+@example([{"role": "tool", "parts": [None, {"type": "text", "content": "Hi"}]}])
 def test_the_short_ways_lead_where_the_long_ones_do(items: list[dict[str, Any]]) -> None:
     longer = [the_long_way(item) for item in items]
     before = json.dumps(items)

@@ -5,6 +5,8 @@ import gzip
 import itertools
 import json
 import math
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from types import MappingProxyType
@@ -185,6 +187,19 @@ def test_long_texts_with_nothing_to_lose_are_left_as_they_are() -> None:
     assert dumps(value) == orjson.dumps(value)
 
 
+def test_millions_of_numbers_are_not_copied_to_be_looked_at() -> None:
+    def memory_of(dump: Callable[[object], bytes]) -> int:
+        tracemalloc.start()
+        try:
+            dump(values)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    values = [[0] * 1_000_000] * 2
+    assert memory_of(dumps) < 1.01 * memory_of(orjson.dumps)
+
+
 @given(st.lists(attribute_values | st.just("\\u0000 null"), max_size=6))
 def test_many_values_become_what_each_becomes(values: list[object]) -> None:
     assert [*dumps_all(values)] == [dumps(value) for value in values]
@@ -318,8 +333,8 @@ def test_a_run_that_would_sink_its_request_is_found(changed: dict[str, Any], fau
     assert fault in (fault_of(run_of(BELOW, **changed)) or "")
 
 
-@pytest.mark.parametrize("span_id", [2**64, 2**70])
-def test_a_span_id_of_too_many_bits_makes_no_run_that_is_sent(span_id: int) -> None:
+@pytest.mark.parametrize("span_id", [2**64, 2**70, -1, -(2**63), 16**74, 16**75 - 1])
+def test_a_span_id_that_is_none_of_64_bits_makes_no_run_that_is_sent(span_id: int) -> None:
     run_id = run_id_of(span_id)
     for lineage in (root(run_id, START), child(TOP, run_id, START)):
         assert fault_of(run_of(lineage)) == "dotted_order has a wrong length"
