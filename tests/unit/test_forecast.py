@@ -261,7 +261,7 @@ def test_several_fields_may_be_read_from_one_attribute_twice(
         ({"provider": "p", "tags": "a"}, Traits(is_modelled=True, says_more=True)),
         (
             {"several": {"usage.input_tokens": 0, "name": "n", "model.request": "m"}},
-            Traits(is_counted=True, is_modelled=True, is_named=True, requests_model=True),
+            Traits(is_counted=True, is_modelled=True, is_named=True),
         ),
         ({"several": {"run_type": "of its own"}}, Traits()),
     ],
