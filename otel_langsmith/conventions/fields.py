@@ -160,4 +160,4 @@ NAMING: Final[frozenset[str]] = frozenset(("name", "name.from", "name.method", "
 OF_MODELS: Final[frozenset[str]] = frozenset(
     ("model.request", "model.response", "provider", "agent.name", "workflow.name")
 )
-"""What `compose.told_of_model` looks for in runs that are not of models."""
+"""What `compose.tell_of_model` looks for in runs that are not of models."""

@@ -162,7 +162,7 @@ class Forecast:
             for via, source, is_content in self._calls:
                 value = via(source(attributes))
                 values.append(value)
-                if not value and is_content:
+                if is_content and not value:  # only then: nobody knows what else a value does
                     fits = False
             types = [*map(type, values)]
             whose = self if types == self._types else self._whose.get(tuple(types))
@@ -247,11 +247,11 @@ class Outlook:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._words = [step for step in plan.steps if step.is_word]
-        self._spreads = [
-            step
+        self._spreads = {  # by what they read: two that read the same have the same parts
+            token_of(step): step
             for step in plan.steps
             if step.home == SEVERAL and not (step.is_word or isinstance(step.via, Constant))
-        ]
+        }
         self._told = itemgetter(*(step.key for step in self._words)) if self._words else None
         self._forecasts: dict[Any, Forecast | None] = {}
         self._only: Forecast | None = None
@@ -276,7 +276,7 @@ class Outlook:
 
     def _spread(self, attributes: Attributes, events: tuple[SpanEvent, ...]) -> Reading:
         """The same of attributes that feed several fields: which ones is told like a word."""
-        spread = [step.via(step.source(attributes)) for step in self._spreads]
+        spread = [step.via(step.source(attributes)) for step in self._spreads.values()]
         told = (self._told(attributes) if self._told else "", *map(_names, spread))
         try:
             forecast = self._forecasts[told]
@@ -317,8 +317,7 @@ class Outlook:
             facts[token_of(step)] = step.via(word)
             if not _SHARED.issuperset(map(type, _parts(facts[token_of(step)]))):
                 return None
-        for step, parts in zip(self._spreads, spread, strict=True):
-            token = token_of(step)
+        for (token, step), parts in zip(self._spreads.items(), spread, strict=True):
             facts[token] = parts
             if type(parts) not in _SILENT:
                 facts[token] = {name: Mark((token, name), step.source) for name in parts}

@@ -66,9 +66,13 @@ class Foresight(Interpreter):
         if isinstance(one.via, Constant):
             return one.via.value
         token = token_of(one)
+        is_spread = isinstance(one, Step) and one.home == SEVERAL
         if token in self._facts:
-            return self._facts[token]
-        if isinstance(one, Step) and one.home == SEVERAL:
+            fact = self._facts[token]
+            if isinstance(fact, Mapping) and not is_spread:  # to one field, all of it is a value
+                raise UndecidedError
+            return fact
+        if is_spread:
             raise UndecidedError
         mark = self._mark(token, one.source)
         self.asked[mark] = None

@@ -49,7 +49,6 @@ class Traits:
     """Whether it has any of `NAMING`."""
     is_plain: bool = True
     """Whether inputs and outputs stand as they are: none is other than `PLAIN`."""
-    requests_model: bool = False
     says_more: bool = False
     """Whether it has any of `MORE`."""
 
@@ -122,7 +121,6 @@ def traits_of(reading: Reading) -> Traits:
         run_type == "llm" or not OF_MODELS.isdisjoint(fields),
         not NAMING.isdisjoint(fields),
         PLAIN.issuperset(reading.inputs) and PLAIN.issuperset(reading.outputs),
-        "model.request" in fields,
         not MORE.isdisjoint(fields),
     )
 

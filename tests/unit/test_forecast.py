@@ -205,6 +205,53 @@ def test_no_reading_shares_what_can_be_changed() -> None:
     assert shown(MANY.read("", attributes)) == shown(interpreted(MANY, "", attributes))
 
 
+class Undecided(list[Any]):
+    """As an array of NumPy's is, on spans made by hand: neither true nor false."""
+
+    def __bool__(self) -> bool:
+        raise ValueError
+
+
+def test_no_value_is_asked_whether_it_is_true_unless_it_is_content() -> None:
+    rows = (attr("name", "name"), attr("metadata.response_id", "id"))
+    table = Table((Convention(name="raw", spec="", rows=rows),))
+    attributes = {"name": "n", "id": Undecided([0, 1])}
+    for _ in range(3):
+        assert shown(table.read("", attributes)) == shown(interpreted(table, "", attributes))
+
+
+SEVERAL_TIMES = Table(
+    (
+        Convention(
+            name="several times",
+            spec="",
+            rows=(
+                spread("of", via=readers.as_object, when=EARLY),
+                spread("of", via=readers.as_object),
+                spread("more", via=readers.as_object),
+                attr("inputs.whole", "more", via=readers.as_object, when=When(given=("whole",))),
+            ),
+        ),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "foreseen"),
+    [
+        ({"of": {"params.seed": 1}, "more": {"name": "n"}}, True),
+        ({"of": {"params.seed": 1}, "more": {"name": "n"}, "whole": True}, False),
+    ],
+)
+def test_several_fields_may_be_read_from_one_attribute_twice(
+    attributes: dict[str, Any], foreseen: bool
+) -> None:
+    for _ in range(2):
+        read = SEVERAL_TIMES.read("", attributes)
+        assert shown(read) == shown(interpreted(SEVERAL_TIMES, "", attributes))
+    assert is_foreseen(SEVERAL_TIMES, "", attributes) is foreseen
+
+
 @pytest.mark.parametrize(
     ("attributes", "traits"),
     [
@@ -214,7 +261,7 @@ def test_no_reading_shares_what_can_be_changed() -> None:
         ({"provider": "p", "tags": "a"}, Traits(is_modelled=True, says_more=True)),
         (
             {"several": {"usage.input_tokens": 0, "name": "n", "model.request": "m"}},
-            Traits(is_counted=True, is_modelled=True, is_named=True, requests_model=True),
+            Traits(is_counted=True, is_modelled=True, is_named=True),
         ),
         ({"several": {"run_type": "of its own"}}, Traits()),
     ],
