@@ -316,7 +316,7 @@ def _add_members(message: Message, content: list[Block], item: Part, beside: set
         _add_said(content, item)
     if not beside.isdisjoint(_TOLD):
         _tell(message, item)
-    if not beside.isdisjoint(_ENDINGS) and (reason := first_of(item, *_ENDINGS)):
+    if not beside.isdisjoint(_REASONS_TO_END) and (reason := first_of(item, *_REASONS_TO_END)):
         message["response_metadata"] = {"finish_reason": reason}
 
 
@@ -326,7 +326,7 @@ _SAID_TOO: Final = (
 )
 _TOLD: Final = ("name", "tool_call_id", "toolCallId", "id", "status", "is_error")
 _ENDING: Final = frozenset(("finish_reason",))
-_ENDINGS: Final = ("finish_reason", "stop_reason", "finishReason")
+_REASONS_TO_END: Final = ("finish_reason", "stop_reason", "finishReason")
 """Members by what they are for: to look for all of one kind costs less than for each."""
 
 
