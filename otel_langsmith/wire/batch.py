@@ -142,15 +142,14 @@ def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Ite
     most = min(max_bytes, AMPLE)
     for run in runs:
         run_id, own = run.run_id, size_of(run.parts)
-        size += own
-        if size > most or run.alone or run_id in gathered or len(gathered) >= max_runs:
-            if gathered:
-                yield Batch([*gathered.values()], size - own)
-            gathered, size = {}, own
-            if run.alone:
-                yield Batch([run], own)
-                size = 0
-                continue
+        full = len(gathered) >= max_runs or size + own > most
+        if gathered and (full or run.alone or run_id in gathered):
+            yield Batch([*gathered.values()], size)
+            gathered, size = {}, 0
+        if run.alone:
+            yield Batch([run], own)
+            continue
         gathered[run_id] = run
+        size += own
     if gathered:
         yield Batch([*gathered.values()], size)
