@@ -1,6 +1,7 @@
 """`conventions.messages`: what most messages look like is read on a short way, to the same end."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -93,6 +94,7 @@ def test_json_is_read_to_the_last_digit(items: list[dict[str, Any]]) -> None:
         assert shown(output_messages(json.dumps(items[0]))) == shown(output_messages(items[:1]))
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="json parses as deep as orjson by then")
 def test_a_long_number_nested_too_deep_to_be_kept_leaves_the_text_as_it_is() -> None:
     text = "[" * 1010 + str(LONG) + "]" * 1010
     assert input_messages(text) == Raw(text)
