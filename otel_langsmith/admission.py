@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from otel_langsmith.assembly import Placed
     from otel_langsmith.bugs import Bugs
     from otel_langsmith.delivery.books import Books, Consignments
-    from otel_langsmith.encoder import Encoded, Encoder
+    from otel_langsmith.encoder import Encoded, Encoder, Told
     from otel_langsmith.live import LiveRuns
     from otel_langsmith.run import Run
     from otel_langsmith.wire.batch import EncodedRun
@@ -73,11 +73,14 @@ class Admission:
         ) -> list[_Made]:
             return in_turns(lambda few: _each(step, few, lost), block)
 
+        def told(block: Sequence[Placed]) -> list[Told]:
+            return turns(encoder.tell, turns(encoder.read, turns(encoder.see, block)))
+
         encoder = self._encoder
         for portion in portions(encoder.in_order(placed)):
-            found = (turns(encoder.read, turns(encoder.see, block)) for block in portion)
-            for block in encoder.once(turns(encoder.tell, block) for block in found):
+            for block in encoder.once(map(told, portion)):
                 yield self._admitted(turns(encoder.encode, block), consignments)
+                del block  # or it would take memory until the next is read, which may be megabytes
 
     def _admitted(
         self, block: Sequence[Encoded], consignments: Consignments

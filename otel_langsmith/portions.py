@@ -49,11 +49,14 @@ def _blocks(placed: Sequence[Placed]) -> Iterator[tuple[Sequence[Placed], int]]:
     memory = 0
     for number, begin in enumerate(range(0, len(placed), _WEIGHED)):
         few = placed[begin : begin + _WEIGHED]
-        block += few
-        memory += len(few) * _memory_of(few[number * _STRIDE % len(few)])
-        if len(block) >= BLOCK or memory > BLOCK_BYTES:
-            yield block, memory
-            block, memory = [], 0
+        each = _memory_of(few[number * _STRIDE % len(few)])
+        most = max(1, BLOCK_BYTES // max(1, each))
+        for at in range(0, len(few), most):  # once, unless they are large
+            block += few[at : at + most]
+            memory += each * len(few[at : at + most])
+            if len(block) >= BLOCK or memory >= BLOCK_BYTES:
+                yield block, memory
+                block, memory = [], 0
     if block:
         yield block, memory
 

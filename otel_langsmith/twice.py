@@ -80,12 +80,9 @@ class Twice:
         behind = 0  # so many runs came after the first block that waits
         try:
             for block in blocks:
-                group = self._met(block)
-                if group is None and not waiting:
-                    yield block
-                    continue
                 behind += len(block) if waiting else 0
-                waiting.append((block, group))
+                waiting.append((block, self._met(block)))
+                del block  # or what it says would be kept while the next is read
                 while waiting and (behind >= AHEAD or waiting[0][1] is None):
                     yield _sent(*waiting.popleft())
                     behind -= len(waiting[0][0]) if waiting else 0
