@@ -19,7 +19,7 @@ from bench.report import filled
 from bench.workloads import LLM, WEB, Workload, finished
 from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.conventions import CONVENTIONS, table_of
-from otel_langsmith.conventions.readers import from_json
+from otel_langsmith.conventions.long_numbers import rounded_json
 from otel_langsmith.delivery.transport import HttpTransport, Request
 from otel_langsmith.encoder import Encoder
 from otel_langsmith.log_events import NOTHING as UNLOGGED
@@ -52,7 +52,7 @@ REST: Final = "what lies between them, and the accounts"
 STEPS: Final[Mapping[str, str]] = {
     "finding its place: run id, lineage, dotted order": "place",
     "reading it by the tables, content included": "read",
-    "of which: JSON parsed, and searched for integers it would round": "json",
+    "of which: JSON parsed": "json",
     "the rest of a run: properties of the span, name, sides, error, metadata": "rest",
     "of which: what OpenTelemetry knows of it beside attributes and events": "about",
     "whether another span told of the same call": "twice",
@@ -93,7 +93,7 @@ def _texts(placed: Iterable[Placed]) -> list[str]:
 
 def _parsed(texts: Iterable[str]) -> None:
     for text in texts:
-        from_json(text)
+        rounded_json(text)
 
 
 def _about(placed: Iterable[Placed]) -> None:

@@ -19,9 +19,10 @@ for package in ("langsmith", "opentelemetry.exporter", "zstandard", "bench"):
         pytest.skip(f"{package} is not here", allow_module_level=True)
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 
-from bench import instructions, report, sink, steps  # noqa: E402 - what they need may be missing
+# what they need may be missing
+from bench import instructions, least, report, sink, steps  # noqa: E402
 from bench.goals import ROWS, Row  # noqa: E402
-from bench.measure import Result, compare  # noqa: E402
+from bench.measure import TINY, Result, compare  # noqa: E402
 from bench.workloads import LLM, WEB, Workload, chain, finished  # noqa: E402
 
 pytestmark = pytest.mark.programs
@@ -109,6 +110,15 @@ def test_each_step_of_an_export_can_be_done_by_itself() -> None:
         done = {name: work() for name, work in steps.stations(running.url, LLM)}
     assert list(done) == [f"llm {name}" for name in steps.STATIONS]
     assert done["llm request"].status == 202
+
+
+def test_what_cannot_be_spared_is_told_beside_what_is_spent() -> None:
+    with sink.running() as running:
+        found = least.measured(running.url, TINY)
+    assert found.keys() == {"LLM spans", "web spans"}
+    assert min(found["LLM spans"][name] for name in (*least.LEAST, "ours")) > 0
+    made = least.table({"any spans": dict.fromkeys(least.CONTENDERS, 2.5)})
+    assert "| all that | 10.0 (4.00 of OTLP) |" in made
 
 
 def test_what_no_step_accounts_for_is_in_a_row_of_its_own() -> None:
