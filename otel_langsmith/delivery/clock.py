@@ -9,9 +9,9 @@ from itertools import chain, islice
 from typing import Final, Protocol, TypeVar
 
 POLITE: Final = 16
-"""After so many spans, a thread of the application's that waits for the interpreter gets it: else
-it would wait for up to five milliseconds, twelve times as often late (performance.md §2). Of twice
-as many, four times as many requests were late (``python -m bench late``)."""
+"""After so many spans of one step, a thread of the application's that waits for the interpreter
+gets it: else it would wait for up to five milliseconds, twelve times as often late (performance.md
+§2). ``python -m bench late`` tells how often it is."""
 
 _yield: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
 
