@@ -82,7 +82,14 @@ def clean_statement(value: Any) -> Any:
     text = as_text(value)
     if text is UNREADABLE:
         return text
-    return _known_statement(text) if len(text) <= _SHORT else _without_passwords(text)
+    if text in _HARMLESS:
+        return text
+    shown = _without_passwords(text)
+    if shown == text and len(text) <= _SHORT:
+        if len(_HARMLESS) >= _FEW:
+            _HARMLESS.clear()
+        _HARMLESS.add(text)
+    return shown
 
 
 def _without_passwords(text: str) -> str:
@@ -91,11 +98,12 @@ def _without_passwords(text: str) -> str:
     return text
 
 
-_known_statement: Final = lru_cache(maxsize=256)(_without_passwords)
-"""Programs say the same few again and again, and to look one up costs a tenth of this."""
+_HARMLESS: Final[set[str]] = set()
+"""Statements that were looked at and are shown as they are; the others are not to stay in memory.
+Programs say the same few again and again, and to know one costs a tenth of a look at it."""
+_FEW: Final = 256
 _SHORT: Final = 512
-"""Characters of a statement worth keeping in memory."""
-
+"""So many of them, and of so many characters."""
 
 _SIGNS_IN: Final = ("://", "auth", "cred", "identified", "key", "pass", "pwd", "secret", "token")
 """To look for them so costs a tenth of what one regular expression for all of them does."""

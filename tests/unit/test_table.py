@@ -23,6 +23,7 @@ from otel_langsmith.conventions import (
     events,
     indexed,
     named,
+    plain,
     prefix,
     readers,
     spread,
@@ -532,6 +533,14 @@ def test_statements_lose_their_passwords(statement: str, clean: str | None) -> N
         found = clean_statement(statement)
         assert "s3cret" not in found
         assert clean is None or found == clean
+    remembered = {text for held in vars(plain).values() if isinstance(held, set) for text in held}
+    assert not [text for text in remembered if "s3cret" in text]
+
+
+def test_statements_are_remembered_within_bounds() -> None:
+    for number in range(1_000):
+        assert clean_statement(f"SELECT {number}") == f"SELECT {number}"
+    assert max(len(held) for held in vars(plain).values() if isinstance(held, set)) <= 256
 
 
 @pytest.mark.parametrize(
