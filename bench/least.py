@@ -22,7 +22,7 @@ from bench.contenders import OTLP, OURS
 from bench.exporters import otlp, ours, prepared
 from bench.measure import FULL, MICROSECONDS, Effort, compare, pin
 from bench.report import filled
-from bench.runs import Run, ready_runs
+from bench.runs import Run, json_texts, ready_runs
 from bench.workloads import LLM, WEB, finished
 from otel_langsmith.delivery.transport import HttpTransport, Request
 from otel_langsmith.lineage import attributes_of
@@ -73,11 +73,6 @@ def _send(transport: HttpTransport, requests: Sequence[Request]) -> None:
         transport.send(request, 10.0)
 
 
-def _texts(spans: Sequence[ReadableSpan]) -> list[str]:
-    values = (value for span in spans for value in (span.attributes or {}).values())
-    return [value for value in values if isinstance(value, str) and value[:1] in ("{", "[")]
-
-
 @contextmanager
 def _sending(url: str) -> Iterator[Contender]:
     transport = HttpTransport()
@@ -102,7 +97,9 @@ def _opened(prepare: Contender) -> Opening:
 
 CONTENDERS: Final[Mapping[str, Opening]] = {
     LOOKED_AT: _opened(lambda spans: partial(_look_at, spans)),
-    PARSED: _opened(lambda spans: partial(_parse, _texts(spans))),
+    PARSED: _opened(
+        lambda spans: partial(_parse, json_texts(span.attributes or {} for span in spans))
+    ),
     DUMPED: _opened(lambda spans: partial(_dump, ready_runs(spans))),
     SENT: _sending,
     OURS: ours,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -48,6 +48,12 @@ def ready_runs(spans: Sequence[ReadableSpan]) -> list[Run]:
     for span in reversed(spans):  # a parent ends after its children
         placed[_context(span).span_id] = _run(span, placed)
     return list(placed.values())
+
+
+def json_texts(attributes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What looks like JSON among these attributes, as the tables' readers find it."""
+    values = (value for one in attributes for value in one.values())
+    return [value for value in values if isinstance(value, str) and value[:1] in ("{", "[")]
 
 
 def _context(span: ReadableSpan) -> Any:

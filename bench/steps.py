@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from bench import exporters, sink
 from bench.callgrind import NOTHING, counts_of, execute
 from bench.report import filled
+from bench.runs import json_texts
 from bench.workloads import LLM, WEB, Workload, finished
 from otel_langsmith.assembly import Assembly, Bounds, Placed
 from otel_langsmith.conventions import CONVENTIONS, table_of
@@ -85,12 +86,6 @@ def _read(placed: Iterable[Placed]) -> None:
         _TABLE.read("bench", one.attributes or {}, tuple(one.span.events))
 
 
-def _texts(placed: Iterable[Placed]) -> list[str]:
-    """What looks like JSON among the attributes, as the tables' readers find it."""
-    values = (value for one in placed for value in (one.attributes or {}).values())
-    return [value for value in values if isinstance(value, str) and value[:1] in ("{", "[")]
-
-
 def _parsed(texts: Iterable[str]) -> None:
     for text in texts:
         rounded_json(text)
@@ -131,7 +126,9 @@ def stations(url: str, workload: Workload) -> Iterator[tuple[str, Doing]]:
     makers: Mapping[str, Callable[[], Doing]] = {
         "place": lambda: partial(_placed, spans()),
         "read": lambda: partial(_read, _placed(spans())),
-        "json": lambda: partial(_parsed, _texts(_placed(spans()))),
+        "json": lambda: partial(
+            _parsed, json_texts(one.attributes or {} for one in _placed(spans()))
+        ),
         "translate": lambda: partial(_runs, _placed(spans())),
         "about": lambda: partial(_about, _placed(spans())),
         "twice": lambda: partial(_told_apart, _runs(_placed(spans())), twice),

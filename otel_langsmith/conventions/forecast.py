@@ -263,27 +263,17 @@ class Outlook:
         """What a span says of which no event says anything."""
         if only := self._only:
             return only.read(self, attributes, events, ())
-        if self._spreads:
-            return self._spread(attributes, events)
         told: Any = self._told(attributes) if self._told else ""
+        spread: Sequence[Any] = ()
+        if self._spreads:  # which fields these feed is told like a word
+            spread = [step.via(step.source(attributes)) for step in self._spreads.values()]
+            told = (told, *map(_names, spread))
         try:
             forecast = self._forecasts[told]
         except (KeyError, TypeError):  # TypeError: a word that is a list or a dict
-            forecast = self._first(attributes, told, ())
-        if forecast:
-            return forecast.read(self, attributes, events, ())
-        return self.interpret(attributes, events)
-
-    def _spread(self, attributes: Attributes, events: tuple[SpanEvent, ...]) -> Reading:
-        """The same of attributes that feed several fields: which ones is told like a word."""
-        spread = [step.via(step.source(attributes)) for step in self._spreads.values()]
-        told = (self._told(attributes) if self._told else "", *map(_names, spread))
-        try:
-            forecast = self._forecasts[told]
-        except (KeyError, TypeError):
             forecast = self._first(attributes, told, spread)
         if forecast:
-            return forecast.read(self, attributes, events, _flat(spread))
+            return forecast.read(self, attributes, events, _flat(spread) if spread else ())
         return self.interpret(attributes, events)
 
     def interpret(self, attributes: Attributes, events: tuple[SpanEvent, ...]) -> Reading:

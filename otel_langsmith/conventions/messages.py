@@ -52,7 +52,7 @@ _SAYERS: Final[dict[Any, str]] = {
 }
 """Whose messages bring no results of tools."""
 
-_REASONS: Final = (str, type(None))
+_TYPES_OF_REASON: Final = (str, type(None))
 _NOBODY: Final = ("", "unknown")
 _ITEMS: Final = frozenset(
     (
@@ -143,7 +143,7 @@ def _spoken(item: Any) -> Message | None:
     made: Message = {"role": said, "content": [{"type": "text", "text": text}]}
     if len(item) > 2:  # noqa: PLR2004
         reason = item.get("finish_reason", 0)
-        if len(item) > 3 or type(reason) not in _REASONS:  # noqa: PLR2004
+        if len(item) > 3 or type(reason) not in _TYPES_OF_REASON:  # noqa: PLR2004
             return None
         if reason:
             made["response_metadata"] = {"finish_reason": reason}
