@@ -74,7 +74,10 @@ class Admission:
             return in_turns(lambda few: _each(step, few, lost), block)
 
         def told(block: Sequence[Placed]) -> list[Told]:
-            return turns(encoder.tell, turns(encoder.read, turns(encoder.see, block)))
+            try:
+                return in_turns(encoder.tell, in_turns(encoder.read, in_turns(encoder.see, block)))
+            except Exception:  # noqa: BLE001 - one bad span must not cost its block
+                return turns(encoder.tell_each, block)
 
         encoder = self._encoder
         for portion in portions(encoder.in_order(placed)):

@@ -13,10 +13,11 @@ from otel_langsmith.lineage import Lineage
 from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.log_events import Joined
 from otel_langsmith.presence import Presence
+from otel_langsmith.provenance import Frame
 from otel_langsmith.redact import Guard, Hiding
 from otel_langsmith.run import EMPTY, JsonObject, Run
 from otel_langsmith.settings import Settings
-from otel_langsmith.translate import Seen, read, see, tell
+from otel_langsmith.translate import Seen, see, tell, translate
 from otel_langsmith.twice import Twice
 from otel_langsmith.wire.batch import EncodedRun, Moment
 from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
@@ -25,8 +26,8 @@ from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
 Encoded: TypeAlias = tuple[Run, EncodedRun, str | None]
 """A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
 
-Read: TypeAlias = tuple[Placed, Seen | None, Reading | None]
-"""A span, what there was to be read of it, and what was."""
+Read: TypeAlias = tuple[Placed, Frame, Reading]
+"""A span, where it comes from, and what was read of it."""
 
 Told: TypeAlias = tuple[Placed, Run]
 """A span, and the run that it is."""
@@ -67,25 +68,51 @@ class Encoder:
             return sorted(placed, key=lambda one: one.lineage.dotted_order)
         return placed
 
-    def see(self, placed: Sequence[Placed]) -> list[tuple[Placed, Seen | None]]:
-        """The first step: what there is to be read of spans that have ended, logs included."""
+    def see(self, placed: Sequence[Placed]) -> list[tuple[Placed, Seen]]:
+        """The first step: what there is to be read of spans that have ended, logs included.
+
+        Raises:
+            Exception: in this step and the next two, whatever one of the spans raises, or a
+                convention; `tell_each` does all three of them for what can be told.
+        """
         told = self._joined(one.span for one in placed)
         return [
             (one, see(one.span, one.attributes, joined))
             for one, joined in zip(placed, told, strict=False)
         ]
 
-    def read(self, found: Sequence[tuple[Placed, Seen | None]]) -> list[Read]:
+    def read(self, found: Sequence[tuple[Placed, Seen]]) -> list[Read]:
         """The second step: what the tables read of it."""
-        table = self._table
-        return [(one, seen, read(table, seen)) for one, seen in found]
+        read = self._table.read
+        return [
+            (one, frame, read(frame.scope_name, attributes, events))
+            for one, (frame, attributes, events) in found
+        ]
 
     def tell(self, found: Sequence[Read]) -> list[Told]:
         """The third step: the runs, whole, nothing hidden yet."""
         project, table = self._project, self._table
         return [
-            (one, tell(one.span, one.lineage, project, table, seen, reading))
-            for one, seen, reading in found
+            (one, tell(one.span, one.lineage, project, table, frame, reading))
+            for one, frame, reading in found
+        ]
+
+    def tell_each(self, placed: Sequence[Placed]) -> list[Told]:
+        """The runs of spans, each as far as it can be told."""
+        told = self._joined(one.span for one in placed)
+        return [
+            (
+                one,
+                translate(
+                    one.span,
+                    one.lineage,
+                    project=self._project,
+                    table=self._table,
+                    joined=joined,
+                    attributes=one.attributes,
+                ),
+            )
+            for one, joined in zip(placed, told, strict=False)
         ]
 
     def once(self, blocks: Iterable[Sequence[Told]]) -> Iterator[Sequence[Told]]:
@@ -107,7 +134,7 @@ class Encoder:
 
     def opening(self, placed: Placed) -> Encoded:
         """The run of a span that is still open, as far as it can be told."""
-        ((_, run),) = self.tell(self.read(self.see((placed,))))
+        ((_, run),) = self.tell_each((placed,))
         run = as_opening(self._fit(run, placed.lineage))
         return self._encoded(run, placed.lineage, placed.presence, "opening")
 

@@ -56,7 +56,8 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
     precedence, or metadata under its own name (``otel.attribute.<name>`` if that name is taken).
     Values stay as they are, bytes and NaN included: making JSON of them is the wire's work.
 
-    Who has many spans does the three steps of it one after the other, each for all of them.
+    Who has many spans does the three steps of it one after the other, each for all of them: `see`,
+    `Table.read`, `tell`.
 
     Args:
         span: A finished span, or one still open.
@@ -67,8 +68,12 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
         attributes: The span's, if somebody has read them already. They are left as they are.
     """
     table = table or table_of(CONVENTIONS)
-    seen = see(span, attributes, joined)
-    return tell(span, lineage, project, table, seen, read(table, seen))
+    try:
+        frame, told, events = see(span, attributes, joined)
+        reading = table.read(frame.scope_name, told, events)
+        return tell(span, lineage, project, table, frame, reading)
+    except Exception:  # noqa: BLE001 - spans and conventions may be anybody's, and lost runs are worse
+        return _untranslated(span, lineage, project, table)
 
 
 Seen: TypeAlias = tuple[Frame, Mapping[str, Any], tuple[SpanEvent, ...]]
@@ -77,28 +82,17 @@ Seen: TypeAlias = tuple[Frame, Mapping[str, Any], tuple[SpanEvent, ...]]
 
 def see(
     span: ReadableSpan, attributes: Mapping[str, Any] | None = None, joined: Joined = NOTHING
-) -> Seen | None:
-    """The first step: what there is to be read of a span; None if it cannot be looked at."""
-    try:
-        frame = frame_of(span)
-        told = attributes_of(span) if attributes is None else attributes
-        events = tuple(span.events)
-        if joined is not NOTHING:
-            told, events = {**told, **joined.attributes}, events + joined.events
-    except Exception:  # noqa: BLE001 - a span may be anybody's
-        return None
-    return frame, told, events
+) -> Seen:
+    """The first step: what there is to be read of a span, for the second, which is `Table.read`.
 
-
-def read(table: Table, seen: Seen | None) -> Reading | None:
-    """The second step: what was read of it; None if nothing can be."""
-    if seen is None:
-        return None
-    frame, told, events = seen
-    try:
-        return table.read(frame.scope_name, told, events)
-    except Exception:  # noqa: BLE001 - a convention may be anybody's, and a lost run is worse
-        return None
+    Raises:
+        Exception: whatever a span raises that is not the SDK's.
+    """
+    told = attributes_of(span) if attributes is None else attributes
+    events = tuple(span.events)
+    if joined is not NOTHING:
+        told, events = {**told, **joined.attributes}, events + joined.events
+    return frame_of(span), told, events
 
 
 def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
@@ -106,61 +100,14 @@ def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
     lineage: Lineage,
     project: str | None,
     table: Table,
-    seen: Seen | None,
-    reading: Reading | None,
-) -> Run:
-    """The third step: the run, without content if one of the others failed."""
-    if seen is None or reading is None:
-        return _untranslated(span, lineage, project, table)
-    try:
-        return _run(span, lineage, project, table, seen[0], reading)
-    except Exception:  # noqa: BLE001 - as in the other steps
-        return _untranslated(span, lineage, project, table)
-
-
-def _untranslated(span: ReadableSpan, lineage: Lineage, project: str | None, table: Table) -> Run:
-    """The run without what conventions make of it; without all but its name and times at worst."""
-    try:
-        frame = frame_of(span)
-        reading = _unread(span, frame.scope_name, table)
-        return _run(span, lineage, project, table, frame, reading)
-    except Exception:  # noqa: BLE001 - a span may be anybody's, too
-        return _skeleton(span, lineage, project)
-
-
-def _skeleton(span: ReadableSpan, lineage: Lineage, project: str | None) -> Run:
-    """A run with nothing of the span but its name and times."""
-    return Run(
-        id=lineage.run_id,
-        trace_id=lineage.trace_id,
-        parent_run_id=lineage.parent_run_id,
-        dotted_order=lineage.dotted_order,
-        name=str(span.name or "span"),
-        run_type="chain",
-        start_time_ns=writable_ns(span.start_time or 0),
-        end_time_ns=None if span.end_time is None else writable_ns(span.end_time),
-        project=lineage.project or project,
-        session_id=lineage.project_id,
-        notes=(*lineage.notes, UNTRANSLATED),
-    )
-
-
-def _unread(span: ReadableSpan, scope: str, table: Table) -> Reading:
-    """The attributes that are no content, by anyone's table, and nothing made of them."""
-    attributes = attributes_of(span)
-    rest = {key: value for key, value in attributes.items() if not table.is_content(key, scope)}
-    return Reading.of(rest, tuple(span.events), (UNTRANSLATED,))
-
-
-def _run(  # noqa: PLR0913, PLR0917 - all that a run is made of
-    span: ReadableSpan,
-    lineage: Lineage,
-    project: str | None,
-    table: Table,
     frame: Frame,
     reading: Reading,
 ) -> Run:
-    """The run that these make, of which each step fills in a part; what few have, on its trait."""
+    """The third step: the run that these make; what few have is looked for on its trait.
+
+    Raises:
+        Exception: whatever a span raises that is not the SDK's.
+    """
     fields, params, _, _, _, stated, claims, inputs, outputs, rest, events, notes, traits = reading
     run = _begun(lineage, project)
     run.run_type = run_type = traits.run_type
@@ -197,6 +144,40 @@ def _run(  # noqa: PLR0913, PLR0917 - all that a run is made of
     if not traits.is_plain:
         _shape_sides(run)
     return run
+
+
+def _untranslated(span: ReadableSpan, lineage: Lineage, project: str | None, table: Table) -> Run:
+    """The run without what conventions make of it; without all but its name and times at worst."""
+    try:
+        frame = frame_of(span)
+        reading = _unread(span, frame.scope_name, table)
+        return tell(span, lineage, project, table, frame, reading)
+    except Exception:  # noqa: BLE001 - a span may be anybody's, too
+        return _skeleton(span, lineage, project)
+
+
+def _skeleton(span: ReadableSpan, lineage: Lineage, project: str | None) -> Run:
+    """A run with nothing of the span but its name and times."""
+    return Run(
+        id=lineage.run_id,
+        trace_id=lineage.trace_id,
+        parent_run_id=lineage.parent_run_id,
+        dotted_order=lineage.dotted_order,
+        name=str(span.name or "span"),
+        run_type="chain",
+        start_time_ns=writable_ns(span.start_time or 0),
+        end_time_ns=None if span.end_time is None else writable_ns(span.end_time),
+        project=lineage.project or project,
+        session_id=lineage.project_id,
+        notes=(*lineage.notes, UNTRANSLATED),
+    )
+
+
+def _unread(span: ReadableSpan, scope: str, table: Table) -> Reading:
+    """The attributes that are no content, by anyone's table, and nothing made of them."""
+    attributes = attributes_of(span)
+    rest = {key: value for key, value in attributes.items() if not table.is_content(key, scope)}
+    return Reading.of(rest, tuple(span.events), (UNTRANSLATED,))
 
 
 def _begun(lineage: Lineage, project: str | None) -> Run:
