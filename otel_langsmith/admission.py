@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from otel_langsmith.assembly import Placed
     from otel_langsmith.bugs import Bugs
     from otel_langsmith.delivery.books import Books, Consignments
-    from otel_langsmith.encoder import Encoded, Encoder, Told
+    from otel_langsmith.encoder import Encoded, Encoder, Ready, Told
     from otel_langsmith.live import LiveRuns
     from otel_langsmith.run import Run
     from otel_langsmith.wire.batch import EncodedRun
@@ -32,6 +33,51 @@ _log: Final = logging.getLogger("otel_langsmith")
 
 _T = TypeVar("_T")
 _Made = TypeVar("_Made")
+
+
+class _Steps:
+    """What is done to the spans of one delivery; a span that breaks a step costs no other."""
+
+    def __init__(self, encoder: Encoder, bugs: Bugs, consignments: Consignments) -> None:
+        self._encoder = encoder
+        self._bugs = bugs
+        self._consignments = consignments
+
+    def ready(self, block: Sequence[Placed]) -> list[Ready]:
+        """The runs of a block, encoded."""
+        return self._in_turns(self._encoder.encode, self._told(block))
+
+    def counted(self, one: Ready) -> Sequence[Encoded]:
+        """A run as it counts: encoded anew if it tells of a call that another tells of, too."""
+        (span, run, encoded), counted = one
+        if counted is run:
+            return (encoded,)
+        return [again for (_, _, again), _ in self._each(self._encoder.encode, ((span, counted),))]
+
+    def _told(self, block: Sequence[Placed]) -> list[Told]:
+        encoder = self._encoder
+        try:
+            return in_turns(encoder.tell, in_turns(encoder.read, in_turns(encoder.see, block)))
+        except Exception:  # noqa: BLE001 - one bad span must not cost its block
+            return self._in_turns(encoder.tell_each, block)
+
+    def _in_turns(
+        self, step: Callable[[Sequence[_T]], Sequence[_Made]], block: Sequence[_T]
+    ) -> list[_Made]:
+        return in_turns(partial(self._each, step), block)
+
+    def _each(
+        self, step: Callable[[Sequence[_T]], Sequence[_Made]], few: Sequence[_T]
+    ) -> Sequence[_Made]:
+        """What a step makes of a few spans: at once, and if that fails, of each that it can."""
+        try:
+            return step(few)
+        except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
+            if len(few) == 1:
+                self._bugs.say("a span cannot be translated and is counted as lost", error)
+                self._consignments.dropped(UNTRANSLATABLE)
+                return ()
+        return [*chain.from_iterable(self._each(step, (one,)) for one in few)]
 
 
 class Admission:
@@ -64,47 +110,35 @@ class Admission:
     def _ends(
         self, placed: Sequence[Placed], consignments: Consignments
     ) -> Iterator[Sequence[EncodedRun]]:
-        def lost(error: Exception) -> None:
-            self._bugs.say("a span cannot be translated and is counted as lost", error)
-            consignments.dropped(UNTRANSLATABLE)
-
-        def turns(
-            step: Callable[[Sequence[_T]], Sequence[_Made]], block: Sequence[_T]
-        ) -> list[_Made]:
-            return in_turns(lambda few: _each(step, few, lost), block)
-
-        def told(block: Sequence[Placed]) -> list[Told]:
-            try:
-                return in_turns(encoder.tell, in_turns(encoder.read, in_turns(encoder.see, block)))
-            except Exception:  # noqa: BLE001 - one bad span must not cost its block
-                return turns(encoder.tell_each, block)
-
         encoder = self._encoder
+        steps = _Steps(encoder, self._bugs, consignments)
         for portion in portions(encoder.in_order(placed)):
-            for block in encoder.once(map(told, portion)):
-                yield self._admitted(turns(encoder.encode, block), consignments)
-                del block  # or it would take memory until the next is read, which may be megabytes
+            for block in encoder.once(map(steps.ready, portion)):
+                admitted = self._admitted(block)
+                if admitted is None:
+                    each = chain.from_iterable(map(steps.counted, block))
+                    admitted = [sent for one in each for sent in self._examined(*one, consignments)]
+                yield admitted
+                # or they would take memory until the next is read, which may be megabytes
+                del block, admitted
 
-    def _admitted(
-        self, block: Sequence[Encoded], consignments: Consignments
-    ) -> Sequence[EncodedRun]:
-        """What may be sent of a block: all of it, but for rare cases."""
+    def _admitted(self, block: Sequence[Ready]) -> Sequence[EncodedRun] | None:
+        """What may be sent of a block, if that is all of it and as it is, as of most blocks."""
         sent: list[EncodedRun] = []
         traces: list[str] = []
         notes: list[str] = []
-        for run, encoded, fault in block:
-            if fault is not None:
-                break
+        for (_, run, (shown, encoded, fault)), counted in block:
+            if counted is not run or fault is not None:
+                return None
             sent.append(encoded)
             traces.append(run.trace_id)
-            if run.notes:
-                notes += run.notes
-        else:
-            if not traces or self._traces.admit_all(traces):
-                if notes:
-                    self._books.note(notes)
-                return sent
-        return [one for each in block for one in self._examined(*each, consignments)]
+            if shown.notes:
+                notes += shown.notes
+        if traces and not self._traces.admit_all(traces):
+            return None
+        if notes:
+            self._books.note(notes)
+        return sent
 
     def _examined(
         self, run: Run, sent: EncodedRun, fault: str | None, consignments: Consignments
@@ -149,18 +183,3 @@ def _is_shown(run: EncodedRun) -> bool:
     return run.presence is not None and any(
         there.operation == "patch" for there in run.presence.everywhere
     )
-
-
-def _each(
-    step: Callable[[Sequence[_T]], Sequence[_Made]],
-    few: Sequence[_T],
-    lost: Callable[[Exception], None],
-) -> Sequence[_Made]:
-    """What a step makes of a few spans: at once, and if that fails, of each that it can."""
-    try:
-        return step(few)
-    except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
-        if len(few) == 1:
-            lost(error)
-            return ()
-    return [*chain.from_iterable(_each(step, (one,), lost) for one in few)]
