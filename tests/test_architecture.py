@@ -35,6 +35,7 @@ ORDER = (
     "conventions.blocks",
     "conventions.results",
     "conventions.langchain",
+    "conventions.items",
     "conventions.messages",
     "conventions.tools",
     "conventions.payloads",

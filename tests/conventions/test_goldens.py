@@ -36,6 +36,7 @@ MACHINERY = {
         "blocks",
         "langchain",
         "results",
+        "items",
         "messages",
         "payloads",
         "tools",
