@@ -50,6 +50,7 @@ ORDER = (
     "conventions.foresight",
     "conventions.getters",
     "conventions.forecast",
+    "conventions.outlook",
     "conventions.table",
     "conventions.langsmith",
     "conventions.gen_ai",

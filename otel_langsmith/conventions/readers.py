@@ -42,6 +42,9 @@ class Blank(Enum):
 UNREADABLE: Final = Unreadable.UNREADABLE
 BLANK: Final = Blank.BLANK
 
+SILENT: Final = frozenset((Unreadable, Blank))
+"""Their types: of values that feed no field."""
+
 
 @dataclass(frozen=True, slots=True)
 class Thin:

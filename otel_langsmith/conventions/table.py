@@ -6,8 +6,8 @@ Knows no attribute by name, and nothing of OpenTelemetry or HTTP.
 from functools import lru_cache
 from typing import Final
 
-from otel_langsmith.conventions.forecast import Outlook
 from otel_langsmith.conventions.interpreter import UNREAD, Attributes, Reading, SpanEvent
+from otel_langsmith.conventions.outlook import Outlook
 from otel_langsmith.conventions.plan import Planner
 from otel_langsmith.conventions.rows import Convention
 

@@ -28,6 +28,7 @@ MACHINERY = {
         "foresight",
         "getters",
         "forecast",
+        "outlook",
         "flattened",
         "table",
         "compose",
