@@ -166,19 +166,26 @@ def is_tool(item: Any) -> bool:
 def conversation(value: Any) -> Any:
     """What any step took or gave: an object as it is, but with messages as LangSmith has them."""
     found = updated(from_json(value))
-    if found == REDACTED:
-        return Thin(found)
+    if isinstance(found, str):
+        return _whole_text(found)
     if isinstance(found, (list, tuple)):
         told = found and all(map(is_message, found))
         return {"messages": messages(found, "user")} if told else found
     if not isinstance(found, dict):
-        return Raw(found) if isinstance(found, str) and _is_cut(found) else found
+        return found
     if is_message(found) and "role" not in found:
         return {"messages": messages([found], "user")}
     said = found.get("messages")
     if isinstance(said, (list, tuple)) and said and all(map(_tells, said)):
         return {**found, "messages": messages(said, "user")}
     return found
+
+
+def _whole_text(text: str) -> Any:
+    """A text that is all of what a step took or gave."""
+    if text == REDACTED:
+        return Thin(text)
+    return Raw(text) if _is_cut(text) else text
 
 
 def updated(found: Any) -> Any:

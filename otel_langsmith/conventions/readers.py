@@ -60,9 +60,14 @@ class Raw:
     value: Json
 
 
+def is_empty(value: Any) -> bool:
+    """Whether there is nothing in it; a type of others is not asked: NumPy's arrays do not know."""
+    return value is None or (isinstance(value, (str, list, tuple, dict)) and not value)
+
+
 def as_raw(value: Any) -> Any:
     """Content that no reader knows; noted, unless it is nothing."""
-    return Raw(value) if value else Thin(value)
+    return Thin(value) if is_empty(value) else Raw(value)
 
 
 NOTHING: Final = frozenset(("", "None", "null", "<not specified>"))
