@@ -169,9 +169,9 @@ class Interpreter:
         for step in steps:
             home, name, keep, keys = step.home, step.name, step.keep, step.keys
             if keep and home != SEVERAL and name in homes[home] and (home, name) not in GATHERED:
-                continue
+                continue  # the field is filled, and the attribute stays in any case
             if step.again and not keep and keys and taken.issuperset(keys):
-                continue
+                continue  # an earlier row took the attribute
             value = self._ask(step)
             if value is UNREADABLE or value is BLANK:
                 took = value is BLANK

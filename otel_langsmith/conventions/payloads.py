@@ -9,7 +9,15 @@ from typing import Any, Final
 
 from otel_langsmith.conventions.langchain import is_pair
 from otel_langsmith.conventions.messages import instructions, is_message, messages
-from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, as_count, first_of, from_json
+from otel_langsmith.conventions.readers import (
+    UNREADABLE,
+    Raw,
+    Thin,
+    as_count,
+    at_path,
+    first_of,
+    from_json,
+)
 from otel_langsmith.conventions.results import Message
 from otel_langsmith.conventions.tools import tool_definitions
 
@@ -215,16 +223,10 @@ def usage(found: Mapping[str, Any]) -> dict[str, int]:
     """The tokens of OpenAI's usage object, old or new, as fields."""
     fields: dict[str, int] = {}
     for path, field in _USAGE.items():
-        count = as_count(_at(found, path))
+        count = as_count(at_path(found, path))
         if count is not UNREADABLE:
             fields.setdefault(field, count)
     return fields
-
-
-def _at(found: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
 
 
 _USAGE: Final = {

@@ -312,14 +312,15 @@ def picked(fields: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Callable[[
         found = as_object(value)
         if found is UNREADABLE:
             return UNREADABLE
-        parts = {field: _at(found, path) for field, path, _ in paths}
+        parts = {field: at_path(found, path) for field, path, _ in paths}
         made = {field: via(parts[field]) for field, _, via in paths if parts[field] is not None}
         return {field: part for field, part in made.items() if part is not UNREADABLE}
 
     return read
 
 
-def _at(item: Any, path: Sequence[str]) -> Any:
+def at_path(item: Any, path: Sequence[str]) -> Any:
+    """What stands at the end of a path of names, or None."""
     for name in path:
         item = item.get(name) if isinstance(item, dict) else None
     return item

@@ -32,7 +32,6 @@ class Table:
         )
         self._whole_events = frozenset(name for row in spoken if not row.keys for name in row.names)
         self._heard = frozenset(name for row in spoken for name in row.names)
-
         self._tokens = tuple(name for convention in conventions for name in convention.tokens)
 
     def is_token(self, event_name: str) -> bool:
