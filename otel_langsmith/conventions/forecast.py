@@ -33,7 +33,7 @@ from otel_langsmith.conventions.readers import NOTHING, SILENT, as_count, as_id,
 from otel_langsmith.conventions.rows import Reader
 
 FORECASTS: Final = 8
-"""Those of one shape, by words and by what says nothing; a hostile service has any number."""
+"""So many of one shape are kept; by words and by what says nothing there may be any number."""
 
 
 class Horizon:
@@ -237,7 +237,7 @@ _SAYING: Final = _NUMBERS.union((str, bytes, list, dict, tuple))
 
 
 def _templates(homes: Iterable[Fields]) -> tuple[tuple[int, Fields], ...]:
-    """The homes in which something is fixed; what is not is there but for its place."""
+    """The homes in which something is fixed; a mark among it holds its value's place."""
     return tuple(
         (number, home)
         for number, home in enumerate(homes)
