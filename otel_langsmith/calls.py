@@ -73,7 +73,7 @@ class Call:
 
     @property
     def run(self) -> Run | None:
-        """The run of the call; None once it was sent."""
+        """The run of the call; None once it was sent, be that by another thread in this moment."""
         return next(iter(self._runs[self._at : self._at + 1]), None)
 
     def holds(self, other: "Call") -> bool:
@@ -196,7 +196,10 @@ def latest(*cells: "Cell | None") -> list[Call]:
 
 
 def _features(runs: Iterable[Run]) -> Sequence[_Features]:
-    """What is remembered of each run: that much and no more is looked up for every model call."""
+    """What is remembered of each run, in the order in which `Call` takes it.
+
+    That much and no more is looked up for every model call.
+    """
     features: list[_Features] = []
     for run in runs:
         told = run.metadata.get

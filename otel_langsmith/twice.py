@@ -72,7 +72,9 @@ class Twice:
         self._young, self._old = Memory(), Memory()
         self._tools: set[str] = set()
         self._scope: Sequence[object] = ()
+        """The instrumentation whose calls came first, once there are any."""
         self._are_many = False
+        """Whether there are calls of others, too."""
 
     def once(self, blocks: Iterable[_Block[_T]]) -> Generator[_Block[_T], None, None]:
         """The same blocks in the same order, and the very same unless a run of theirs gave way."""

@@ -38,9 +38,13 @@ class Foresight(Interpreter):
 
     def __init__(self, keys: Iterable[str], facts: Mapping[Token, Any]) -> None:
         self.asked: dict[Mark, None] = {}
+        """The marks that were asked for: what they stand for must be readable."""
         self.same: list[tuple[Any, Any]] = []
+        """Two and two, what must be alike: both were meant for one field."""
         self.mixed = False
+        """Whether a field is to gather several values of which not all are known."""
         self.sizes: list[tuple[Mark, int]] = []
+        """What must be messages, and how many at least."""
         self._marks: dict[Token, Mark] = {}
         self._facts = facts
         raw = {key: self._mark((as_is, key), itemgetter(key)) for key in keys}

@@ -50,7 +50,7 @@ def nothing_of(_: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def never(_: Values) -> bool:
-    """Several values are to be made one: that is not foreseen, but that one says nothing is."""
+    """No values will do: a field is to gather several, and only the interpreter does that."""
     return False
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeAlias, cast
 from otel_langsmith.conventions.fields import MINOR, MORE, NAMING, OF_MODELS, PLAIN
 from otel_langsmith.conventions.messages import size
 from otel_langsmith.conventions.plan import GATHERED, SEVERAL, Part, Plan, Side, Step, home_of
-from otel_langsmith.conventions.readers import BLANK, UNREADABLE, Raw, Thin
+from otel_langsmith.conventions.readers import BLANK, UNREADABLE, Raw, Thin, is_empty
 from otel_langsmith.conventions.rows import Row
 from otel_langsmith.run import RUN_TYPES, RunType
 
@@ -169,9 +169,9 @@ class Interpreter:
         for step in steps:
             home, name, keep, keys = step.home, step.name, step.keep, step.keys
             if keep and home != SEVERAL and name in homes[home] and (home, name) not in GATHERED:
-                continue
+                continue  # the field is filled, and the attribute stays in any case
             if step.again and not keep and keys and taken.issuperset(keys):
-                continue
+                continue  # an earlier row took the attribute
             value = self._ask(step)
             if value is UNREADABLE or value is BLANK:
                 took = value is BLANK
@@ -267,7 +267,7 @@ class Interpreter:
         if type(value) is Thin:
             thin.setdefault(name, value.value)
             return False
-        if value is None or (isinstance(value, (str, list, tuple, dict)) and not value):
+        if is_empty(value):
             thin.setdefault(name, value)
             return False
         found[name] = value

@@ -9,7 +9,15 @@ from typing import Any, Final
 
 from otel_langsmith.conventions.langchain import is_pair
 from otel_langsmith.conventions.messages import instructions, is_message, messages
-from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, as_count, first_of, from_json
+from otel_langsmith.conventions.readers import (
+    UNREADABLE,
+    Raw,
+    Thin,
+    as_count,
+    at_path,
+    first_of,
+    from_json,
+)
 from otel_langsmith.conventions.results import Message
 from otel_langsmith.conventions.tools import tool_definitions
 
@@ -166,19 +174,26 @@ def is_tool(item: Any) -> bool:
 def conversation(value: Any) -> Any:
     """What any step took or gave: an object as it is, but with messages as LangSmith has them."""
     found = updated(from_json(value))
-    if found == REDACTED:
-        return Thin(found)
+    if isinstance(found, str):
+        return _whole_text(found)
     if isinstance(found, (list, tuple)):
         told = found and all(map(is_message, found))
         return {"messages": messages(found, "user")} if told else found
     if not isinstance(found, dict):
-        return Raw(found) if isinstance(found, str) and _is_cut(found) else found
+        return found
     if is_message(found) and "role" not in found:
         return {"messages": messages([found], "user")}
     said = found.get("messages")
     if isinstance(said, (list, tuple)) and said and all(map(_tells, said)):
         return {**found, "messages": messages(said, "user")}
     return found
+
+
+def _whole_text(text: str) -> Any:
+    """A text that is all of what a step took or gave."""
+    if text == REDACTED:
+        return Thin(text)
+    return Raw(text) if _is_cut(text) else text
 
 
 def updated(found: Any) -> Any:
@@ -208,16 +223,10 @@ def usage(found: Mapping[str, Any]) -> dict[str, int]:
     """The tokens of OpenAI's usage object, old or new, as fields."""
     fields: dict[str, int] = {}
     for path, field in _USAGE.items():
-        count = as_count(_at(found, path))
+        count = as_count(at_path(found, path))
         if count is not UNREADABLE:
             fields.setdefault(field, count)
     return fields
-
-
-def _at(found: Any, path: tuple[str, ...]) -> Any:
-    for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
 
 
 _USAGE: Final = {

@@ -42,6 +42,9 @@ class Blank(Enum):
 UNREADABLE: Final = Unreadable.UNREADABLE
 BLANK: Final = Blank.BLANK
 
+SILENT: Final = frozenset((Unreadable, Blank))
+"""Their types: of values that feed no field."""
+
 
 @dataclass(frozen=True, slots=True)
 class Thin:
@@ -57,9 +60,14 @@ class Raw:
     value: Json
 
 
+def is_empty(value: Any) -> bool:
+    """Whether there is nothing in it; a type of others is not asked: NumPy's arrays do not know."""
+    return value is None or (isinstance(value, (str, list, tuple, dict)) and not value)
+
+
 def as_raw(value: Any) -> Any:
     """Content that no reader knows; noted, unless it is nothing."""
-    return Raw(value) if value else Thin(value)
+    return Thin(value) if is_empty(value) else Raw(value)
 
 
 NOTHING: Final = frozenset(("", "None", "null", "<not specified>"))
@@ -304,14 +312,15 @@ def picked(fields: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Callable[[
         found = as_object(value)
         if found is UNREADABLE:
             return UNREADABLE
-        parts = {field: _at(found, path) for field, path, _ in paths}
+        parts = {field: at_path(found, path) for field, path, _ in paths}
         made = {field: via(parts[field]) for field, _, via in paths if parts[field] is not None}
         return {field: part for field, part in made.items() if part is not UNREADABLE}
 
     return read
 
 
-def _at(item: Any, path: Sequence[str]) -> Any:
+def at_path(item: Any, path: Sequence[str]) -> Any:
+    """What stands at the end of a path of names, or None."""
     for name in path:
         item = item.get(name) if isinstance(item, dict) else None
     return item

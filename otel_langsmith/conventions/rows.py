@@ -132,26 +132,12 @@ def attr(
 
 def together(field: Field, *keys: str, via: Reader, when: When = ALWAYS) -> Row:
     """A row for what was spread over several attributes: ``via`` gets those there, as a mapping."""
-    return Row(
-        kind="together",
-        field=field,
-        keys=keys,
-        via=via,
-        content=field in CONTENT,
-        when=when,
-    )
+    return _row("together", field, keys, via, when)
 
 
 def prefix(field: Field, start: str, *, via: Reader = as_is, when: When = ALWAYS) -> Row:
     """A row for every attribute that begins with ``start``, each kept under its remainder."""
-    return Row(
-        kind="prefix",
-        field=field,
-        keys=(start,),
-        via=via,
-        content=field in CONTENT,
-        when=when,
-    )
+    return _row("prefix", field, (start,), via, when)
 
 
 def indexed(field: Field, start: str, *, via: Reader, when: When = ALWAYS) -> Row:
@@ -160,14 +146,7 @@ def indexed(field: Field, start: str, *, via: Reader, when: When = ALWAYS) -> Ro
     ``via`` gets it grown back into one list, dotted names as nested dicts and numbers as lists.
     Gaps close up, whatever the numbers, and nothing is allocated for them.
     """
-    return Row(
-        kind="indexed",
-        field=field,
-        keys=(start,),
-        via=via,
-        content=field in CONTENT,
-        when=when,
-    )
+    return _row("indexed", field, (start,), via, when)
 
 
 def named(field: Field | None, start: str, *, via: Reader, when: When = ALWAYS) -> Row:
@@ -175,14 +154,11 @@ def named(field: Field | None, start: str, *, via: Reader, when: When = ALWAYS) 
 
     ``via`` gets it grown back into one dict; without a field it returns several, as for `spread`.
     """
-    return Row(
-        kind="named",
-        field=field,
-        keys=(start,),
-        via=via,
-        content=field in CONTENT,
-        when=when,
-    )
+    return _row("named", field, (start,), via, when)
+
+
+def _row(kind: Kind, field: Field | None, keys: tuple[str, ...], via: Reader, when: When) -> Row:
+    return Row(kind=kind, field=field, keys=keys, via=via, content=field in CONTENT, when=when)
 
 
 def spread(

@@ -6,8 +6,8 @@ Knows no attribute by name, and nothing of OpenTelemetry or HTTP.
 from functools import lru_cache
 from typing import Final
 
-from otel_langsmith.conventions.forecast import Outlook
 from otel_langsmith.conventions.interpreter import UNREAD, Attributes, Reading, SpanEvent
+from otel_langsmith.conventions.outlook import Outlook
 from otel_langsmith.conventions.plan import Planner
 from otel_langsmith.conventions.rows import Convention
 
@@ -32,7 +32,6 @@ class Table:
         )
         self._whole_events = frozenset(name for row in spoken if not row.keys for name in row.names)
         self._heard = frozenset(name for row in spoken for name in row.names)
-
         self._tokens = tuple(name for convention in conventions for name in convention.tokens)
 
     def is_token(self, event_name: str) -> bool:

@@ -6,7 +6,7 @@ Read by name, whoever wrote them: no two use one name for two things.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_object
+from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_object, at_path
 from otel_langsmith.conventions.rows import Reader
 
 _PATHS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -89,8 +89,6 @@ _PATHS: Final[Mapping[str, tuple[str, ...]]] = {
 _SPLIT: Final = {
     field: tuple(tuple(path.split(".")) for path in paths) for field, paths in _PATHS.items()
 }
-
-
 _KNOWN: Final = frozenset(path for paths in _SPLIT.values() for path in paths)
 
 
@@ -111,10 +109,7 @@ def usage(aside: str) -> Reader:
 
 def _first(found: Mapping[str, Any], paths: tuple[tuple[str, ...], ...]) -> Any:
     for path in paths:
-        item: Any = found
-        for name in path:
-            item = item.get(name) if isinstance(item, dict) else None
-        count = as_count(item)
+        count = as_count(at_path(found, path))
         if count is not UNREADABLE:
             return count
     return UNREADABLE

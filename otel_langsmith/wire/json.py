@@ -45,7 +45,7 @@ _LOOKS: Final = 64
 """So many marks are looked at; with more, the value is."""
 
 _BACKSLASHES: Final = 64
-"""Of a longer row the end is not waited for."""
+"""So many before ``\\u0000`` are counted: if even, it is a NUL; with more, it is taken for one."""
 
 _LONG: Final = 16_384
 _LONG_TEXT: Final = 128
@@ -77,7 +77,7 @@ def dumps(value: object) -> bytes:
 def dumps_all(values: Sequence[object]) -> Sequence[bytes]:
     """Each value as `dumps` has it, by one look at all of them.
 
-    A look for its own sake costs as much as 100 bytes do, and most values are short.
+    To begin a look costs as much as to look at 100 bytes, and most values are short.
     """
     try:
         bodies = [*map(orjson.dumps, values, _PLAIN)]
@@ -119,6 +119,7 @@ def _is_faithful(value: object, most: int) -> bool:
         }
         dicts = held.get(dict, ())
         texts = chain({*_all_of(dicts)}, held.get(str, ()))
+        # as UTF-8, which orjson leaves with each text: a fifth of what the text itself takes
         if any(map(contains, map(str.encode, texts), _ZERO)):
             return False
         nested = [*map(dict.values, dicts), *held.get(list, ()), *held.get(tuple, ())]

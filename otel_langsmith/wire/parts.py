@@ -40,7 +40,7 @@ OUTPUTS: Final = ".outputs"
 EVENTS: Final = ".events"
 EXTRA: Final = ".extra"
 ERROR: Final = ".error"
-"""The fields of a run, each as its part's name ends behind the run's id: the main one's with it."""
+"""The parts of a run, by how their names go on after its id; the main one's ends there."""
 
 ATTACHMENT: Final = "attachment"
 """How the name of an attachment's part begins."""
@@ -89,7 +89,7 @@ def named(event: str, run_id: str, parts: Parts) -> Iterator[Part]:
 
 
 def unnamed(named_parts: Iterable[Part]) -> Parts:
-    """What `named` made them of, but for the event and the run, which are the same for all."""
+    """The parts that `named` gave these names; the event and the run are the same for all."""
     parts: Parts = {}
     for name, content_type, body in named_parts:
         event, _, rest = name.partition(".")
@@ -135,7 +135,7 @@ def parts_of(run: Run, placed: bool = True) -> Parts:
         parts[EVENTS] = dumps(run.events)
     extra = [b'{"metadata":', metadata, _RUNTIME, b"}"]
     if params:
-        extra[3:3] = (b',"invocation_params":', invocation_params)
+        extra[-1:] = (b',"invocation_params":', invocation_params, b"}")
     parts[EXTRA] = b"".join(extra)
     if run.error is not None:
         parts[ERROR] = dumps(run.error)
@@ -166,13 +166,14 @@ def _main(run: Run, placed: bool) -> bytes:
     Ids and stamps hold nothing that JSON would escape, and neither does a dotted order, which in a
     deep tree is long: it is copied here once as text and once as bytes.
     """
-    end_ns, above, more = run.end_time_ns, run.parent_run_id, _in_project(run.project)
-    if run.tags or run.session_id or run.reference_example_id:
-        more = _more(run)
+    end_ns, above, project = run.end_time_ns, run.parent_run_id, _in_project(run.project)
+    if run.session_id or run.reference_example_id:
+        project = _by_ids(run)
+    tags = dumps(run.tags).decode() if run.tags else "[]"
     end = "" if end_ns is None else f',"end_time":"{iso_time(end_ns)}"'
     told = (
         f'{{"id":"{run.id}","name":{_name(run.name)},"run_type":"{run.run_type}",'
-        f'"start_time":"{iso_time(run.start_time_ns)}"{end}{more}'
+        f'"start_time":"{iso_time(run.start_time_ns)}"{end},"tags":{tags}{project}'
     )
     if not placed:
         return f"{told}}}".encode()
@@ -181,18 +182,14 @@ def _main(run: Run, placed: bool) -> bytes:
     return f'{told},"trace_id":"{run.trace_id}","dotted_order":"{order}"{parent}}}'.encode()
 
 
-def _more(run: Run) -> str:
-    """What most runs have no more of than their project: tags, a project's id, an example."""
-    tags = dumps(run.tags).decode() if run.tags else "[]"
-    project = _in_project(run.project).removeprefix(_NO_TAGS)
+def _by_ids(run: Run) -> str:
+    """The project by its id, and the example that the run is compared with: few runs have these."""
+    told = _in_project(run.project)
     if run.session_id:
-        project = f',"session_id":{_quoted(run.session_id)}'
+        told = f',"session_id":{_quoted(run.session_id)}'
     if run.reference_example_id:
-        project += f',"reference_example_id":{_quoted(run.reference_example_id)}'
-    return f',"tags":{tags}{project}'
-
-
-_NO_TAGS: Final = ',"tags":[]'
+        told += f',"reference_example_id":{_quoted(run.reference_example_id)}'
+    return told
 
 
 @lru_cache(maxsize=1024)
@@ -207,7 +204,7 @@ def _quoted(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _in_project(name: str | None) -> str:
-    return f'{_NO_TAGS},"session_name":{_quoted(name)}' if name else _NO_TAGS
+    return f',"session_name":{_quoted(name)}' if name else ""
 
 
 def _attachments(run: Run) -> Iterator[tuple[Attached, bytes]]:

@@ -15,8 +15,9 @@ from unit.test_properties import told as happenings
 from unit.test_table import TABLE, values
 
 from otel_langsmith.conventions import Convention, attr, indexed, prefix, readers, spread
-from otel_langsmith.conventions.forecast import FORECASTS, Outlook
+from otel_langsmith.conventions.forecast import FORECASTS
 from otel_langsmith.conventions.interpreter import Interpreter, Reading, Traits, asking, traits_of
+from otel_langsmith.conventions.outlook import Outlook
 from otel_langsmith.conventions.rows import EARLY, When
 from otel_langsmith.conventions.table import Table
 from otel_langsmith.lineage import attributes_of
@@ -180,7 +181,7 @@ def test_of_one_shape_there_are_so_many_forecasts_and_no_more() -> None:
         silent = {f"m.{place}": "" if number >> place & 1 else "x" for place in range(FORECASTS)}
         assert len(MANY.read("", silent).metadata) == FORECASTS - number.bit_count()
     [outlook] = (held for shape, held in MANY._outlooks.items() if shape == ("", *silent))
-    assert outlook.room == 0
+    assert outlook._horizon.room == 0
     assert len(outlook._forecasts[""]._others) < FORECASTS
 
 
@@ -205,18 +206,18 @@ def test_no_reading_shares_what_can_be_changed() -> None:
     assert shown(MANY.read("", attributes)) == shown(interpreted(MANY, "", attributes))
 
 
-class Undecided(list[Any]):
+class Undecided:
     """As an array of NumPy's is, on spans made by hand: neither true nor false."""
 
     def __bool__(self) -> bool:
         raise ValueError
 
 
-def test_no_value_is_asked_whether_it_is_true_unless_it_is_content() -> None:
-    rows = (attr("name", "name"), attr("metadata.response_id", "id"))
+def test_no_value_is_asked_whether_it_is_true_unless_it_must_know() -> None:
+    rows = (attr("name", "name"), attr("metadata.response_id", "id"), attr("inputs.input", "in"))
     table = Table((Convention(name="raw", spec="", rows=rows),))
-    attributes = {"name": "n", "id": Undecided([0, 1])}
-    for _ in range(3):
+    for content in ("text", Undecided(), "", Undecided(), "text"):
+        attributes = {"name": "n", "id": Undecided(), "in": content}
         assert shown(table.read("", attributes)) == shown(interpreted(table, "", attributes))
 
 

@@ -23,6 +23,7 @@ from otel_langsmith.identity import LAST_NS, iso_time, run_id_of
 from otel_langsmith.lineage import TIME_UNWRITABLE, Lineage
 from otel_langsmith.run import RUN_TYPES, Attachment, Run
 from otel_langsmith.translate import UNTRANSLATED, translate
+from otel_langsmith.wire.json import dumps
 
 START = 1_795_246_915_312_327_139
 CONTEXT = SpanContext(0xAB, 0xCD, is_remote=False, trace_flags=TraceFlags(1))
@@ -536,6 +537,39 @@ def test_nothing_a_span_says_raises(
     assert UNTRANSLATED not in run.notes
     assert (run.error is None) == (status is not StatusCode.ERROR)
     assert "" not in (run.name, run.error)
+
+
+class Undecided:  # noqa: PLW1641 - nor have arrays a hash
+    """As NumPy's arrays are: neither true nor false, and of no telling what they equal."""
+
+    def __bool__(self) -> bool:
+        raise ValueError
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    def __str__(self) -> str:
+        return "[0 1]"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "gen_ai.retrieval.documents",
+        "input.value",
+        "traceloop.entity.output",
+        "tool.parameters",
+        "my.own",
+    ],
+)
+def test_a_value_that_is_neither_true_nor_false_travels_as_text(key: str) -> None:
+    for value in ("text", Undecided(), "text", Undecided()):
+        run = run_of({key: value})
+        assert UNTRANSLATED not in run.notes
+        said = dumps([run.inputs, run.outputs, run.metadata])
+        assert (b"[0 1]" in said) == isinstance(value, Undecided)
 
 
 class Mangled:
