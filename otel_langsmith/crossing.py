@@ -33,7 +33,14 @@ from otel_langsmith.headers import (
     with_otel_trace_id,
 )
 from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, span_id_of
-from otel_langsmith.lineage import CALLER_RUN_ID, CALLER_TRACE_ID, Lineage, claimed, of_span
+from otel_langsmith.lineage import (
+    CALLER_RUN_ID,
+    CALLER_TRACE_ID,
+    Lineage,
+    Riding,
+    claimed,
+    of_span,
+)
 from otel_langsmith.run import EMPTY
 from otel_langsmith.tracking import find, hang, in_context, is_followed, put_in_context
 from otel_langsmith.w3c import BAGGAGE, STATE_KEY, TRACESTATE
@@ -185,9 +192,11 @@ class Crossing:
             run_id=ids[-1],
             parent_run_id=ids[-2] if len(ids) > 1 else None,
             dotted_order=order,
-            project=said.project if settings.accept_project else None,
-            tags=said.tags if settings.accept_tags else (),
-            metadata=metadata or EMPTY,
+            riding=Riding(
+                project=said.project if settings.accept_project else None,
+                tags=said.tags if settings.accept_tags else (),
+                metadata=metadata or EMPTY,
+            ),
         )
 
     def _outgoing(self, context: Context | None, present: str) -> dict[str, str]:
@@ -246,8 +255,9 @@ class Crossing:
 
     def _ours(self, lineage: Lineage, span: Span) -> LangSmithBaggage:
         """What LangSmith's members of the outgoing ``baggage`` say."""
+        riding = lineage.riding
         metadata: dict[str, Json] = {
-            key: value for key, value in lineage.metadata.items() if key in _SENT
+            key: value for key, value in riding.metadata.items() if key in _SENT
         }
         attributes = (span.attributes or EMPTY) if isinstance(span, ReadableSpan) else EMPTY
         for name, key in reversed(SENT_METADATA.items()):
@@ -256,9 +266,9 @@ class Crossing:
         current = span.get_span_context()
         if current.is_valid:
             metadata = with_otel_trace_id(metadata, current.trace_id)
-        known = lineage.project or lineage.project_id
+        known = riding.project or riding.project_id
         return LangSmithBaggage(
-            lineage.project if known else self._settings.project, lineage.tags, metadata
+            riding.project if known else self._settings.project, riding.tags, metadata
         )
 
 

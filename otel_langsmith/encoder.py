@@ -59,11 +59,11 @@ class Encoder:
 
     def travels_alone(self, lineage: Lineage) -> bool:
         """Whether a run goes as plain REST: all do, or only those whose place the server tells."""
-        return self._basic or lineage.claimed
+        return self._basic or lineage.riding.claimed
 
     def alone(self, placed: Sequence[Placed]) -> Sequence[Placed]:
         """Those that go as plain REST."""
-        return placed if self._basic else [one for one in placed if one.lineage.claimed]
+        return placed if self._basic else [one for one in placed if one.lineage.riding.claimed]
 
     def in_order(self, placed: Sequence[Placed]) -> Sequence[Placed]:
         """The same runs, parents first if the server finds a run's place by its parent."""
@@ -155,7 +155,7 @@ class Encoder:
     def _encoded(
         self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment
     ) -> Encoded:
-        alone = self._basic or lineage.claimed
+        alone = self._basic or lineage.riding.claimed
         parts = (parts_of_closing if moment == "closing" else parts_of)(run, not alone)
         if alone:
             known = Presence() if presence is None else presence
@@ -167,7 +167,7 @@ class Encoder:
 
 def _place(run: Run, lineage: Lineage) -> JsonObject:
     """All we know of a run's place that is true."""
-    return {"parent_run_id": run.parent_run_id} if lineage.claimed else place_of(run)
+    return {"parent_run_id": run.parent_run_id} if lineage.riding.claimed else place_of(run)
 
 
 def _without_attachments(run: Run) -> Run:

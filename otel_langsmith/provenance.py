@@ -94,7 +94,7 @@ def about(span: ReadableSpan, lineage: Lineage) -> Metadata:
         state = context.trace_state
         if state is not _NO_STATE and state:
             about["otel.trace_state"] = state.to_header()
-    if lineage.parent_run_id is None or lineage.claimed:
+    if lineage.parent_run_id is None or lineage.riding.claimed:
         about.update(_parent(span.parent))
     if links := span.links:
         about["otel.links"] = [_link(link) for link in links]

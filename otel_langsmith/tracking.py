@@ -5,7 +5,7 @@ Pure: no clock, no lock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -183,8 +183,10 @@ class Tracker:
         known = attributes_of(span) if attributes is None else attributes
         notes = _lost(span.parent) if above is None else ()
         lineage = of_span(context.span_id, span.start_time or 0, above, known, notes)
-        if self._project and not (lineage.project or lineage.project_id):
-            lineage.project = self._project  # for the headers of its children; nobody has it yet
+        riding = lineage.riding
+        if self._project and not (riding.project or riding.project_id):
+            # for the headers of its children; nobody has the lineage yet
+            lineage.riding = replace(riding, project=self._project)
         return _Place(self, lineage, kept=True)
 
     def _wants(self, span: ReadableSpan, context: SpanContext, above: Lineage | None) -> bool:

@@ -137,8 +137,8 @@ def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
     run.metadata = metadata = {**frame.both, **rest, **stated, **computed}
     if len(metadata) != frame.size + len(rest) + len(stated) + len(computed):
         _weigh(metadata, frame, rest, stated, computed)
-    if lineage.metadata:
-        _ride(lineage.metadata, metadata)
+    if riding := lineage.riding.metadata:
+        _ride(riding, metadata)
     run.inputs = inputs
     run.outputs = outputs or None
     if not traits.is_plain:
@@ -167,8 +167,8 @@ def _skeleton(span: ReadableSpan, lineage: Lineage, project: str | None) -> Run:
         run_type="chain",
         start_time_ns=writable_ns(span.start_time or 0),
         end_time_ns=None if span.end_time is None else writable_ns(span.end_time),
-        project=lineage.project or project,
-        session_id=lineage.project_id,
+        project=lineage.riding.project or project,
+        session_id=lineage.riding.project_id,
         notes=(*lineage.notes, UNTRANSLATED),
     )
 
@@ -182,14 +182,14 @@ def _unread(span: ReadableSpan, scope: str, table: Table) -> Reading:
 
 def _begun(lineage: Lineage, project: str | None) -> Run:
     """A run at its place, of which nothing is told yet."""
-    run = object.__new__(Run)
+    run, riding = object.__new__(Run), lineage.riding
     run.id = lineage.run_id
     run.trace_id = lineage.trace_id
     run.parent_run_id = lineage.parent_run_id
     run.dotted_order = lineage.dotted_order
-    run.project = lineage.project or project
-    run.session_id = lineage.project_id
-    run.tags = _united(lineage.tags, ()) if lineage.tags else ()
+    run.project = riding.project or project
+    run.session_id = riding.project_id
+    run.tags = _united(riding.tags, ()) if riding.tags else ()
     run.error = run.error_type = run.reference_example_id = None
     run.events = run.attachments = ()
     return run
@@ -309,8 +309,8 @@ def _unhonoured(stated: Mapping[str, Any], lineage: Lineage) -> Iterable[tuple[s
         ("trace_id", TRACE_ID, lineage.trace_id),
         ("parent_id", PARENT_ID, lineage.parent_run_id),
         ("dotted_order", DOTTED_ORDER, lineage.dotted_order),
-        ("project", PROJECT, lineage.project),
-        ("project_id", PROJECT_ID, lineage.project_id),
+        ("project", PROJECT, lineage.riding.project),
+        ("project_id", PROJECT_ID, lineage.riding.project_id),
     ):
         if name in stated:
             value = stated[name]

@@ -20,6 +20,7 @@ from otel_langsmith.lineage import (
     TIME_UNWRITABLE,
     TOO_DEEP,
     Lineage,
+    Riding,
     child,
     claimed,
     of_span,
@@ -183,16 +184,19 @@ def test_overrides_that_only_repeat_the_tree_are_no_news() -> None:
 
 def test_the_project_of_a_span_is_that_of_everything_below_it() -> None:
     parent = of_span(1, START, None, {"langsmith.trace.session_name": "mine"})
-    assert of_span(2, START, parent, {}).project == "mine"
-    assert of_span(2, START, parent, {"langsmith.trace.session_name": "other"}).project == "other"
+    assert of_span(2, START, parent, {}).riding.project == "mine"
+    assert (
+        of_span(2, START, parent, {"langsmith.trace.session_name": "other"}).riding.project
+        == "other"
+    )
     by_id = of_span(1, START, None, {"langsmith.trace.session_id": SDK_ROOT})
-    assert of_span(2, START, by_id, {}).project_id == SDK_ROOT
+    assert of_span(2, START, by_id, {}).riding.project_id == SDK_ROOT
 
 
 def test_an_unusable_project_id_does_not_erase_the_inherited_one() -> None:
     parent = of_span(1, START, None, {"langsmith.trace.session_id": SDK_ROOT})
     lineage = of_span(2, START, parent, {"langsmith.trace.session_id": "mine"})
-    assert (lineage.project_id, lineage.notes) == (SDK_ROOT, (OVERRIDE_IGNORED,))
+    assert (lineage.riding.project_id, lineage.notes) == (SDK_ROOT, (OVERRIDE_IGNORED,))
 
 
 def test_beyond_the_greatest_depth_a_trace_of_its_own_begins() -> None:
@@ -202,7 +206,7 @@ def test_beyond_the_greatest_depth_a_trace_of_its_own_begins() -> None:
     assert lineage.trace_id == run_id_of(1)
     deeper = child(lineage, run_id_of(5_000), START)
     assert (deeper.trace_id, deeper.parent_run_id) == (run_id_of(5_000), None)
-    assert (deeper.project, deeper.notes) == ("mine", (TOO_DEEP,))
+    assert (deeper.riding.project, deeper.notes) == ("mine", (TOO_DEEP,))
 
 
 def test_a_lineage_lives_on_the_span_context() -> None:
@@ -226,29 +230,29 @@ def test_a_claim_is_only_laid_to_a_remote_parent_of_which_nothing_is_known() -> 
     served = span(1, 9, remote=True)
     stands_for = claimed(served, None)
     assert stands_for is not None
-    assert (stands_for.run_id, stands_for.claimed) == (run_id_of(9), True)
+    assert (stands_for.run_id, stands_for.riding.claimed) == (run_id_of(9), True)
     below = child(stands_for, run_id_of(1), START)
     assert (below.parent_run_id, below.can_be_named) == (run_id_of(9), False)
     known = root(run_id_of(9), START)
-    riding = Lineage("", "", None, "", project="p")
-    linked = Lineage("", "", None, "", metadata={CALLER_TRACE_ID: "x"})
+    riding = Lineage("", "", None, "", riding=Riding("p"))
+    linked = Lineage("", "", None, "", riding=Riding(metadata={CALLER_TRACE_ID: "x"}))
     assert claimed(served, known) is known
     assert claimed(served, linked) is linked
     assert claimed(span(1), None) is claimed(span(1, 2), None) is None
     ridden = claimed(served, riding)
     assert ridden is not None
-    assert (ridden.project, ridden.claimed) == ("p", True)
+    assert (ridden.riding.project, ridden.riding.claimed) == ("p", True)
 
 
 def test_threads_and_users_ride_along_to_every_run_beneath() -> None:
     told = {"session.id": "t", "gen_ai.conversation.id": "other", "user.id": "u", "enduser.id": 3}
     above = of_span(1, START, None, told)
     below = of_span(2, START, of_span(3, START, above, {}), {})
-    assert below.metadata == above.metadata == {"thread_id": "t", "user_id": "u"}
+    assert below.riding.metadata == above.riding.metadata == {"thread_id": "t", "user_id": "u"}
     own = of_span(4, START, below, {"langsmith.metadata.thread_id": "mine"})
-    assert own.metadata == {"thread_id": "mine", "user_id": "u"}
+    assert own.riding.metadata == {"thread_id": "mine", "user_id": "u"}
 
 
 @pytest.mark.parametrize("value", ["", " ", "resp_1", "x" * 513, 7, None, ["t"], {"a": "t"}])
 def test_what_is_no_id_of_a_thread_does_not_ride(value: Any) -> None:
-    assert of_span(1, START, None, {"gen_ai.conversation.id": value}).metadata == {}
+    assert of_span(1, START, None, {"gen_ai.conversation.id": value}).riding.metadata == {}

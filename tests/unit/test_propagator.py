@@ -45,7 +45,7 @@ import otel_langsmith
 from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.headers import parse_baggage, unpack_state
 from otel_langsmith.identity import run_id_of
-from otel_langsmith.lineage import Lineage, of_span
+from otel_langsmith.lineage import Lineage, Riding, of_span
 from otel_langsmith.propagator import LangSmithPropagator
 from otel_langsmith.settings import SETTINGS
 from otel_langsmith.tracking import Tracker, find, in_context, put_in_context
@@ -182,7 +182,7 @@ def test_reading_is_right_in_any_company_and_order(
     lineage = lineage_of(span)
     assert (lineage.trace_id, lineage.parent_run_id) == (CALLER, INNER)
     assert lineage.dotted_order.startswith(ORDER + ".")
-    assert (lineage.project, lineage.tags, lineage.metadata) == (PROJECT, TAGS, METADATA)
+    assert lineage.riding == Riding(PROJECT, None, TAGS, METADATA)
     if with_w3c:
         assert f"{span.parent.trace_id:032x}-{span.parent.span_id:016x}" == TRACEPARENT[3:-3]
         assert span.parent.trace_state.get("dd") == "s:1"
@@ -256,7 +256,7 @@ def test_the_otel_trace_id_comes_back_through_langsmith_metadata() -> None:
     headers = {"langsmith-trace": ORDER, "baggage": f"langsmith-metadata={metadata}"}
     context = LangSmithPropagator().extract(headers)
     assert f"{remote(context).trace_id:032x}" == TRACE_ID
-    assert in_context(context).metadata == {"k": 1}
+    assert in_context(context).riding.metadata == {"k": 1}
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_what_is_said_of_the_callers_own_run_does_not_ride_along() -> None:
     """Its model and its tokens would be counted again on ours."""
     said = {"ls_model_name": "m", "usage_metadata": {"input_tokens": 9}, "user": "u"}
     headers = {"langsmith-trace": ORDER, "baggage": f"langsmith-metadata={quote(json.dumps(said))}"}
-    assert in_context(LangSmithPropagator().extract(headers)).metadata == {"user": "u"}
+    assert in_context(LangSmithPropagator().extract(headers)).riding.metadata == {"user": "u"}
 
 
 def test_baggage_without_a_lineage_still_names_project_and_thread() -> None:
@@ -303,7 +303,7 @@ def test_baggage_without_a_lineage_still_names_project_and_thread() -> None:
     span = service().tracer.start_span("here", context=LangSmithPropagator().extract(headers))
     lineage = lineage_of(span)
     assert (lineage.parent_run_id, lineage.trace_id) == (None, run_id(span))
-    assert (lineage.project, lineage.tags, lineage.metadata) == (PROJECT, TAGS, METADATA)
+    assert lineage.riding == Riding(PROJECT, None, TAGS, METADATA)
     child = service().tracer.start_span("child", context=set_span_in_context(span, Context()))
     assert child.parent.span_id == span.get_span_context().span_id
 
@@ -356,8 +356,12 @@ def test_a_trace_that_goes_to_an_agents_address_is_linked_to(members: str, reaso
     context = ours.extract({"langsmith-trace": ORDER, "baggage": members})
     span = service().tracer.start_span("here", context=context)
     lineage = lineage_of(span)
-    assert (lineage.trace_id, lineage.parent_run_id, lineage.project) == (run_id(span), None, None)
-    assert lineage.metadata["otel_langsmith.caller_run_id"] == INNER
+    assert (lineage.trace_id, lineage.parent_run_id, lineage.riding.project) == (
+        run_id(span),
+        None,
+        None,
+    )
+    assert lineage.riding.metadata["otel_langsmith.caller_run_id"] == INNER
     assert ours.ignored() == {reason: 1}
 
 
@@ -456,7 +460,7 @@ def test_a_service_without_spans_hands_on_what_it_got() -> None:
 
 
 def test_a_lineage_without_any_span_is_written_too() -> None:
-    context = put_in_context(Lineage(CALLER, INNER, CALLER, ORDER, "P"), Context())
+    context = put_in_context(Lineage(CALLER, INNER, CALLER, ORDER, riding=Riding("P")), Context())
     headers: dict[str, str] = {}
     LangSmithPropagator().inject(headers, context)
     assert headers == {"langsmith-trace": ORDER, "baggage": "langsmith-project=P"}
@@ -530,8 +534,8 @@ def received(headers: Mapping[str, str] = HEADERS, **settings: Any) -> tuple[Any
 def test_link_starts_a_trace_and_remembers_the_callers() -> None:
     span, lineage = received(inbound="link")
     assert (lineage.trace_id, lineage.parent_run_id) == (run_id(span), None)
-    assert lineage.project == PROJECT
-    assert lineage.metadata == {
+    assert lineage.riding.project == PROJECT
+    assert lineage.riding.metadata == {
         **METADATA,
         "otel_langsmith.caller_trace_id": CALLER,
         "otel_langsmith.caller_run_id": INNER,
@@ -564,7 +568,7 @@ def test_each_thing_that_rides_along_has_its_switch(
     keyword: str, field: str, nothing: Any, inbound: str
 ) -> None:
     _, lineage = received(inbound=inbound, **{keyword: False})
-    held = getattr(lineage, field)
+    held = getattr(lineage.riding, field)
     assert (
         {k: v for k, v in held.items() if "caller" not in k} == {}
         if field == "metadata"
@@ -572,15 +576,17 @@ def test_each_thing_that_rides_along_has_its_switch(
     )
     _, all_of_it = received(inbound=inbound)
     others = {"project", "tags", "metadata"} - {field}
-    assert all(getattr(lineage, other) == getattr(all_of_it, other) for other in others)
+    assert all(
+        getattr(lineage.riding, other) == getattr(all_of_it.riding, other) for other in others
+    )
 
 
 def test_the_project_in_tracestate_needs_the_same_permission() -> None:
     ours = LangSmithPropagator(project="state")
     sent = carried(ours, service().tracer.start_span("a", context=Context()))
     headers = {name: sent[name] for name in ("traceparent", "tracestate")}
-    assert received(headers)[1].project == "state"
-    assert received(headers, accept_project=False)[1].project is None
+    assert received(headers)[1].riding.project == "state"
+    assert received(headers, accept_project=False)[1].riding.project is None
 
 
 # ── settings ──────────────────────────────────────────────────────────────────────────────────────
@@ -695,7 +701,11 @@ def test_carriers_of_every_kind_are_read(
     ours = CompositePropagator([MAKERS[name]() for name in names])
     lineage = in_context(ours.extract(carrier_of(HEADERS), None, getter))
     assert lineage is not None
-    assert (lineage.dotted_order, lineage.project, lineage.tags) == (ORDER, PROJECT, TAGS)
+    assert (lineage.dotted_order, lineage.riding.project, lineage.riding.tags) == (
+        ORDER,
+        PROJECT,
+        TAGS,
+    )
 
 
 def test_bytes_under_names_of_text_are_read() -> None:
@@ -828,7 +838,7 @@ def test_a_member_that_no_propagator_can_encode_does_not_cost_the_lineage() -> N
     ours = LangSmithPropagator()
     context = ours.extract(headers)
     assert baggage.get_all(context) == {"a": "1"}
-    assert in_context(context).project == PROJECT
+    assert in_context(context).riding.project == PROJECT
     assert ours.ignored() == {}
 
 
@@ -897,7 +907,11 @@ def test_what_an_sdk_sends_arrives_unchanged(value: str, project: str, tags: lis
     for baggage_ in (headers["baggage"], headers["baggage"].replace("%20", "+")):
         lineage = in_context(LangSmithPropagator().extract({**headers, "baggage": baggage_}))
         assert lineage is not None
-        assert (lineage.project, lineage.tags, lineage.metadata) == (project, tuple(tags), metadata)
+        assert (lineage.riding.project, lineage.riding.tags, lineage.riding.metadata) == (
+            project,
+            tuple(tags),
+            metadata,
+        )
 
 
 # ── three hops ────────────────────────────────────────────────────────────────────────────────────
@@ -934,7 +948,7 @@ def test_ours_then_a_w3c_only_service_then_ours() -> None:
     far = service().tracer.start_span("far", context=ours.extract(between))
     lineage = lineage_of(far)
     assert (lineage.trace_id, lineage.parent_run_id) == (run_id(near), run_id(near))
-    assert (lineage.project, lineage.metadata) == ("My пр%+", {"thread_id": "t 1%+"})
+    assert (lineage.riding.project, lineage.riding.metadata) == ("My пр%+", {"thread_id": "t 1%+"})
     assert f"{far.context.trace_id:032x}" == between["traceparent"][3:35]
 
 
@@ -949,7 +963,7 @@ def test_ours_then_a_langsmith_only_service_then_ours() -> None:
     assert far.context.trace_id == near.context.trace_id
     assert (lineage.trace_id, lineage.parent_run_id) == (run_id(near), str(hop.id))
     assert hop.parent_run_id is not None
-    assert lineage.project == "My пр%+"
+    assert lineage.riding.project == "My пр%+"
 
 
 def test_the_langsmith_sdk_then_ours_then_the_langsmith_sdk() -> None:

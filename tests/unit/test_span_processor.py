@@ -711,8 +711,8 @@ def test_headers_name_the_project_that_was_set_in_code(make: Any) -> None:
     """The propagator reads it off the lineage; it has no settings of the processor's."""
     _, tracer = make(project="from code")
     parent = under(tracer, None)
-    assert nearest(parent).project == "from code"
-    assert nearest(under(tracer, parent)).project == "from code"
+    assert nearest(parent).riding.project == "from code"
+    assert nearest(under(tracer, parent)).riding.project == "from code"
     parent.end()
 
 

@@ -20,7 +20,7 @@ from support.spans import span as hand_made
 from otel_langsmith import lineage
 from otel_langsmith.conventions import CONVENTIONS, Convention, Row, attr, table_of
 from otel_langsmith.identity import LAST_NS, iso_time, run_id_of
-from otel_langsmith.lineage import TIME_UNWRITABLE, Lineage
+from otel_langsmith.lineage import TIME_UNWRITABLE, Lineage, Riding
 from otel_langsmith.run import RUN_TYPES, Attachment, Run
 from otel_langsmith.translate import UNTRANSLATED, translate
 from otel_langsmith.wire.json import dumps
@@ -79,7 +79,9 @@ def test_the_place_in_the_tree_is_the_lineage() -> None:
 
 
 def test_the_lineage_knows_the_project_better_than_the_caller() -> None:
-    own = Lineage(ROOT.trace_id, ROOT.run_id, None, ROOT.dotted_order, "theirs", "id")
+    own = Lineage(
+        ROOT.trace_id, ROOT.run_id, None, ROOT.dotted_order, riding=Riding("theirs", "id")
+    )
     assert translate(span(), ROOT, project="ours").project == "ours"
     run = translate(span(), own, project="ours")
     assert (run.project, run.session_id) == ("theirs", "id")
