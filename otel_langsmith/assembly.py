@@ -274,12 +274,16 @@ def memory_of(span: ReadableSpan, attributes: Mapping[str, Any] | None = None) -
 
     ``attributes`` are the span's, if somebody has read them already.
     """
-    own = _SPAN_BYTES + _bytes_of(attributes_of(span) if attributes is None else attributes)
+    own = attributes_of(span) if attributes is None else attributes
     events, links = span.events, span.links
-    if not events and not links:  # as most
-        return own
-    said = [*(event.attributes for event in events), *(link.attributes for link in links)]
-    return own + sum(_EVENT_BYTES + _memory_of(attributes) for attributes in said)
+    try:
+        memory = _SPAN_BYTES + _bytes_of(own)
+        if events or links:  # as few have
+            said = [*(event.attributes for event in events), *(link.attributes for link in links)]
+            memory += sum(_EVENT_BYTES + _memory_of(attributes) for attributes in said)
+    except Exception:  # noqa: BLE001 - an estimate costs no span; a class has another __sizeof__
+        return _SPAN_BYTES
+    return memory
 
 
 def _bytes_of(attributes: Mapping[str, Any]) -> int:

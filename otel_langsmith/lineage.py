@@ -84,6 +84,9 @@ _TELLING: Final = {*_AMENDING, *RIDING}
 _LONGEST_ID: Final = 512
 """Characters of an id that rides along; in hundreds of runs a longer one is a burden."""
 
+_LONGEST_PROJECT: Final = 1_024
+"""Characters of a project's name: it is remembered with each of thousands of lineages."""
+
 
 @dataclass(frozen=True, slots=True)
 class Riding:
@@ -285,7 +288,7 @@ def _amended(
 def _granted(lineage: Lineage, parent: Lineage | None, attributes: Mapping[str, object]) -> Lineage:
     """The project that the span asks for, or its parent's, and a note of what was not granted."""
     asked, project_id = attributes.get(PROJECT), uuid_text(attributes.get(PROJECT_ID))
-    project = asked if isinstance(asked, str) and asked.strip() else None
+    project = asked if isinstance(asked, str) and _is_project(asked) else None
     unusable = (asked and not project) or (attributes.get(PROJECT_ID) and not project_id)
     ignored = unusable or _contradicted(lineage, attributes)
     riding = lineage.riding
@@ -299,6 +302,10 @@ def _granted(lineage: Lineage, parent: Lineage | None, attributes: Mapping[str, 
             project_id=project_id or inherited.project_id,
         ),
     )
+
+
+def _is_project(name: str) -> bool:
+    return len(name) <= _LONGEST_PROJECT and bool(name.strip())
 
 
 def _stated(attributes: Mapping[str, object]) -> Lineage | None:

@@ -160,11 +160,15 @@ def _counts(value: Json) -> Json:
     if not isinstance(value, Mapping):
         return None
     details = {key: _numbers(part) for key, part in value.items() if isinstance(part, Mapping)}
-    return _numbers(value) | {key: part for key, part in details.items() if _NAME.fullmatch(key)}
+    return _numbers(value) | {key: part for key, part in details.items() if _is_name(key)}
 
 
 def _numbers(value: JsonObject) -> dict[str, Json]:
-    return {key: item for key, item in value.items() if _is_number(item) and _NAME.fullmatch(key)}
+    return {key: item for key, item in value.items() if _is_number(item) and _is_name(key)}
+
+
+def _is_name(key: object) -> bool:
+    return isinstance(key, str) and _NAME.fullmatch(key) is not None
 
 
 def _is_number(value: Json) -> bool:

@@ -119,7 +119,7 @@ def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
     run.end_time_ns = end_ns
     run.notes = notes
     computed, status = about(span, lineage), span.status
-    if traits.says_more or events or status.status_code is ERROR:
+    if traits.says_more or events or type(status) is not Status or status.status_code is ERROR:
         computed.update(_tell_more(run, table, reading, status))
     span_name = span.name
     called = str(span_name)

@@ -83,7 +83,7 @@ class Twice:
         try:
             for block in blocks:
                 behind += len(block) if waiting else 0
-                waiting.append((block, self._met(block)))
+                waiting.append((block, self._known(block)))
                 del block  # or what it says would be kept while the next is read
                 while waiting and (behind >= AHEAD or waiting[0][1] is None):
                     yield _sent(*waiting.popleft())
@@ -93,6 +93,13 @@ class Twice:
         finally:  # a delivery that broke off leaves no content behind
             while waiting:
                 _sent(*waiting.popleft())
+
+    def _known(self, block: _Block[_T]) -> Group | None:
+        """The model calls of a block, unless they cannot be compared: then it is told as it is."""
+        try:
+            return self._met(block)
+        except Exception:  # noqa: BLE001 - what a span says may be anybody's, its ``==`` included
+            return None
 
     def _met(self, block: _Block[_T]) -> Group | None:
         """The model calls of a block, if it has any; from now on they are known."""

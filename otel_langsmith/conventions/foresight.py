@@ -62,7 +62,9 @@ class Foresight(Interpreter):
         return True
 
     def suffices(self, value: Any, least: int) -> bool:
-        """That it does."""
+        """That it does, if nobody knows yet what it is."""
+        if type(value) is not Mark:
+            return super().suffices(value, least)
         self.sizes.append((value, least))
         return True
 

@@ -197,6 +197,12 @@ def test_a_span_that_cannot_even_wait_leaves_nothing_behind() -> None:
     assert [p.span.context.span_id for p in placed if p.span.context] == [1, 3, 4]
 
 
+def test_a_span_with_a_value_that_cannot_be_weighed_waits_like_any_other() -> None:
+    odd = ReadableSpan("odd", context(2), context(1), attributes={"a class": dict})
+    placed = Assembly(WIDE).add([odd, span(1)], now_s=0)
+    assert [one.span.name for one in placed] == ["span", "odd"]
+
+
 def test_a_release_that_was_interrupted_costs_its_spans_and_no_more() -> None:
     class Interrupting(ReadableSpan):
         @property

@@ -14,11 +14,19 @@ from unit.test_properties import scopes, spans
 from unit.test_properties import told as happenings
 from unit.test_table import TABLE, values
 
-from otel_langsmith.conventions import Convention, attr, indexed, prefix, readers, spread
+from otel_langsmith.conventions import (
+    Convention,
+    attr,
+    constant,
+    indexed,
+    prefix,
+    readers,
+    spread,
+)
 from otel_langsmith.conventions.forecast import FORECASTS
 from otel_langsmith.conventions.interpreter import Interpreter, Reading, Traits, asking, traits_of
 from otel_langsmith.conventions.outlook import Outlook
-from otel_langsmith.conventions.rows import EARLY, When
+from otel_langsmith.conventions.rows import EARLY, Row, When
 from otel_langsmith.conventions.table import Table
 from otel_langsmith.lineage import attributes_of
 
@@ -251,6 +259,21 @@ def test_several_fields_may_be_read_from_one_attribute_twice(
         read = SEVERAL_TIMES.read("", attributes)
         assert shown(read) == shown(interpreted(SEVERAL_TIMES, "", attributes))
     assert is_foreseen(SEVERAL_TIMES, "", attributes) is foreseen
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        attr("outputs", "answer", via=constant({"k": 1}), when=When(at_least="p.")),
+        attr("inputs", "kind", via=readers.as_text, when=When(at_least="p.")),
+    ],
+)
+def test_content_that_is_known_is_counted_at_once(content: Row) -> None:
+    """As a constant is, and a word that tells kinds of spans apart."""
+    rows = (attr("run_type", "kind", via=readers.as_text), content)
+    table = Table((Convention(name="mine", spec="", rows=rows),))
+    attributes = {"answer": "x", "kind": "llm", "p.0.role": "user"}
+    assert shown(table.read("", attributes)) == shown(interpreted(table, "", attributes))
 
 
 @pytest.mark.parametrize(

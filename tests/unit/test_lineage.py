@@ -161,6 +161,7 @@ def test_a_root_may_choose_its_trace_id() -> None:
         {"langsmith.span.dotted_order": 7},
         pytest.param({"langsmith.span.id": 10**5000}, id="an id nobody can write"),
         pytest.param({"langsmith.trace.session_name": 10**5000}, id="a project nobody can write"),
+        pytest.param({"langsmith.trace.session_name": "p" * 1_025}, id="a project nobody can name"),
         {"langsmith.trace.session_id": "mine"},
         {"langsmith.span.dotted_order": f"20260102T030405678Z{SDK_ROOT}"},
     ],

@@ -112,6 +112,13 @@ def test_hiding_metadata_leaves_content_alone() -> None:
     )
 
 
+def test_what_is_no_name_is_hidden_whatever_it_is() -> None:
+    """As keys that are no text, which a span made by hand may have."""
+    usage = {None: 1, 7: {"a": 1}, "input_tokens": 2, "a name": 3}
+    hidden = hide(run_of(metadata={"usage_metadata": usage}), Hiding(metadata=True))
+    assert hidden.metadata == {"usage_metadata": {"input_tokens": 2}}
+
+
 @pytest.mark.parametrize("outputs", [None, {}])
 def test_a_run_without_outputs_does_not_get_any(outputs: Any) -> None:
     assert hide(run_of(outputs=outputs), Hiding(outputs=True)).outputs == outputs

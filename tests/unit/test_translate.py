@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,6 +86,12 @@ def test_the_lineage_knows_the_project_better_than_the_caller() -> None:
     assert translate(span(), ROOT, project="ours").project == "ours"
     run = translate(span(), own, project="ours")
     assert (run.project, run.session_id) == ("theirs", "id")
+
+
+def test_what_any_status_says_is_told() -> None:
+    """The SDK's own takes descriptions of errors only; one made by hand may say what it likes."""
+    status = SimpleNamespace(status_code=StatusCode.UNSET, description="said")
+    assert run_of(status=status).metadata["otel.status_description"] == "said"
 
 
 def test_notes_of_the_lineage_are_told() -> None:

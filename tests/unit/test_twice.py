@@ -373,6 +373,20 @@ def test_a_block_waits_for_as_many_runs_after_it_and_no_longer() -> None:
     assert read == 64 + AHEAD
 
 
+class Incomparable:
+    """As an array is, which a span made by hand may have anywhere."""
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError
+
+    __hash__ = None
+
+
+def test_calls_that_cannot_be_compared_are_told_as_they_are() -> None:
+    made = [call(1, scope="a"), call(2, 1, scope=Incomparable()), call(3, scope=Incomparable())]
+    assert in_deliveries(Twice(), made, 2, 1) == made
+
+
 def test_no_content_passes_from_one_trace_to_another() -> None:
     """They may be two users', and a gateway may give both the same answer."""
     bare = call(2, start=1, bare=True, metadata=ANSWERED)
