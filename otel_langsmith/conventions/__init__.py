@@ -21,6 +21,7 @@ from otel_langsmith.conventions.haystack import HAYSTACK
 from otel_langsmith.conventions.laminar import LAMINAR
 from otel_langsmith.conventions.langfuse import LANGFUSE
 from otel_langsmith.conventions.langsmith import LANGSMITH
+from otel_langsmith.conventions.langtrace import LANGTRACE
 from otel_langsmith.conventions.langwatch import LANGWATCH
 from otel_langsmith.conventions.litellm import LITELLM
 from otel_langsmith.conventions.livekit import LIVEKIT
@@ -53,6 +54,7 @@ from otel_langsmith.conventions.rows import (
 )
 from otel_langsmith.conventions.strands import STRANDS
 from otel_langsmith.conventions.table import table_of
+from otel_langsmith.conventions.traceai import TRACEAI
 from otel_langsmith.conventions.traceloop import TRACELOOP
 from otel_langsmith.conventions.vercel_ai import VERCEL_AI
 
@@ -62,6 +64,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     ANTHROPIC,
     LITELLM,
     OPENINFERENCE,
+    TRACEAI,
     TRACELOOP,
     MCP,
     OPENLIT,
@@ -78,6 +81,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     GENKIT,
     LAMINAR,
     LANGWATCH,
+    LANGTRACE,
     AGENTOPS,
     MASTRA,
     LLAMA_INDEX,

@@ -37,7 +37,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         *SILENT,
         *("*_embeddings", "*_embeddings_single", "oi_llama_index__r*"),
         *("logfire_openai*__stream",),  # the answer is in a span beside
-        "traceloop_cohere__rerank_embed",
+        *("traceloop_cohere__rerank_embed", "langtrace_openai__embed"),
         *("traceloop_openai_agents__chat_*", "traceloop*_openai_events__*"),
     ),
     "call without usage": (
@@ -86,12 +86,16 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         *("litellm_otel__chat", "mlflow_otlp__langchain_autolog", "*pydantic_ai*__multi_turn"),
         "langwatch__trace",
     ),
-    "tokens of no call": ("strands_attributes__tools",),  # the spans between were not captured
+    "tokens of no call": (
+        "strands_attributes__tools",  # the spans between were not captured
+        "ag2__agent",  # told again in a span beside the call
+    ),
     "lost": (
         *("logfire_openai_v1__responses_tools", "logfire_openai_agents__responses"),  # "See JSON"
         *("oi_google_genai__*", "oi_langchain__*"),  # headers of a response
         "google_adk1__tools",  # headers of a request
         *("oi_llama_index__*", "oi_smolagents__error_tool"),  # Python reprs, told better beside
+        "traceai_openai__tools",  # calls in prose, told better beside
         "openlit133_*",  # a line for each message, taken apart
     ),
 }
