@@ -18,6 +18,8 @@ from otel_langsmith.conventions.gen_ai import GEN_AI
 from otel_langsmith.conventions.genkit import GENKIT
 from otel_langsmith.conventions.google_adk import GOOGLE_ADK
 from otel_langsmith.conventions.haystack import HAYSTACK
+from otel_langsmith.conventions.honeyhive import HONEYHIVE
+from otel_langsmith.conventions.judgeval import JUDGEVAL
 from otel_langsmith.conventions.laminar import LAMINAR
 from otel_langsmith.conventions.langfuse import LANGFUSE
 from otel_langsmith.conventions.langsmith import LANGSMITH
@@ -35,6 +37,7 @@ from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.openlit import OPENLIT
 from otel_langsmith.conventions.pipecat import PIPECAT
 from otel_langsmith.conventions.plain import PLAIN
+from otel_langsmith.conventions.promptflow import PROMPTFLOW
 from otel_langsmith.conventions.pydantic_ai import PYDANTIC_AI
 from otel_langsmith.conventions.readers import BLANK, UNREADABLE, constant, from_json
 from otel_langsmith.conventions.rows import (
@@ -82,6 +85,9 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     LAMINAR,
     LANGWATCH,
     LANGTRACE,
+    JUDGEVAL,
+    HONEYHIVE,
+    PROMPTFLOW,
     AGENTOPS,
     MASTRA,
     LLAMA_INDEX,

@@ -319,6 +319,7 @@ GEN_AI: Final = Convention(
             "gen_ai.usage.cache_read_input_tokens",
             "gen_ai.usage.cached_input_tokens",
             "gen_ai.usage.input_cached_tokens",
+            "agentscope.usage.cache_input_tokens",
             via=as_count,
         ),
         attr(
@@ -327,6 +328,7 @@ GEN_AI: Final = Convention(
             "gen_ai.usage.cache_creation.input_tokens",
             "gen_ai.usage.cache_creation_input_tokens",
             "gen_ai.usage.cache_write_input_tokens",
+            "agentscope.usage.cache_creation_input_tokens",
             via=as_count,
         ),
         attr("usage.input_token_details.audio", "gen_ai.usage.audio.input_tokens", via=as_count),

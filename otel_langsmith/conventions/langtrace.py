@@ -34,6 +34,7 @@ def embedded(value: Any) -> Any:
 
 
 _LLM: Final = When(runs=("llm",))
+_FOREIGN: Final = When(runs=("llm",), unless=("langsmith.span.kind",))
 _OWN: Final = When(scope=("langtrace_python_sdk.",))
 _SEARCHES: Final = dict.fromkeys(("query", "search", "retrieve", "recommend"), "retriever")
 
@@ -58,6 +59,9 @@ LANGTRACE: Final = Convention(
             via=embedded,
             when=When(runs=("embedding",)),
         ),
+        # LangSmith's own SDK writes these, too: runs as they are.
+        attr("inputs.messages", "gen_ai.prompt", via=payloads.request, when=_FOREIGN),
+        attr("outputs.messages", "gen_ai.completion", via=payloads.answer, when=_FOREIGN),
         event(
             "inputs.messages",
             "gen_ai.content.prompt",
