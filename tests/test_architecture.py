@@ -76,6 +76,7 @@ ORDER = (
     "conventions.judgeval",
     "conventions.honeyhive",
     "conventions.promptflow",
+    "conventions.mirascope",
     "conventions.llama_index",
     "conventions.livekit",
     "conventions.mastra",

@@ -32,6 +32,7 @@ from otel_langsmith.conventions.logfire import LOGFIRE
 from otel_langsmith.conventions.mastra import MASTRA
 from otel_langsmith.conventions.mcp import MCP
 from otel_langsmith.conventions.microsoft import MICROSOFT
+from otel_langsmith.conventions.mirascope import MIRASCOPE
 from otel_langsmith.conventions.mlflow import MLFLOW
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.openlit import OPENLIT
@@ -88,6 +89,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     JUDGEVAL,
     HONEYHIVE,
     PROMPTFLOW,
+    MIRASCOPE,
     AGENTOPS,
     MASTRA,
     LLAMA_INDEX,

@@ -95,7 +95,9 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         *("oi_google_genai__*", "oi_langchain__*"),  # headers of a response
         "google_adk1__tools",  # headers of a request
         *("oi_llama_index__*", "oi_smolagents__error_tool"),  # Python reprs, told better beside
+        "mirascope__traced",  # messages, of a function that shows its arguments
         "traceai_openai__tools",  # calls in prose, told better beside
+        "openlit__decorated",  # Python's repr of the arguments, taken apart
         "openlit133_*",  # a line for each message, taken apart
     ),
 }
