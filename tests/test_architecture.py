@@ -77,6 +77,7 @@ ORDER = (
     "conventions.honeyhive",
     "conventions.promptflow",
     "conventions.mirascope",
+    "conventions.nemo",
     "conventions.llama_index",
     "conventions.livekit",
     "conventions.mastra",

@@ -34,6 +34,7 @@ from otel_langsmith.conventions.mcp import MCP
 from otel_langsmith.conventions.microsoft import MICROSOFT
 from otel_langsmith.conventions.mirascope import MIRASCOPE
 from otel_langsmith.conventions.mlflow import MLFLOW
+from otel_langsmith.conventions.nemo import NEMO
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.openlit import OPENLIT
 from otel_langsmith.conventions.pipecat import PIPECAT
@@ -90,6 +91,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     HONEYHIVE,
     PROMPTFLOW,
     MIRASCOPE,
+    NEMO,
     AGENTOPS,
     MASTRA,
     LLAMA_INDEX,

@@ -35,7 +35,9 @@ def embedded(value: Any) -> Any:
 
 _LLM: Final = When(runs=("llm",))
 _FOREIGN: Final = When(runs=("llm",), unless=("langsmith.span.kind",))
-_OWN: Final = When(scope=("langtrace_python_sdk.",))
+_SDK: Final = ("langtrace_python_sdk.",)
+_OWN: Final = When(scope=_SDK)
+_OWN_LATE: Final = When(scope=_SDK, turn="late")
 _SEARCHES: Final = dict.fromkeys(("query", "search", "retrieve", "recommend"), "retriever")
 
 LANGTRACE: Final = Convention(
@@ -84,10 +86,10 @@ LANGTRACE: Final = Convention(
             "dspy.signature.args",
             "openai_agents.inputs",
             "graphlit.inputs",
-            "db.query",
             via=payloads.called,
             when=LATE,
         ),
+        attr("inputs", "db.query", via=payloads.conversation, when=_OWN_LATE),
         attr(
             "outputs",
             "langchain.outputs",
@@ -95,9 +97,9 @@ LANGTRACE: Final = Convention(
             "dspy.signature.result",
             "openai_agents.outputs",
             "graphlit.outputs",
-            "db.response",
             via=payloads.conversation,
             when=LATE,
         ),
+        attr("outputs", "db.response", via=payloads.conversation, when=_OWN_LATE),
     ),
 )
