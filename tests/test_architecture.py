@@ -59,6 +59,7 @@ ORDER = (
     "conventions.traceloop",
     "conventions.mcp",
     "conventions.openlit",
+    "conventions.reprs",
     "conventions.haystack",
     "conventions.pydantic_ai",
     "conventions.logfire",

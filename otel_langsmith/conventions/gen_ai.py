@@ -68,6 +68,7 @@ OPERATIONS: Final = {
     "invoke_agent": _AGENT,
     "create_agent": _AGENT,
     "plan": _AGENT,
+    "apply_guardrail": {"run_type": "chain", "metadata.ls_span_kind": "guardrail"},
     "invoke_workflow": {"run_type": "chain", "name.from": "workflow.name"},
 }
 

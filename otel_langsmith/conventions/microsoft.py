@@ -18,10 +18,12 @@ MICROSOFT: Final = Convention(
     spec=(
         "https://github.com/microsoft/agent-framework agent_framework/observability.py of 1.23 and "
         "https://github.com/microsoft/semantic-kernel semantic_kernel/utils/telemetry of 1.45, "
-        "langchain-azure-ai 1.2.12, langchain_azure_ai/callbacks/tracers"
+        "langchain-azure-ai 1.2.12, langchain_azure_ai/callbacks/tracers, "
+        "microsoft-agents-a365-observability-core, its constants"
     ),
     rows=(
         attr("run_type", "gen_ai.tool.type", via=one_of(_TYPES), keep=True, when=EARLY),
+        attr("metadata.thread_id", "microsoft.session.id", via=as_text),
         attr("inputs.query", "gen_ai.retriever.query", via=as_text),
         attr("outputs.documents", "gen_ai.retriever.results", via=documents),
         attr("workflow.name", "workflow.name", "workflow_builder.name", via=as_text, keep=True),

@@ -11,7 +11,7 @@ from otel_langsmith.conventions.rows import LATE, Convention, When, attr, event,
 
 _TASK: Final = When(given=("gen_ai.request.model",), turn="early")
 _LLM: Final = When(runs=("llm",))
-_OWN: Final = When(scope=("nemo_guardrails", "nemoguardrails", "nemoguardrails."))
+_OWN: Final = When(scope=("nemo_guardrails", "nemo-guardrails", "nemoguardrails"))
 
 NEMO: Final = Convention(
     name="nemo",
