@@ -71,9 +71,7 @@ def _made(name: str, members: Mapping[str, Any]) -> Any:
     kind = _KINDS.get(name)
     if kind is None:
         return {
-            key: part
-            for key, part in members.items()
-            if part is not None and key not in _OF_TOOL
+            key: part for key, part in members.items() if part is not None and key not in _OF_TOOL
         }
     if kind == "text":
         return {kind: members.get(kind)}

@@ -94,7 +94,11 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         *("logfire_openai_v1__responses_tools", "logfire_openai_agents__responses"),  # "See JSON"
         *("oi_google_genai__*", "oi_langchain__*"),  # headers of a response
         "google_adk1__tools",  # headers of a request
-        *("oi_llama_index__*", "oi_smolagents__error_tool", "oi_haystack__*"),  # Python reprs, told better beside
+        *(
+            "oi_llama_index__*",
+            "oi_smolagents__error_tool",
+            "oi_haystack__*",
+        ),  # Python reprs, told better beside
         "mirascope__traced",  # messages, of a function that shows its arguments
         "traceai_openai__tools",  # calls in prose, told better beside
         "openlit__decorated",  # Python's repr of the arguments, taken apart
