@@ -60,7 +60,7 @@ def component(value: Any) -> Any:
 
 def _read(value: Any) -> Any:
     """An object, of JSON or of Python's repr, in which messages may be reprs."""
-    found = spelt(value, _made)
+    found = spelt(value, _made, _SPELT)
     return found if isinstance(found, dict) else UNREADABLE
 
 
@@ -79,6 +79,9 @@ def _made(name: str, members: Mapping[str, Any]) -> Any:
     inner = origin["tool_call"] if isinstance(origin, dict) and "tool_call" in origin else origin
     return {kind: {**members, "origin": inner} if inner else dict(members)}
 
+
+_SPELT: Final = frozenset(("ChatMessage", "ComponentTool", "MCPTool", "PipelineTool", "Tool"))
+"""Classes whose objects are messages or tools."""
 
 _OF_TOOL: Final = ("function", "async_function")
 """Members of a tool that a model is not told of, and the first is OpenAI's word for all of it."""
@@ -166,7 +169,7 @@ def _result(inner: Mapping[str, Any]) -> Any:
 
 def shown(value: Any) -> Any:
     """What any step took or gave, with messages as LangSmith has them, and without what is null."""
-    return payloads.conversation(_shown(spelt(value, _made), _DEPTH))
+    return payloads.conversation(_shown(spelt(value, _made, _SPELT), _DEPTH))
 
 
 _DEPTH: Final = 6

@@ -5,7 +5,7 @@
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, TypeAlias
 
 from otel_langsmith.conventions.readers import from_json
@@ -16,36 +16,40 @@ Maker: TypeAlias = Callable[[str, Mapping[str, Any]], Any]
 _LONGEST: Final = 16_384
 """Characters; see `readers.from_repr`."""
 
-_BEGINS: Final = re.compile(r"[\[{]|[A-Z]\w*\(\w+=")
+_OBJECT: Final = re.compile(r"([A-Z]\w*)\(\w+=")
 _ENUM: Final = re.compile(r"(?<==)<\w+\.\w+: ('[^'\\]*')>")
 _ADDRESS: Final = re.compile(r"(?<==)<[^'\"]{0,256}? at 0x[0-9a-fA-F]{1,16}>")
 """What has no value, as a function."""
 
 
-def spelt(value: Any, make: Maker) -> Any:
-    """The value, or what its JSON or its repr spells out, with each object that is spelt in it."""
+def spelt(value: Any, make: Maker, classes: Container[str]) -> Any:
+    """The value, or what its JSON or its repr spells out.
+
+    A text in JSON is taken for a repr only of one of these classes: any other may be content.
+    """
     found = from_json(value)
-    if isinstance(found, str):
+    if isinstance(found, str) and found[:1] in ("[", "{"):
         return _parsed(found, make)
-    if isinstance(found, dict):
-        return {name: _held(part, make) for name, part in found.items()}
-    return _held(found, make)
+    return _held(found, make, classes, _DEPTH)
 
 
-def _held(part: Any, make: Maker) -> Any:
-    items = part if isinstance(part, list) else [part]
-    if isinstance(part, dict):
-        return {name: _listed(inner, make) for name, inner in part.items()}
-    made = [_parsed(item, make) if isinstance(item, str) else item for item in items]
-    return made if isinstance(part, list) else made[0]
+_DEPTH: Final = 3
+"""How deep a pipeline's output has the messages that a component gave."""
 
 
-def _listed(part: Any, make: Maker) -> Any:
-    return [_held(item, make) for item in part] if isinstance(part, list) else part
+def _held(part: Any, make: Maker, classes: Container[str], depth: int) -> Any:
+    if isinstance(part, str):
+        found = _OBJECT.match(part)
+        return _parsed(part, make) if found and found[1] in classes else part
+    if depth and isinstance(part, list):
+        return [_held(item, make, classes, depth - 1) for item in part]
+    if depth and isinstance(part, dict):
+        return {name: _held(item, make, classes, depth - 1) for name, item in part.items()}
+    return part
 
 
 def _parsed(text: str, make: Maker) -> Any:
-    if len(text) > _LONGEST or not _BEGINS.match(text):
+    if len(text) > _LONGEST:
         return text
     code = _ADDRESS.sub("None", _ENUM.sub(r"\1", text))
     try:
