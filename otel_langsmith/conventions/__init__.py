@@ -18,9 +18,12 @@ from otel_langsmith.conventions.gen_ai import GEN_AI
 from otel_langsmith.conventions.genkit import GENKIT
 from otel_langsmith.conventions.google_adk import GOOGLE_ADK
 from otel_langsmith.conventions.haystack import HAYSTACK
+from otel_langsmith.conventions.honeyhive import HONEYHIVE
+from otel_langsmith.conventions.judgeval import JUDGEVAL
 from otel_langsmith.conventions.laminar import LAMINAR
 from otel_langsmith.conventions.langfuse import LANGFUSE
 from otel_langsmith.conventions.langsmith import LANGSMITH
+from otel_langsmith.conventions.langtrace import LANGTRACE
 from otel_langsmith.conventions.langwatch import LANGWATCH
 from otel_langsmith.conventions.litellm import LITELLM
 from otel_langsmith.conventions.livekit import LIVEKIT
@@ -29,11 +32,14 @@ from otel_langsmith.conventions.logfire import LOGFIRE
 from otel_langsmith.conventions.mastra import MASTRA
 from otel_langsmith.conventions.mcp import MCP
 from otel_langsmith.conventions.microsoft import MICROSOFT
+from otel_langsmith.conventions.mirascope import MIRASCOPE
 from otel_langsmith.conventions.mlflow import MLFLOW
+from otel_langsmith.conventions.nemo import NEMO
 from otel_langsmith.conventions.openinference import OPENINFERENCE
 from otel_langsmith.conventions.openlit import OPENLIT
 from otel_langsmith.conventions.pipecat import PIPECAT
 from otel_langsmith.conventions.plain import PLAIN
+from otel_langsmith.conventions.promptflow import PROMPTFLOW
 from otel_langsmith.conventions.pydantic_ai import PYDANTIC_AI
 from otel_langsmith.conventions.readers import BLANK, UNREADABLE, constant, from_json
 from otel_langsmith.conventions.rows import (
@@ -53,6 +59,7 @@ from otel_langsmith.conventions.rows import (
 )
 from otel_langsmith.conventions.strands import STRANDS
 from otel_langsmith.conventions.table import table_of
+from otel_langsmith.conventions.traceai import TRACEAI
 from otel_langsmith.conventions.traceloop import TRACELOOP
 from otel_langsmith.conventions.vercel_ai import VERCEL_AI
 
@@ -62,6 +69,7 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     ANTHROPIC,
     LITELLM,
     OPENINFERENCE,
+    TRACEAI,
     TRACELOOP,
     MCP,
     OPENLIT,
@@ -78,6 +86,12 @@ CONVENTIONS: Final[tuple[Convention, ...]] = (
     GENKIT,
     LAMINAR,
     LANGWATCH,
+    LANGTRACE,
+    JUDGEVAL,
+    HONEYHIVE,
+    PROMPTFLOW,
+    MIRASCOPE,
+    NEMO,
     AGENTOPS,
     MASTRA,
     LLAMA_INDEX,

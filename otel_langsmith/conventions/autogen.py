@@ -1,4 +1,4 @@
-"""AutoGen: the messages that its runtime carries from agent to agent.
+"""AutoGen: the messages that its runtime carries from agent to agent; and AG2, who came of it.
 
 Its agents and tools are told by ``gen_ai.*``; what the runtime does with messages, by rows here.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions.messages import messages
-from otel_langsmith.conventions.readers import UNREADABLE, as_object, from_json
+from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_text, from_json
 from otel_langsmith.conventions.results import Message
 from otel_langsmith.conventions.rows import Convention, When, attr, prefix
 
@@ -74,6 +74,8 @@ AUTOGEN: Final = Convention(
         attr("inputs", "message", via=carried, when=_RUNTIME),
         attr("inputs", "input.value", via=of_team, when=_TEAM),
         attr("outputs", "output.value", via=of_team, when=_TEAM),
+        attr("inputs", "ag2.human_input.prompt", via=as_text),
+        attr("outputs", "ag2.human_input.response", via=as_text),
         prefix("metadata", "", via=from_json, when=When(scope=SCOPES, turn="late")),
     ),
 )

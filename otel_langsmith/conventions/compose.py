@@ -142,7 +142,8 @@ def _split_cache(details: dict[str, Any]) -> None:
 def _complete(totals: dict[str, Any]) -> None:
     """The third from the other two; where all three disagree, the model's own total is believed.
 
-    OpenInference adds the cached tokens to Bedrock's, which has counted them (genai.md §5.3).
+    OpenInference adds the cached tokens to Bedrock's, which has counted them (genai.md §5.3), and
+    Traceloop leaves out what Gemini thought, which is charged for as what it said.
     """
     read, written = totals.get("input_tokens"), totals.get("output_tokens")
     total = totals.get("total_tokens")
@@ -151,6 +152,8 @@ def _complete(totals: dict[str, Any]) -> None:
             totals["total_tokens"] = read + written
         elif written <= total < read + written:
             totals["input_tokens"] = total - written
+        elif total > read + written:
+            totals["output_tokens"] = total - read
     elif written is None and total is not None and read is not None and total >= read:
         totals["output_tokens"] = total - read
     elif read is None and total is not None and written is not None and total >= written:

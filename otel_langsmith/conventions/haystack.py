@@ -12,11 +12,11 @@ from otel_langsmith.conventions import payloads, retrieval
 from otel_langsmith.conventions.messages import messages
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
-    as_object,
     as_text,
     constant,
     from_json,
 )
+from otel_langsmith.conventions.reprs import spelt
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, spread
 from otel_langsmith.conventions.tools import arguments, tool_definitions
 
@@ -58,9 +58,47 @@ def component(value: Any) -> Any:
     return {**fields, "provider": made} if made and fields["run_type"] != "chain" else fields
 
 
+def _read(value: Any) -> Any:
+    """An object, of JSON or of Python's repr, in which messages may be reprs."""
+    found = spelt(value, _made, _SPELT)
+    return found if isinstance(found, dict) else UNREADABLE
+
+
+def _made(name: str, members: Mapping[str, Any]) -> Any:
+    """What Haystack's own JSON has in place of an object of this class."""
+    if name == "ChatMessage":
+        return {key.removeprefix("_"): part for key, part in members.items()}
+    kind = _KINDS.get(name)
+    if kind is None:
+        return {
+            key: part for key, part in members.items() if part is not None and key not in _OF_TOOL
+        }
+    if kind == "text":
+        return {kind: members.get(kind)}
+    origin = members.get("origin")
+    inner = origin["tool_call"] if isinstance(origin, dict) and "tool_call" in origin else origin
+    return {kind: {**members, "origin": inner} if inner else dict(members)}
+
+
+_SPELT: Final = frozenset(("ChatMessage", "ComponentTool", "MCPTool", "PipelineTool", "Tool"))
+"""Classes whose objects are messages or tools."""
+
+_OF_TOOL: Final = ("function", "async_function")
+"""Members of a tool that a model is not told of, and the first is OpenAI's word for all of it."""
+
+_KINDS: Final = {
+    "FileContent": "file",
+    "ImageContent": "image",
+    "ReasoningContent": "reasoning",
+    "TextContent": "text",
+    "ToolCall": "tool_call",
+    "ToolCallResult": "tool_call_result",
+}
+
+
 def told(value: Any) -> Any:
     """The messages that a generator got, or the mere prompt."""
-    found = as_object(value)
+    found = _read(value)
     if found is UNREADABLE:
         return found
     said = found.get("messages") or found.get("prompt")
@@ -69,13 +107,13 @@ def told(value: Any) -> Any:
 
 def replies(value: Any) -> Any:
     """The messages, or texts, that a generator gave."""
-    found = as_object(value)
+    found = _read(value)
     return found if found is UNREADABLE else _conversation(found.get("replies"), "assistant")
 
 
 def prompted(value: Any) -> Any:
     """The messages, or the text, that a builder made."""
-    found = as_object(value)
+    found = _read(value)
     return found if found is UNREADABLE else _conversation(found.get("prompt"), "user")
 
 
@@ -131,7 +169,7 @@ def _result(inner: Mapping[str, Any]) -> Any:
 
 def shown(value: Any) -> Any:
     """What any step took or gave, with messages as LangSmith has them, and without what is null."""
-    return payloads.conversation(_shown(from_json(value), _DEPTH))
+    return payloads.conversation(_shown(spelt(value, _made, _SPELT), _DEPTH))
 
 
 _DEPTH: Final = 6
@@ -151,7 +189,7 @@ def _shown(item: Any, depth: int) -> Any:
 
 def documents(value: Any) -> Any:
     """The documents that were found, without their vectors."""
-    found = as_object(value)
+    found = _read(value)
     items = found.get("documents") if found is not UNREADABLE else None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return UNREADABLE
@@ -169,7 +207,7 @@ def documents(value: Any) -> Any:
 
 def texts(value: Any) -> Any:
     """The texts that were embedded."""
-    found = as_object(value)
+    found = _read(value)
     if found is UNREADABLE:
         return found
     if found.get("text"):
@@ -181,7 +219,7 @@ def texts(value: Any) -> Any:
 
 def vectors(value: Any) -> Any:
     """How many vectors there are, and how long they are."""
-    found = as_object(value)
+    found = _read(value)
     if found is UNREADABLE:
         return found
     items = found.get("documents")
@@ -195,7 +233,7 @@ _MODEL: Final = re.compile(r"[\w.:/@-]{1,128}")
 
 def cost(value: Any) -> Any:
     """The model and the tokens of a generator's or an embedder's call."""
-    found = as_object(value)
+    found = _read(value)
     if found is UNREADABLE:
         return found
     meta = found.get("meta")
@@ -218,7 +256,7 @@ def _cost(meta: Mapping[str, Any]) -> dict[str, Any]:
 
 def settings(value: Any) -> Any:
     """With what a generator was called: numbers, and its tools."""
-    found = as_object(value)
+    found = _read(value)
     if found is UNREADABLE:
         return found
     given = found.get("generation_kwargs")
@@ -238,6 +276,10 @@ _LLM: Final = When(runs=("llm",))
 _GIVEN: Final = ("haystack.component.input", "haystack.agent.step.llm.input")
 _GAVE: Final = ("haystack.component.output", "haystack.agent.step.llm.output")
 
+_ARIZE: Final = ("openinference.instrumentation.haystack",)
+_ARIZE_LLM: Final = When(runs=("llm",), scope=_ARIZE, turn="early")
+_ARIZE_STEP: Final = When(runs=("chain", "prompt"), scope=_ARIZE, turn="early")
+
 HAYSTACK: Final = Convention(
     name="haystack",
     spec="haystack/core/pipeline and haystack/components/agents of haystack-ai, November 2026",
@@ -249,6 +291,13 @@ HAYSTACK: Final = Convention(
         attr("tool.name", "haystack.tool.name", via=as_text, keep=True),
         *(spread(key, via=cost, keep=True) for key in _GAVE),
         *(spread(key, via=settings, keep=True) for key in _GIVEN),
+        # OpenInference flattens no tool that was called, and has the rest of messages as reprs.
+        spread("output.value", via=cost, keep=True, when=When(scope=_ARIZE)),
+        spread("input.value", via=settings, keep=True, when=When(scope=_ARIZE)),
+        attr("inputs.messages", "input.value", via=told, when=_ARIZE_LLM),
+        attr("inputs", "input.value", via=shown, when=_ARIZE_STEP),
+        attr("outputs.messages", "output.value", via=replies, when=_ARIZE_LLM),
+        attr("outputs", "output.value", via=shown, when=_ARIZE_STEP),
         attr("inputs.messages", *_GIVEN, via=told, when=_LLM),
         attr("inputs.input", _GIVEN[0], via=texts, when=When(runs=("embedding",))),
         attr("outputs.messages", *_GAVE, via=replies, when=_LLM),

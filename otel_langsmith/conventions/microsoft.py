@@ -1,21 +1,31 @@
 """Microsoft's Agent Framework and Semantic Kernel, who speak ``gen_ai.*`` with words of their own.
 
-Semantic Kernel tells its content in log records alone.
+Semantic Kernel tells its content in log records alone. Azure's tracer of LangChain calls a
+retriever a tool.
 """
 
 from typing import Final
 
 from otel_langsmith.conventions.models import finish_reasons
-from otel_langsmith.conventions.readers import as_count, as_text
-from otel_langsmith.conventions.rows import Convention, attr
+from otel_langsmith.conventions.readers import as_count, as_text, one_of
+from otel_langsmith.conventions.retrieval import documents
+from otel_langsmith.conventions.rows import EARLY, Convention, attr
+
+_TYPES: Final = {"retriever": "retriever"}
 
 MICROSOFT: Final = Convention(
     name="microsoft",
     spec=(
         "https://github.com/microsoft/agent-framework agent_framework/observability.py of 1.23 and "
-        "https://github.com/microsoft/semantic-kernel semantic_kernel/utils/telemetry of 1.45"
+        "https://github.com/microsoft/semantic-kernel semantic_kernel/utils/telemetry of 1.45, "
+        "langchain-azure-ai 1.2.12, langchain_azure_ai/callbacks/tracers, "
+        "microsoft-agents-a365-observability-core, its constants"
     ),
     rows=(
+        attr("run_type", "gen_ai.tool.type", via=one_of(_TYPES), keep=True, when=EARLY),
+        attr("metadata.thread_id", "microsoft.session.id", via=as_text),
+        attr("inputs.query", "gen_ai.retriever.query", via=as_text),
+        attr("outputs.documents", "gen_ai.retriever.results", via=documents),
         attr("workflow.name", "workflow.name", "workflow_builder.name", via=as_text, keep=True),
         attr("metadata.finish_reasons", "gen_ai.response.finish_reason", via=finish_reasons),
         attr("usage.input_tokens", "gen_ai.response.prompt_tokens", via=as_count),

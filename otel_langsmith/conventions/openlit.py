@@ -5,6 +5,7 @@ have them, too, and apart. Until 1.34 a prompt was one text in an event, a line 
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
@@ -17,7 +18,15 @@ from otel_langsmith.conventions.readers import (
     from_json,
     from_repr,
 )
-from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, event
+from otel_langsmith.conventions.rows import (
+    EARLY,
+    LATE,
+    Convention,
+    When,
+    attr,
+    event,
+    together,
+)
 from otel_langsmith.conventions.tools import arguments
 
 
@@ -39,8 +48,24 @@ def calls(value: Any) -> Any:
     return messages([{"role": "assistant", "content": None, "tool_calls": found}], "assistant")
 
 
+def called(found: Mapping[str, Any]) -> Any:
+    """What a decorated function was called with, of which it has Python's reprs."""
+    args = found.get("function.args")
+    if isinstance(args, str) and args.startswith("("):
+        args = f"[{args[1:-1]}]"
+    return payloads.called(
+        {"args": from_repr(args), "kwargs": from_repr(found.get("function.kwargs"))}
+    )
+
+
+def gave(value: Any) -> Any:
+    """What it returned, as what a model answers, though it is no message."""
+    return payloads.conversation(from_repr(value))
+
+
 _SPOKEN: Final = re.compile(r"^(system|developer|user|assistant|tool): ", re.MULTILINE)
 _OLD: Final = When(runs=("llm",), scope=("openlit.",))
+_DECORATED: Final = When(scope=("openlit",), turn="early")
 _LLM: Final = When(runs=("llm",), turn="late")
 _TOOL: Final = When(runs=("tool",), turn="late")
 
@@ -57,6 +82,8 @@ OPENLIT: Final = Convention(
             via=payloads.answered,
             when=_OLD,
         ),
+        together("inputs", "function.args", "function.kwargs", via=called, when=_DECORATED),
+        attr("outputs", "gen_ai.output.messages", via=gave, when=_DECORATED),
         attr("params.stream", "gen_ai.request.is_stream", via=as_bool),
         attr("metadata.service_tier", "gen_ai.response.service_tier", via=as_text),
         attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint", via=as_text),

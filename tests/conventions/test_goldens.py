@@ -13,14 +13,15 @@ from otel_langsmith.conventions import CONVENTIONS, table_of
 from otel_langsmith.conventions.table import UNREAD
 from otel_langsmith.run import RUN_TYPES, Run
 
-UNREADABLE = ("limits_", "haystack__agent")
-"""Captures with JSON that a limit cut, and with Python reprs in place of JSON."""
+UNREADABLE = ("limits_",)
+"""Captures with JSON that a limit cut."""
 
 MACHINERY = {
     *(
         "__init__",
         "long_numbers",
         "readers",
+        "reprs",
         "fields",
         "rows",
         "plan",

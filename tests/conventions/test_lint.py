@@ -37,7 +37,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         *SILENT,
         *("*_embeddings", "*_embeddings_single", "oi_llama_index__r*"),
         *("logfire_openai*__stream",),  # the answer is in a span beside
-        "traceloop_cohere__rerank_embed",
+        *("traceloop_cohere__rerank_embed", "langtrace_openai__embed"),
         *("traceloop_openai_agents__chat_*", "traceloop*_openai_events__*"),
     ),
     "call without usage": (
@@ -55,7 +55,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         "oi_openai_agents__error400",
     ),
     "call without messages": (
-        *("limits_*__length120", "haystack__agent", "oi_openai__hidden"),
+        *("limits_*__length120", "oi_openai__hidden"),
         "oi_llama_index__agent",  # Python reprs
         "langwatch__trace",  # of a function that returned nothing
         "langsmith_otel__*",  # as LangSmith's own SDK sends them
@@ -63,7 +63,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "messages of another form": ("langsmith_otel__*", "oi_autogen_*", "oi_llama_index__agent"),
     "empty message": (
         *("official_openai_v2_*", "pydantic_ai_nocontent__*", "traceloop047_openai__image"),
-        *("oi_langchain__batch", "oi_langchain__error429"),
+        *("oi_langchain__batch", "oi_langchain__error429", "agentscope__agent"),
         "traceloop_cohere__tools",  # that called tools, which only the call before it tells
     ),
     "tool without content": (
@@ -86,12 +86,22 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         *("litellm_otel__chat", "mlflow_otlp__langchain_autolog", "*pydantic_ai*__multi_turn"),
         "langwatch__trace",
     ),
-    "tokens of no call": ("strands_attributes__tools",),  # the spans between were not captured
+    "tokens of no call": (
+        "strands_attributes__tools",  # the spans between were not captured
+        "ag2__agent",  # told again in a span beside the call
+    ),
     "lost": (
         *("logfire_openai_v1__responses_tools", "logfire_openai_agents__responses"),  # "See JSON"
         *("oi_google_genai__*", "oi_langchain__*"),  # headers of a response
         "google_adk1__tools",  # headers of a request
-        *("oi_llama_index__*", "oi_smolagents__error_tool"),  # Python reprs, told better beside
+        *(
+            "oi_llama_index__*",
+            "oi_smolagents__error_tool",
+            "oi_haystack__*",
+        ),  # Python reprs, told better beside
+        "mirascope__traced",  # messages, of a function that shows its arguments
+        "traceai_openai__tools",  # calls in prose, told better beside
+        "openlit__decorated",  # Python's repr of the arguments, taken apart
         "openlit133_*",  # a line for each message, taken apart
     ),
 }

@@ -263,6 +263,41 @@ CASES = {
         inputs={"messages": [text("system", "Be terse"), text("user", "Capital?")]},
         outputs={"messages": [text("assistant", "Paris.")]},
     ),
+    "AG2, who asks a human": Case(
+        scope="opentelemetry.instrumentation.ag2",
+        attributes={
+            "ag2.span.type": "human_input",
+            "gen_ai.operation.name": "await_human_input",
+            "ag2.human_input.prompt": "Which city?",
+            "ag2.human_input.response": "Rome",
+        },
+        run_type="chain",
+        inputs={"input": "Which city?"},
+        outputs={"output": "Rome"},
+    ),
+    "Langtrace, of a vector database": Case(
+        scope="langtrace_python_sdk.instrumentation.chroma.instrumentation",
+        attributes={
+            "langtrace.service.type": "vectordb",
+            "db.system": "chromadb",
+            "db.operation": "query",
+            "db.query": json.dumps({"query_texts": ["Rome?"], "n_results": 1}),
+        },
+        events=(
+            ("db.chroma.query.result", {"id": "d1", "distance": 0.5, "document": "Rome is warm."}),
+        ),
+        run_type="retriever",
+        inputs={"query_texts": ["Rome?"], "n_results": 1},
+        outputs={
+            "documents": [
+                {
+                    "page_content": "Rome is warm.",
+                    "type": "Document",
+                    "metadata": {"id": "d1", "distance": 0.5},
+                }
+            ]
+        },
+    ),
     "Pydantic AI, a request that failed": Case(
         scope="pydantic-ai",
         attributes={

@@ -604,6 +604,7 @@ def told(**counts: int) -> Reading:
             (13, 2, 15),
         ),
         ({"input_tokens": 184, "output_tokens": 30, "total_tokens": 150}, (120, 30, 150)),
+        ({"input_tokens": 120, "output_tokens": 19, "total_tokens": 150}, (120, 30, 150)),
         (
             {
                 "input_tokens": 20,
