@@ -97,7 +97,7 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
     """LangSmith's usage object: totals that include their details, the third from the other two.
 
     More tokens from the cache than tokens read means the source counted them apart, as Anthropic's
-    API does (genai.md §5.3).
+    API does (genai.md §5.3); so does a total that has them beside those read, as Bedrock's.
     """
     totals, details, written = reading.usage, reading.input_details, reading.output_details
     if details:
@@ -105,7 +105,7 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
     if run_type == "embedding" and "input_tokens" in totals:
         totals.setdefault("output_tokens", 0)
     if len(totals) > 1:
-        _complete(totals)
+        _complete(totals, reading)
     if details and (counted := _counted(details)):
         totals["input_token_details"] = counted
     if written and (counted := _counted(written)):
@@ -122,8 +122,9 @@ def _counted(details: dict[str, Any]) -> dict[str, Any]:
 
 def _count_cache(totals: dict[str, Any], details: dict[str, Any]) -> None:
     cached = details.get("cache_read", 0) + details.get("cache_creation", 0)
-    if cached > totals.get("input_tokens", cached):
-        totals["input_tokens"] += cached
+    read = totals.get("input_tokens")
+    if read is not None and (cached > read or cached == _beside(totals) > 0):
+        totals["input_tokens"] = read + cached
         totals.pop("total_tokens", None)
     if "cache_creation" in details:
         _split_cache(details)
@@ -139,11 +140,11 @@ def _split_cache(details: dict[str, Any]) -> None:
         details["cache_creation"] = max(0, details["cache_creation"] - apart)
 
 
-def _complete(totals: dict[str, Any]) -> None:
+def _complete(totals: dict[str, Any], reading: Reading) -> None:
     """The third from the other two; where all three disagree, the model's own total is believed.
 
-    OpenInference adds the cached tokens to Bedrock's, which has counted them (genai.md §5.3), and
-    Traceloop leaves out what Gemini thought, which is charged for as what it said.
+    OpenInference adds the cached tokens to Bedrock's, which has counted them (genai.md §5.3). What
+    a total has beyond both is no more than a total, unless it was thought.
     """
     read, written = totals.get("input_tokens"), totals.get("output_tokens")
     total = totals.get("total_tokens")
@@ -152,12 +153,33 @@ def _complete(totals: dict[str, Any]) -> None:
             totals["total_tokens"] = read + written
         elif written <= total < read + written:
             totals["input_tokens"] = total - written
-        elif total > read + written:
+        elif total > read + written and _was_thought(total - read - written, reading):
             totals["output_tokens"] = total - read
     elif written is None and total is not None and read is not None and total >= read:
         totals["output_tokens"] = total - read
     elif read is None and total is not None and written is not None and total >= written:
         totals["input_tokens"] = total - written
+
+
+def _beside(totals: Mapping[str, Any]) -> int:
+    """The tokens of the total that are neither among those read nor among those written."""
+    if "input_tokens" not in totals or "output_tokens" not in totals:
+        return 0
+    summed = int(totals["input_tokens"] + totals["output_tokens"])
+    return int(totals.get("total_tokens", summed)) - summed
+
+
+def _was_thought(count: int, reading: Reading) -> bool:
+    """Whether so many tokens are what a model thought, which is charged for as what it said.
+
+    Gemini's API counts its thoughts in the total alone, and Traceloop does not tell them; xAI's
+    does the same, and tells them beside.
+    """
+    told = reading.output_details.get("reasoning")
+    return count == told or (told is None and reading.fields.get("provider") in _GEMINI)
+
+
+_GEMINI: Final = ("google_genai", "google_vertexai")
 
 
 def tell_of_model(

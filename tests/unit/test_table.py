@@ -604,7 +604,25 @@ def told(**counts: int) -> Reading:
             (13, 2, 15),
         ),
         ({"input_tokens": 184, "output_tokens": 30, "total_tokens": 150}, (120, 30, 150)),
-        ({"input_tokens": 120, "output_tokens": 19, "total_tokens": 150}, (120, 30, 150)),
+        ({"input_tokens": 120, "output_tokens": 19, "total_tokens": 150}, (120, 19, 150)),
+        (
+            {
+                "input_tokens": 120,
+                "output_tokens": 19,
+                "total_tokens": 150,
+                "output_token_details__reasoning": 11,
+            },
+            (120, 30, 150),
+        ),
+        (
+            {
+                "input_tokens": 100,
+                "output_tokens": 30,
+                "total_tokens": 194,
+                "input_token_details__cache_read": 64,
+            },
+            (164, 30, 194),
+        ),
         (
             {
                 "input_tokens": 20,
@@ -623,6 +641,19 @@ def test_totals_are_inclusive_and_complete(
 ) -> None:
     found = usage(told(**counts), "llm")
     assert (found["input_tokens"], found["output_tokens"], found["total_tokens"]) == totals
+
+
+@pytest.mark.parametrize(
+    ("provider", "written"), [("google_genai", 30), ("google_vertexai", 30), ("anthropic", 19)]
+)
+def test_only_of_gemini_the_rest_of_a_total_is_what_it_thought(provider: str, written: int) -> None:
+    reading = told(input_tokens=120, output_tokens=19, total_tokens=150)
+    reading.put(*home_of("provider"), provider)
+    assert usage(reading, "llm")["output_tokens"] == written
+
+
+def test_an_embedding_has_written_nothing_whatever_its_total() -> None:
+    assert usage(told(input_tokens=5, total_tokens=9), "embedding")["output_tokens"] == 0
 
 
 def test_details_of_zero_are_dropped() -> None:
