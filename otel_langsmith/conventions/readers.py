@@ -218,7 +218,7 @@ def from_repr(value: Any) -> Any:
         return found
     try:
         return ast.literal_eval(found)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return found
 
 

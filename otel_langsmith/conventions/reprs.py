@@ -17,9 +17,16 @@ _LONGEST: Final = 16_384
 """Characters; see `readers.from_repr`."""
 
 _OBJECT: Final = re.compile(r"([A-Z]\w*)\(\w+=")
-_ENUM: Final = re.compile(r"(?<==)<\w+\.\w+: ('[^'\\]*')>")
-_ADDRESS: Final = re.compile(r"(?<==)<[^'\"]{0,256}? at 0x[0-9a-fA-F]{1,16}>")
-"""What has no value, as a function."""
+_ODD: Final = re.compile(
+    r"""'(?:[^'\\]+|\\.)*'?|"(?:[^"\\]+|\\.)*"?"""
+    r"""|(?<==)<\w+\.\w+: (?P<enum>'[^'\\]*')>"""
+    r"""|(?<==)(?P<address><(?:(?!=<)[^'"]){0,256}? at 0x[0-9a-fA-F]{1,16}>)""",
+    re.DOTALL,
+)
+"""Texts, which stay as they are; members of enums; and what has no value, as a function.
+
+In linear time, of whatever text: no beginning is looked at from another.
+"""
 
 
 def spelt(value: Any, make: Maker, classes: Container[str]) -> Any:
@@ -51,11 +58,15 @@ def _held(part: Any, make: Maker, classes: Container[str], depth: int) -> Any:
 def _parsed(text: str, make: Maker) -> Any:
     if len(text) > _LONGEST:
         return text
-    code = _ADDRESS.sub("None", _ENUM.sub(r"\1", text))
+    code = _ODD.sub(_plain, text)
     try:
         return _value(ast.parse(code, mode="eval").body, make)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
+
+
+def _plain(odd: re.Match[str]) -> str:
+    return odd["enum"] or ("None" if odd["address"] else odd[0])
 
 
 def _value(node: ast.expr, make: Maker) -> Any:

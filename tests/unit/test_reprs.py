@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.properties import examples
 
+from otel_langsmith.conventions.readers import from_repr
 from otel_langsmith.conventions.reprs import spelt
 
 
@@ -24,6 +25,9 @@ READ = {
     },
     "Tool(name='t', f=<function go.<locals>.t at 0x7f61>, n=-1.5)": {
         "Tool": {"name": "t", "f": None, "n": -1.5}
+    },
+    "Text(text='f=<f at 0x7f61>', more=\"r=<R.U: 'u'>\", role=<R.U: 'u'>)": {
+        "Text": {"text": "f=<f at 0x7f61>", "more": "r=<R.U: 'u'>", "role": "u"}
     },
     "{'calls': (Call(args={'city': 'Paris'}),), 'n': None}": {
         "calls": [{"Call": {"args": {"city": "Paris"}}}],
@@ -48,6 +52,8 @@ LEFT = (
     "Text(text=" + "-" * 10_000 + "1)",
     "Text(text='" + "a" * 20_000 + "')",
     "Text(a=" + "<" * 16_000,
+    "Text(a=" + "=<" * 8_000,
+    "Text(a='" + "\\'" * 8_000,
 )
 
 
@@ -59,6 +65,10 @@ def test_objects_are_what_they_were_made_of(text: str) -> None:
 @pytest.mark.parametrize("text", LEFT)
 def test_what_is_no_such_repr_stays_as_it_is(text: str) -> None:
     assert spelt(text, named, CLASSES) == text
+
+
+def test_a_repr_of_what_python_cannot_make_stays_as_it_is() -> None:
+    assert from_repr("{[]: 1}") == "{[]: 1}"
 
 
 @given(st.text(alphabet="T(a=1'<>.: [{,)}-\\\"", max_size=60))
