@@ -117,6 +117,9 @@ def _add_object(found: list[Message], item: Part, role: str) -> None:
             if _add_part(found, item, kind, role):
                 return
             item = of_langchain(item) or item
+        if item and "role" not in item and item.keys().isdisjoint(_OF_MESSAGE):
+            found.append({"role": role, "content": [block(item)]})
+            return
     parts = _parts_of(item)
     if isinstance(parts, (list, tuple)):
         before = len(found)
@@ -243,6 +246,9 @@ _SAID_TOO: Final = (
 _ABOUT: Final = ("name", "tool_call_id", "toolCallId", "id", "status", "is_error")
 _REASONS_TO_END: Final = ("finish_reason", "stop_reason", "finishReason")
 """Members by what they are for: to look for all of one kind costs less than for each."""
+
+_OF_MESSAGE: Final = frozenset((*_SAYING, "blocks", *_SAID_TOO, *_REASONS_TO_END))
+"""Members of which a message without a role has one; an object with none is what was said."""
 
 
 def _add_blocks(content: list[Block], item: Part) -> None:

@@ -119,3 +119,18 @@ def test_a_long_number_nested_too_deep_to_be_kept_leaves_the_text_as_it_is() -> 
 )
 def test_the_plainest_messages(item: dict[str, Any], message: dict[str, Any]) -> None:
     assert input_messages([item]) == [message]
+
+
+@pytest.mark.parametrize("answer", [{"answer": 42}, {"index": 0, "message": {"a": 1}}, {"id": "a"}])
+def test_an_object_that_is_no_message_is_shown_as_it_is(answer: dict[str, Any]) -> None:
+    found = {"role": "assistant", "content": [{"type": "non_standard", "value": answer}]}
+    assert output_messages(json.dumps(answer)) == [found]
+    said = {"role": "user", "content": "Hi"}
+    assert output_messages([said, answer])[1:] == [found]
+
+
+@pytest.mark.parametrize(
+    "empty", [{}, {"role": "user"}, {"content": ""}, {"finish_reason": "stop"}]
+)
+def test_a_message_without_words_has_nothing_in_it(empty: dict[str, Any]) -> None:
+    assert isinstance(input_messages([empty]), Thin)
