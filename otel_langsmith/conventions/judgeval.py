@@ -71,5 +71,7 @@ JUDGEVAL: Final = Convention(
         spread("judgment.usage.metadata", via=usage("judgment.usage.metadata")),
         attr("inputs", "judgment.input", via=payloads.called, when=LATE),
         attr("outputs", "judgment.output", via=payloads.conversation, when=LATE),
+        # What is to be judged, told again.
+        attr("inputs", "judgment.pending_trace_eval", via=payloads.conversation, when=LATE),
     ),
 )

@@ -9,9 +9,10 @@ from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.readers import as_text, constant
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, event, named
 
-_TASK: Final = When(given=("gen_ai.request.model",), turn="early")
+_NAMES: Final = ("nemo_guardrails", "nemo-guardrails", "nemoguardrails")
+_OWN: Final = When(scope=_NAMES)
+_TASK: Final = When(scope=_NAMES, given=("gen_ai.request.model",), turn="early")
 _LLM: Final = When(runs=("llm",))
-_OWN: Final = When(scope=("nemo_guardrails", "nemo-guardrails", "nemoguardrails"))
 
 NEMO: Final = Convention(
     name="nemo",
@@ -37,6 +38,7 @@ NEMO: Final = Convention(
         ),
         named("inputs", "action.param.", via=payloads.conversation, when=_OWN),
         event("inputs", "guardrails.utterance.user.finished", "content", when=LATE),
+        event("inputs", "guardrails.user_message", "content", when=LATE),
         attr("outputs", "guardrails.request.output", via=payloads.conversation, when=LATE),
         event("outputs", "guardrails.utterance.bot.finished", "content", when=LATE),
         event("outputs", "guardrails.utterance.bot.started", "content", when=LATE),

@@ -55,6 +55,8 @@ PROMPTFLOW: Final = Convention(
         attr("inputs.messages", "inputs", via=payloads.asked, when=_LLM),
         attr("inputs.input", "inputs", via=retrieval.embedded_texts, when=_EMBEDDING),
         attr("inputs", "inputs", via=payloads.conversation, when=_OWN),
+        # Told again, in what was made of them.
+        attr("inputs", "prompt.variables", "prompt.template", via=payloads.conversation, when=_OWN),
         attr("outputs.messages", "output", via=payloads.answer, when=_LLM),
         attr("outputs.messages", "llm.generated_message", via=payloads.answer, when=_LLM),
         attr("outputs.messages", "output", via=payloads.answered, when=_LLM),

@@ -43,7 +43,9 @@ def none_offered(value: Any) -> Any:
 
 
 _LLM: Final = When(runs=("llm",), turn="late")
-_PARAMETERS: Final = When(given=("gen_ai.request.parameters",), turn="early")
+_PARAMETERS: Final = When(
+    given=("gen_ai.request.parameters",), unless=("gen_ai.response.model",), turn="early"
+)
 
 TRACEAI: Final = Convention(
     name="traceai",

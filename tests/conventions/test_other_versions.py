@@ -298,6 +298,31 @@ CASES = {
             ]
         },
     ),
+    "Prompt flow, a prompt that was filled in": Case(
+        scope="promptflow",
+        attributes={
+            "span_type": "Function",
+            "prompt.template": "Capital of {{country}}?",
+            "prompt.variables": '{"country": "France"}',
+            "output": '"Capital of France?"',
+        },
+        run_type="chain",
+        inputs={"country": "France"},
+        outputs={"output": "Capital of France?"},
+    ),
+    "an embedding with words of NeMo and traceAI": Case(
+        scope="app",
+        attributes={
+            "gen_ai.operation.name": "embeddings",
+            "gen_ai.request.model": "e",
+            "gen_ai.request.parameters": "{}",
+            "gen_ai.response.model": "e-2",
+            "llm.cache.hit": False,
+        },
+        run_type="embedding",
+        inputs={},
+        outputs={},
+    ),
     "Pydantic AI, a request that failed": Case(
         scope="pydantic-ai",
         attributes={
@@ -333,3 +358,14 @@ def test_what_they_write_becomes(case: Case) -> None:
     assert (run.inputs, run.outputs or {}) == (case.inputs, case.outputs)
     assert run.metadata.get("usage_metadata") == case.usage
     assert not run.notes
+
+
+def test_what_is_content_is_nowhere_else() -> None:
+    """Hiding reaches what is in inputs and outputs, and not what is metadata."""
+    run = run_of(CASES["Prompt flow, a prompt that was filled in"])
+    assert not run.metadata.keys() & {"prompt.template", "prompt.variables"}
+
+
+def test_the_model_that_answered_is_the_one_that_says_so() -> None:
+    run = run_of(CASES["an embedding with words of NeMo and traceAI"])
+    assert run.metadata["ls_response_model"] == "e-2"
