@@ -123,7 +123,7 @@ def _counted(details: dict[str, Any]) -> dict[str, Any]:
 def _count_cache(totals: dict[str, Any], details: dict[str, Any]) -> None:
     cached = details.get("cache_read", 0) + details.get("cache_creation", 0)
     read = totals.get("input_tokens")
-    if read is not None and (cached > read or cached == _beside(totals) > 0):
+    if cached and read is not None and (cached > read or cached == _beside(totals)):
         totals["input_tokens"] = read + cached
         totals.pop("total_tokens", None)
     if "cache_creation" in details:
