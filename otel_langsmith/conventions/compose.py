@@ -4,6 +4,7 @@ Of no dialect: whatever tables fill these fields, this is what becomes of them.
 """
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Final
 
 from otel_langsmith.conventions.fields import PLAIN
@@ -123,9 +124,11 @@ def _counted(details: dict[str, Any]) -> dict[str, Any]:
 def _count_cache(totals: dict[str, Any], details: dict[str, Any]) -> None:
     cached = details.get("cache_read", 0) + details.get("cache_creation", 0)
     read = totals.get("input_tokens")
-    if cached and read is not None and (cached > read or cached == _beside(totals)):
-        totals["input_tokens"] = read + cached
-        totals.pop("total_tokens", None)
+    if cached and read is not None:
+        both = read + cached + totals.get("output_tokens", inf)
+        if cached > read or totals.get("total_tokens") == both:
+            totals["input_tokens"] = read + cached
+            totals.pop("total_tokens", None)
     if "cache_creation" in details:
         _split_cache(details)
 
@@ -159,14 +162,6 @@ def _complete(totals: dict[str, Any], reading: Reading) -> None:
         totals["output_tokens"] = total - read
     elif read is None and total is not None and written is not None and total >= written:
         totals["input_tokens"] = total - written
-
-
-def _beside(totals: Mapping[str, Any]) -> int:
-    """The tokens of the total that are neither among those read nor among those written."""
-    if "input_tokens" not in totals or "output_tokens" not in totals:
-        return 0
-    summed = int(totals["input_tokens"] + totals["output_tokens"])
-    return int(totals.get("total_tokens", summed)) - summed
 
 
 def _was_thought(count: int, reading: Reading) -> bool:

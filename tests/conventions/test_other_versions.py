@@ -310,6 +310,17 @@ CASES = {
         inputs={"country": "France"},
         outputs={"output": "Capital of France?"},
     ),
+    "NeMo Guardrails, a rail that says no": Case(
+        scope="nemo_guardrails",
+        attributes={
+            "rail.type": "input",
+            "guardrails.rail.input": '{"text": "Hi"}',
+            "guardrails.rail.reason": "rude",
+        },
+        run_type="chain",
+        inputs={"text": "Hi"},
+        outputs={"output": "rude"},
+    ),
     "an embedding with words of NeMo and traceAI": Case(
         scope="app",
         attributes={
