@@ -321,6 +321,17 @@ CASES = {
         inputs={"text": "Hi"},
         outputs={"output": "rude"},
     ),
+    "OpenLIT, a function that gave a dict, which OpenTelemetry's SDK takes as of 1.43": Case(
+        "openlit",
+        {
+            "gen_ai.output.messages": {"answer": "21"},
+            "function.args": "('How warm is Paris?',)",
+            "function.kwargs": "{}",
+        },
+        "chain",
+        {"args": ["How warm is Paris?"], "kwargs": {}},
+        {"answer": "21"},
+    ),
     "an embedding with words of NeMo and traceAI": Case(
         scope="app",
         attributes={
