@@ -118,9 +118,7 @@ def stations(url: str, workload: Workload) -> Iterator[tuple[str, Doing]]:
 
     def encoded() -> Sequence[Batch]:
         told = encoder.encode(_runs(_placed(spans())))
-        return [
-            *batches([sent for (_, _, (_, sent, _)), _ in told], max_runs=_SPANS, max_bytes=_AMPLE)
-        ]
+        return [*batches([sent for _, sent, _ in told], max_runs=_SPANS, max_bytes=_AMPLE)]
 
     headers = {"Content-Type": "multipart/form-data; boundary=" + "a" * 32}
     body = _body(encoded())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from otel_langsmith.assembly import Placed
     from otel_langsmith.bugs import Bugs
     from otel_langsmith.delivery.books import Books, Consignments
-    from otel_langsmith.encoder import Encoded, Encoder, Ready, Told
+    from otel_langsmith.encoder import Encoded, Encoder, Told
     from otel_langsmith.live import LiveRuns
     from otel_langsmith.run import Run
     from otel_langsmith.wire.batch import EncodedRun
@@ -43,23 +43,17 @@ class _Steps:
         self._bugs = bugs
         self._consignments = consignments
 
-    def ready(self, block: Sequence[Placed]) -> list[Ready]:
-        """The runs of a block, encoded."""
-        return self._in_turns(self._encoder.encode, self._told(block))
-
-    def counted(self, one: Ready) -> Sequence[Encoded]:
-        """A run as it counts: encoded anew if it tells of a call that another tells of, too."""
-        (span, run, encoded), counted = one
-        if counted is run:
-            return (encoded,)
-        return [again for (_, _, again), _ in self._each(self._encoder.encode, ((span, counted),))]
-
-    def _told(self, block: Sequence[Placed]) -> list[Told]:
+    def told(self, block: Sequence[Placed]) -> list[Told]:
+        """The runs of a block."""
         encoder = self._encoder
         try:
             return in_turns(encoder.tell, in_turns(encoder.read, in_turns(encoder.see, block)))
         except Exception:  # noqa: BLE001 - one bad span must not cost its block
             return self._in_turns(encoder.tell_each, block)
+
+    def encoded(self, block: Sequence[Told]) -> list[Encoded]:
+        """The same, as they will be sent."""
+        return self._in_turns(self._encoder.encode, block)
 
     def _in_turns(
         self, step: Callable[[Sequence[_T]], Sequence[_Made]], block: Sequence[_T]
@@ -113,32 +107,30 @@ class Admission:
         encoder = self._encoder
         steps = _Steps(encoder, self._bugs, consignments)
         for portion in portions(encoder.in_order(placed)):
-            for block in encoder.once(map(steps.ready, portion)):
-                admitted = self._admitted(block)
-                if admitted is None:
-                    each = chain.from_iterable(map(steps.counted, block))
-                    admitted = [sent for one in each for sent in self._examined(*one, consignments)]
-                yield admitted
-                # or they would take memory until the next is read, which may be megabytes
-                del block, admitted
+            for block in encoder.once(map(steps.told, portion)):
+                yield self._admitted(steps.encoded(block), consignments)
+                del block  # or it would take memory until the next is read, which may be megabytes
 
-    def _admitted(self, block: Sequence[Ready]) -> Sequence[EncodedRun] | None:
-        """What may be sent of a block, if that is all of it and as it is, as of most blocks."""
+    def _admitted(
+        self, block: Sequence[Encoded], consignments: Consignments
+    ) -> Sequence[EncodedRun]:
+        """What may be sent of a block: all of it, but for rare cases."""
         sent: list[EncodedRun] = []
         traces: list[str] = []
         notes: list[str] = []
-        for (_, run, (shown, encoded, fault)), counted in block:
-            if counted is not run or fault is not None:
-                return None
+        for run, encoded, fault in block:
+            if fault is not None:
+                break
             sent.append(encoded)
             traces.append(run.trace_id)
-            if shown.notes:
-                notes += shown.notes
-        if traces and not self._traces.admit_all(traces):
-            return None
-        if notes:
-            self._books.note(notes)
-        return sent
+            if run.notes:
+                notes += run.notes
+        else:
+            if not traces or self._traces.admit_all(traces):
+                if notes:
+                    self._books.note(notes)
+                return sent
+        return [one for each in block for one in self._examined(*each, consignments)]
 
     def _examined(
         self, run: Run, sent: EncodedRun, fault: str | None, consignments: Consignments

@@ -281,9 +281,16 @@ def memory_of(span: ReadableSpan, attributes: Mapping[str, Any] | None = None) -
         if events or links:  # as few have
             said = [*(event.attributes for event in events), *(link.attributes for link in links)]
             memory += sum(_EVENT_BYTES + _memory_of(attributes) for attributes in said)
-    except Exception:  # noqa: BLE001 - an estimate costs no span; a class has another __sizeof__
-        return _SPAN_BYTES
+    except Exception:  # noqa: BLE001 - a class has another __sizeof__; an estimate costs no span
+        return _SPAN_BYTES + sum(map(_memory_if_any, own.values()))
     return memory
+
+
+def _memory_if_any(value: object) -> int:
+    try:
+        return _memory_of(value)
+    except Exception:  # noqa: BLE001 - as in `memory_of`
+        return 0
 
 
 def _bytes_of(attributes: Mapping[str, Any]) -> int:

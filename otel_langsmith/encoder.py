@@ -32,9 +32,6 @@ Read: TypeAlias = tuple[Placed, Frame, Reading]
 Told: TypeAlias = tuple[Placed, Run]
 """A span, and the run that it is."""
 
-Ready: TypeAlias = tuple[tuple[Placed, Run, Encoded], Run]
-"""A span, its run, that encoded, and the run as it counts: another only of a call told twice."""
-
 
 class Encoder:
     """Encodes runs as the settings want it, in steps that each take some spans at once.
@@ -118,22 +115,26 @@ class Encoder:
             for one, joined in zip(placed, told, strict=False)
         ]
 
-    def encode(self, told: Sequence[Told]) -> list[Ready]:
-        """The fourth step: the runs as they will be sent.
+    def once(self, blocks: Iterable[Sequence[Told]]) -> Iterator[Sequence[Told]]:
+        """The fourth: the same blocks of runs, some way behind, each model call counted once.
 
-        Before the last, although of a call that was told twice it will be done again: by then
-        what most runs say would have left the processor's caches, for 3 % of an export.
+        Before the last: encoded, runs take five times as much memory while they wait, for orjson
+        leaves its bytes the room that they might have needed.
         """
-        guard, fit, encoded = self._guard, self._fit, self._encoded
-        ready: list[Ready] = []
-        for one, run in told:
-            shown = fit(run, one.lineage) if guard or run.attachments else run
-            ready.append(((one, run, encoded(shown, one.lineage, one.presence, "end")), run))
-        return ready
-
-    def once(self, blocks: Iterable[Sequence[Ready]]) -> Iterator[Sequence[Ready]]:
-        """The last: the same blocks, some way behind, in which each model call counts once."""
         return self._twice.once(blocks)
+
+    def encode(self, told: Sequence[Told]) -> list[Encoded]:
+        """The last: the runs as they will be sent."""
+        guard, fit, encoded = self._guard, self._fit, self._encoded
+        return [
+            encoded(
+                fit(run, one.lineage) if guard or run.attachments else run,
+                one.lineage,
+                one.presence,
+                "end",
+            )
+            for one, run in told
+        ]
 
     def opening(self, placed: Placed) -> Encoded:
         """The run of a span that is still open, as far as it can be told."""

@@ -62,7 +62,7 @@ _OWN_STAMP: Final = slice(-SEGMENT_LENGTH, -UUID_LENGTH)
 """Where in a dotted order the stamp of the run itself is."""
 
 _DEEPEST_ORDER: Final = MAX_DEPTH * (SEGMENT_LENGTH + 1) - 1
-RIDING: Final = {
+RIDES_AS: Final = {
     "langsmith.metadata.thread_id": "thread_id",
     "langsmith.metadata.session_id": "session_id",
     "langsmith.metadata.conversation_id": "conversation_id",
@@ -78,7 +78,7 @@ RIDING: Final = {
 that say so, and few instrumentations tell more than the agent's own span."""
 
 _AMENDING: Final = frozenset((SPAN_ID, TRACE_ID, PARENT_ID, DOTTED_ORDER, PROJECT, PROJECT_ID))
-_TELLING: Final = {*_AMENDING, *RIDING}
+_TELLING: Final = {*_AMENDING, *RIDES_AS}
 """No frozenset: what it has in common with a dict's keys would be found a third slower."""
 
 _LONGEST_ID: Final = 512
@@ -231,7 +231,7 @@ def _bearing(
     if len(telling) == 1:
         (key,) = telling
         value = attributes[key]
-        if type(value) is str and metadata.get(RIDING.get(key, "")) == value:
+        if type(value) is str and metadata.get(RIDES_AS.get(key, "")) == value:
             return lineage  # as in most threads: an ancestor said so
     told = _ids_of(attributes, telling)
     if told.items() <= metadata.items():
@@ -249,10 +249,10 @@ def _bearing(
 def _ids_of(attributes: Mapping[str, object], telling: AbstractSet[str]) -> dict[str, str]:
     """The ids that a span tells of; of several spellings of one the first counts."""
     found: dict[str, str] = {}
-    for key in RIDING if len(telling) > 1 else telling:
+    for key in RIDES_AS if len(telling) > 1 else telling:
         value = attributes.get(key)
-        if isinstance(value, str) and key in RIDING and _is_id(value):
-            found.setdefault(RIDING[key], value)
+        if isinstance(value, str) and key in RIDES_AS and _is_id(value):
+            found.setdefault(RIDES_AS[key], value)
     return found
 
 

@@ -95,10 +95,14 @@ class Twice:
                 _sent(*waiting.popleft())
 
     def _known(self, block: _Block[_T]) -> Group | None:
-        """The model calls of a block, unless they cannot be compared: then it is told as it is."""
+        """The model calls of a block; none if they cannot be compared, so that it is told as it is.
+
+        What was half done then is forgotten, with what it belongs to.
+        """
         try:
             return self._met(block)
         except Exception:  # noqa: BLE001 - what a span says may be anybody's, its ``==`` included
+            self._young, self._old, self._scope = Memory(), Memory(), ()
             return None
 
     def _met(self, block: _Block[_T]) -> Group | None:
@@ -271,15 +275,21 @@ def _sent(block: _Block[_T], group: Group | None) -> _Block[_T]:
     """A block as it is to be told, now that nothing more can be learned about it."""
     if group is None:
         return block
-    calls = group.calls
-    if calls and any(call.same_as or call.details for call in calls):
-        of_run = iter(calls)
-        block = [
-            (what, _told(run, next(of_run)) if run.run_type in _MODELS else run)
-            for what, run in block
-        ]
-    group.let_go()
-    return block
+    try:
+        return _retold(block, group.calls)
+    except Exception:  # noqa: BLE001 - as in `Twice._known`
+        return block
+    finally:
+        group.let_go()
+
+
+def _retold(block: _Block[_T], calls: Sequence[Call]) -> _Block[_T]:
+    if not any(call.same_as or call.details for call in calls):
+        return block
+    of_run = iter(calls)
+    return [
+        (what, _told(run, next(of_run)) if run.run_type in _MODELS else run) for what, run in block
+    ]
 
 
 def _told(run: Run, call: Call) -> Run:

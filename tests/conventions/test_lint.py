@@ -101,7 +101,6 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         ),  # Python reprs, told better beside
         "mirascope__traced",  # messages, of a function that shows its arguments
         "traceai_openai__tools",  # calls in prose, told better beside
-        "openlit__decorated",  # Python's repr of the arguments, taken apart
         "openlit133_*",  # a line for each message, taken apart
     ),
 }

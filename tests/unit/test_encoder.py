@@ -21,7 +21,7 @@ from otel_langsmith.portions import BLOCK, BLOCK_BYTES, PORTION_BYTES, portions
 from otel_langsmith.settings import resolve
 from otel_langsmith.twice import AHEAD
 from otel_langsmith.wire.batch import EncodedRun
-from otel_langsmith.wire.parts import INPUTS
+from otel_langsmith.wire.parts import EXTRA, INPUTS
 
 MESSAGE = '[{"role":"user","parts":[{"type":"text","content":"%s"}]}]'
 SETTINGS, _ = resolve({"api_key": "any"}, {})
@@ -78,6 +78,16 @@ def test_model_calls_wait_for_one_another_within_bounds(characters: int, calls: 
     assert len(seen) == calls
     assert [first.run_id, *(run.run_id for run in sent)] == [one.lineage.run_id for one in placed]
     assert len(orjson.loads(first.parts[INPUTS])["messages"][0]["content"][0]["text"]) == characters
+
+
+def test_a_run_that_gives_way_hides_what_the_other_hides() -> None:
+    """Of two calls, one within the other, one is told anew after it was read."""
+    outer, inner = called(2, 1_000)
+    placed = [outer, inner._replace(lineage=of_span(2, 1, outer.lineage, {}))]
+    hidden, _ = resolve({"api_key": "any", "hide_inputs": True}, {})
+    sent = [*admitted(placed, Encoder(hidden, lambda _: repeat(NOTHING)))]
+    assert sum(b"same_call" in run.parts[EXTRA] for run in sent) == 1
+    assert not any(b"xxx" in part for run in sent for part in run.parts.values())
 
 
 def test_small_spans_go_in_full_blocks() -> None:

@@ -382,9 +382,30 @@ class Incomparable:
     __hash__ = None
 
 
-def test_calls_that_cannot_be_compared_are_told_as_they_are() -> None:
-    made = [call(1, scope="a"), call(2, 1, scope=Incomparable()), call(3, scope=Incomparable())]
-    assert in_deliveries(Twice(), made, 2, 1) == made
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"scope": Incomparable()},
+        {"metadata": {"thread_id": Incomparable()}},
+        {"tokens": (), "metadata": {"usage_metadata": Incomparable()}},
+        {"tokens": (), "metadata": {"usage_metadata": {"input_tokens": Incomparable()}}},
+    ],
+)
+def test_calls_that_cannot_be_compared_cost_no_run_and_no_memory(odd: dict[str, Any]) -> None:
+    """Beneath one another and beside each other, over and over."""
+    twice = Twice()
+    for number in range(0, REMEMBERED, 4):
+        within = {"start": 2, "end": 3}
+        made = [
+            call(number, scope="a"),
+            call(number + 1, number, **odd, **within),
+            call(number + 2, REMEMBERED, **{"scope": "b", **odd}, **within),
+            call(number + 3, REMEMBERED, **{"scope": "c", **odd}),
+        ]
+        found = in_deliveries(twice, made, 2, 2)
+        assert [one.id for one in found] == [one.id for one in made]
+        assert (found[0].inputs, found[-1].inputs) == (made[0].inputs, made[-1].inputs)
+    assert len(twice._young.calls) <= REMEMBERED
 
 
 def test_no_content_passes_from_one_trace_to_another() -> None:
