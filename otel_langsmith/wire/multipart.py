@@ -35,6 +35,9 @@ class Body(NamedTuple):
 def encode(runs: Sequence[Told], boundary: str) -> Body:
     """The parts of the runs as one body, byte for byte as requests-toolbelt's encoder writes it.
 
+    A name must hold neither a quote nor a line's end, as those that `named` makes never do: the
+    encoder would escape them.
+
     Args:
         runs: At least one; the first has a part.
         boundary: Must occur in no part; 32 random hex digits do not.
