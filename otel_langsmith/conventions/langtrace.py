@@ -4,6 +4,7 @@ So had OpenTelemetry's own conventions it then (v1.26), and others took it from 
 called tools, Langtrace's answer has the calls in place of the text.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
@@ -18,10 +19,7 @@ def offered(value: Any) -> Any:
     found = from_json(value)
     if not isinstance(found, (list, tuple)):
         return found
-    lists = map(from_json, found)
-    return tool_definitions(
-        [tool for item in lists for tool in (item if isinstance(item, list) else (item,))]
-    )
+    return tool_definitions(_flat(map(from_json, found)))
 
 
 def embedded(value: Any) -> Any:
@@ -29,8 +27,12 @@ def embedded(value: Any) -> Any:
     found = from_json(value)
     if not isinstance(found, (list, tuple)):
         return UNREADABLE
-    lists = [item if isinstance(item, list) else [item] for item in found]
-    return [text for texts in lists for text in texts] or UNREADABLE
+    return _flat(found) or UNREADABLE
+
+
+def _flat(items: Iterable[Any]) -> list[Any]:
+    """The items of all lists among these, and the others."""
+    return [one for item in items for one in (item if isinstance(item, list) else (item,))]
 
 
 _LLM: Final = When(runs=("llm",))

@@ -74,8 +74,11 @@ NOTHING: Final = frozenset(("", "None", "null", "<not specified>"))
 """How instrumentations spell a missing id or parameter (litellm, ADK, str(None))."""
 
 _LONGEST_NUMBER: Final = 40
-_LONGEST_REPR: Final = 16_384
+LONGEST_REPR: Final = 16_384
 """Characters; Python parses its own reprs a hundred times slower than orjson parses JSON."""
+
+NO_REPR: Final = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+"""What Python raises of texts that spell out nothing."""
 
 _YEAR_S: Final = 31_536_000
 _COUNT: Final = re.compile(r"['\"](\w+)['\"]\s*:\s*(\d{1,18})\b")
@@ -214,21 +217,22 @@ def nested_json(value: Any) -> Any:
 def from_repr(value: Any) -> Any:
     """`from_json`, or the object or list that a Python repr spells out, as LiteLLM writes them."""
     found = from_json(value)
-    if not isinstance(found, str) or len(found) > _LONGEST_REPR or found[:1] not in ("{", "["):
+    if not isinstance(found, str) or len(found) > LONGEST_REPR or found[:1] not in ("{", "["):
         return found
-    try:
-        return ast.literal_eval(found)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return found
+    return _literal(found)
 
 
 def bytes_of_repr(text: str) -> bytes | str:
     """The bytes that Python's repr of them spells out, as ``json.dumps(default=str)`` leaves it."""
-    try:
-        found = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
+    found = _literal(text)
     return found if isinstance(found, bytes) else text
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except NO_REPR:
+        return text
 
 
 def unquoted(value: Any) -> Any:

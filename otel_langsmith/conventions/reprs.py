@@ -8,13 +8,10 @@ import re
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, TypeAlias
 
-from otel_langsmith.conventions.readers import from_json
+from otel_langsmith.conventions.readers import LONGEST_REPR, NO_REPR, from_json
 
 Maker: TypeAlias = Callable[[str, Mapping[str, Any]], Any]
 """The name of a class, and the members of an object of it → what it is to be."""
-
-_LONGEST: Final = 16_384
-"""Characters; see `readers.from_repr`."""
 
 _OBJECT: Final = re.compile(r"([A-Z]\w*)\(\w+=")
 _ODD: Final = re.compile(
@@ -56,12 +53,12 @@ def _held(part: Any, make: Maker, classes: Container[str], depth: int) -> Any:
 
 
 def _parsed(text: str, make: Maker) -> Any:
-    if len(text) > _LONGEST:
+    if len(text) > LONGEST_REPR:
         return text
     code = _ODD.sub(_plain, text)
     try:
         return _value(ast.parse(code, mode="eval").body, make)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+    except NO_REPR:
         return text
 
 
