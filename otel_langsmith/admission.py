@@ -149,8 +149,8 @@ class Admission:
 
     def ancestors(self, placed: Sequence[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
         """What LangSmith must have before it can place those that go as plain REST."""
-        alone = self._encoder.alone(placed) if placed else ()
-        return self.openings(live.ancestors_of(alone) if alone else (), live)
+        if placed and (alone := self._encoder.alone(placed)):
+            yield from self.openings(live.ancestors_of(alone), live)
 
     def openings(self, placed: Iterable[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
         """What shows runs whose spans are open; one that cannot be shown is left to its end."""

@@ -1,4 +1,4 @@
-"""The ways a process ends without ``atexit``, and the last flush that each gets."""
+"""The ways a process ends without ``atexit``, and the last delivery that each gets."""
 
 from __future__ import annotations
 
@@ -16,25 +16,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-FLUSH_S: Final = 3.0
+LAST_S: Final = 3.0
 """Longest that such an end is put off; whoever ends processes loses patience after 10 s or so."""
 
 
-class Flushable(Protocol):
-    """What is flushed before the process ends."""
+class Delivering(Protocol):
+    """What is to deliver what it has before the process ends."""
 
     def force_flush(self, timeout_millis: float | None = ...) -> bool:
         """Whether nothing waits any more, at the latest after ``timeout_millis``."""
 
+    def shutdown(self, timeout_millis: float = ...) -> None:
+        """Deliver what can be within ``timeout_millis``, or leave it on disk, and stop."""
+
 
 _log: Final = logging.getLogger("otel_langsmith")
 
-_flushed: Final[weakref.WeakSet[Flushable]] = weakref.WeakSet()
+_delivering: Final[weakref.WeakSet[Delivering]] = weakref.WeakSet()
 _first_pid: Final = os.getpid()
 
 
-def flush_at_sigterm(flushable: Flushable) -> bool:
-    """Whether a SIGTERM will find ``flushable`` flushed before it ends the process.
+def shut_down_at_sigterm(delivering: Delivering) -> bool:
+    """Whether a SIGTERM will shut ``delivering`` down before it ends the process.
 
     Only where SIGTERM would kill without further ado: not if anyone handles it, nor outside the
     main thread. Those who install a handler later (gunicorn, Celery) replace ours and end through
@@ -42,50 +45,53 @@ def flush_at_sigterm(flushable: Flushable) -> bool:
     was there first: its workers handle signals before they load the application. As with every
     handler in Python, a main thread that is busy in C code hears of the signal afterwards.
     """
-    _flushed.add(flushable)
-    if signal.getsignal(signal.SIGTERM) is _flush_then_die:
+    _delivering.add(delivering)
+    if signal.getsignal(signal.SIGTERM) is _shut_down_then_die:
         return True
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return False
     try:
-        signal.signal(signal.SIGTERM, _flush_then_die)
+        signal.signal(signal.SIGTERM, _shut_down_then_die)
     except ValueError:  # in a sub-interpreter, whose main thread is not the process's
         return False
     return True
 
 
-def _flush_then_die(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
-    """Flush what we can, then let the signal do what it does, so that the exit status tells of it.
+def _shut_down_then_die(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's
+    """Deliver what we can, then let the signal do what it does, so that the status tells of it.
 
-    In a thread of its own, because the main thread may hold a lock that a flush needs.
+    In a thread of its own, because the main thread may hold a lock that a shutdown needs.
     """
-    flush = threading.Thread(target=_flush_all, name="otel_langsmith SIGTERM", daemon=True)
+    last = threading.Thread(target=_shut_down_all, name="otel_langsmith SIGTERM", daemon=True)
     try:
-        flush.start()
-        flush.join(FLUSH_S)
-    except RuntimeError:  # the interpreter is exiting already, and flushes
+        last.start()
+        last.join(LAST_S)
+    except RuntimeError:  # the interpreter is exiting already, and shuts down
         pass
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
 
 
-def _flush_all() -> None:
-    deadline_s = time.monotonic() + FLUSH_S
-    for flushable in list(_flushed):
-        flushable.force_flush(1000 * max(0.0, deadline_s - time.monotonic()))
+def _shut_down_all() -> None:
+    deadline_s = time.monotonic() + LAST_S
+    for delivering in list(_delivering):
+        delivering.shutdown(1000 * max(0.0, deadline_s - time.monotonic()))
+        # another thread may have been shutting it down
+        delivering.force_flush(1000 * max(0.0, deadline_s - time.monotonic()))
 
 
-def flush_at_child_exit(flushable: Flushable) -> None:
+def flush_at_child_exit(delivering: Delivering) -> None:
     """Flush at the end of a worker process, which leaves through ``os._exit``.
 
     To be called in the child and after its start, which forgets what was asked for before. Never
-    raises; in a process that is nobody's child there is ``atexit``, and nothing to do here.
+    raises; in a process that is nobody's child there is ``atexit``, and nothing to do here. It is
+    no shutdown, because threads of the child may go on, and are waited for after this.
     """
     try:
         for module, ask in _ENDS_OF_CHILDREN.items():
             if module in sys.modules:
-                ask(sys.modules[module], partial(_flush_alive, weakref.ref(flushable)))
+                ask(sys.modules[module], partial(_flush_alive, weakref.ref(delivering)))
     except Exception:  # noqa: BLE001 - other people's modules, and a span is ending meanwhile
         _log.debug("a child process will end without a last flush", exc_info=True)
 
@@ -96,10 +102,10 @@ def _is_child() -> bool:
     return os.getpid() != _first_pid or bool(processes and processes.parent_process())
 
 
-def _flush_alive(flushable: weakref.ref[Flushable], **_: object) -> None:
-    alive = flushable()
+def _flush_alive(delivering: weakref.ref[Delivering], **_: object) -> None:
+    alive = delivering()
     if alive is not None:
-        alive.force_flush(1000 * FLUSH_S)
+        alive.force_flush(1000 * LAST_S)
 
 
 def _ask_multiprocessing(util: Any, flush: Callable[[], None]) -> None:

@@ -36,6 +36,10 @@ UNENDED: Final = "unended"
 
 UNENDED_ERROR: Final = "the process ended before this span did"
 
+MOST_AT_ONCE: Final = 500
+"""Most runs that are shown before ended ones are looked for again: with the default settings five
+requests, which have `delivery.lane.OPENING_TIMEOUT_S` together."""
+
 _ATTEMPTS: Final = 3
 
 Weak: TypeAlias = "ref[ReadableSpan]"
@@ -77,13 +81,16 @@ class LiveRuns:
                 self._waiting[_key(span)] = held
 
     def to_open(self) -> list[Placed]:
-        """A picture of each run to show now, ancestors first.
+        """A picture of each run to show now, of `MOST_AT_ONCE` at most, ancestors first.
 
-        A span that is not wanted as it looks now is not asked about again before it ends; one that
+        A parent starts before its children, so it is not left for later while they are shown. A
+        span that is not wanted as it looks now is not asked about again before it ends; one that
         could not be read, because the application is writing to it, is.
         """
         found: list[Placed] = []
         for key, held in [*self._waiting.items()]:
+            if len(found) == MOST_AT_ONCE:
+                break
             span = held()
             lineage = None if span is None else self._tracker.open(span)
             if span is None or lineage is None:

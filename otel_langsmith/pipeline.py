@@ -20,6 +20,7 @@ from otel_langsmith.delivery.books import Books, Consignments, total
 from otel_langsmith.delivery.clock import Clock, SystemClock, bounded, politely
 from otel_langsmith.delivery.lane import open_lanes
 from otel_langsmith.delivery.ledger import SHUT_DOWN
+from otel_langsmith.delivery.patience import ending
 from otel_langsmith.delivery.routes import Parallel, Straight
 from otel_langsmith.delivery.traces import Traces
 from otel_langsmith.delivery.transport import HttpTransport
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from otel_langsmith import encoder, joining
     from otel_langsmith.delivery.ledger import Ledger
+    from otel_langsmith.delivery.patience import Ending
     from otel_langsmith.delivery.routes import Route
     from otel_langsmith.delivery.transport import Transport
     from otel_langsmith.live import LiveRuns
@@ -70,8 +72,8 @@ def open_pipeline(arguments: Mapping[str, object]) -> Pipeline:
 class Pipeline:
     """Takes finished spans from any thread and accounts for each until it is delivered or lost.
 
-    Nothing it is given ever raises, nothing waits longer than the ``timeout`` setting. A forked
-    child starts anew: what the parent holds, the parent sends.
+    Nothing it is given ever raises, and nothing waits longer than it was given time. A forked child
+    starts anew: what the parent holds, the parent sends.
     """
 
     def __init__(
@@ -182,9 +184,11 @@ class Pipeline:
     ) -> None:
         """Deliver accepted spans, each at its place; those nobody followed wait as in `export`.
 
-        Whatever is not settled when it returns is on disk or in the backlog, or one of several
-        destinations is at it: see `listen`. What LangSmith must have before it can place a run goes
-        first, although its span is ``live``.
+        ``timeout_s`` is for all of them, and may be infinite: no request is tried for longer than
+        the ``timeout`` setting, and none after one that was in vain. Whatever is not settled when
+        it returns is on disk or in the backlog, or one of several destinations is at it: see
+        `listen`. What LangSmith must have before it can place a run goes first, although its span
+        is ``live``.
         """
         deadline_s = self.clock.now_s() + timeout_s
         with self._books.consign(len(spans), queued=len(spans)) as consignment:
@@ -210,10 +214,21 @@ class Pipeline:
         live.settle(again=wait_s is not None)
         return wait_s or 0.0
 
-    def interrupt(self) -> None:
-        """Wait no more before another attempt."""
+    def end_by(self, deadline_s: float) -> Ending:
+        """Wait no more before another attempt, and send nothing in the last of the time."""
+        now_s = self.clock.now_s()
+        keeps = any(lane.keeps for lane in self._lanes)
+        end = ending(now_s, bounded(deadline_s - now_s), keeps=keeps)
+        for lane in self._lanes:
+            lane.end_by(end.last_s)
         self._closing.set()
         self._route.interrupt()
+        return end
+
+    def hang_up(self) -> None:
+        """Break off the requests that are on their way."""
+        for lane in self._lanes:
+            lane.hang_up()
 
     def abandon(self) -> None:
         """Leave what waits on disk, or count it as lost; later, too, what comes back unanswered."""
@@ -243,20 +258,26 @@ class Pipeline:
 
         Runs that were shown ``live`` and whose spans did not end are closed as failed.
         """
-        timeout_s = bounded(timeout_s)
-        deadline_s = self.clock.now_s() + timeout_s
+        deadline_s = self.clock.now_s() + bounded(timeout_s)
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             placed = self._assembled((), drain=True)
-            self.interrupt()
-            # others may be sending: what they give back, being interrupted, goes with the rest
-            self._at_rest.wait_for(lambda: self._deliveries == 0, timeout_s)
+        end = self.end_by(deadline_s)
+        # others may be sending: what they give back, being interrupted, goes with the rest
+        if not self._at_rest_by(end.last_s):
+            self.hang_up()
+            self._at_rest_by(end.deadline_s)
         try:
-            self._finish(placed, deadline_s, live)
+            self._finish(placed, end, live)
         finally:
             self.abandon()
+
+    def _at_rest_by(self, deadline_s: float) -> bool:
+        with self._lock:
+            left_s = bounded(deadline_s - self.clock.now_s())
+            return self._at_rest.wait_for(lambda: self._deliveries == 0, left_s)
 
     def _assembled(self, spans: Sequence[ReadableSpan], *, drain: bool = False) -> list[Placed]:
         """What can be delivered now that ``spans`` came, or that no more will come.
@@ -331,7 +352,7 @@ class Pipeline:
                 self._at_rest.notify_all()
         return clear and self._books.missing == missing_before
 
-    def _finish(self, placed: Sequence[Placed], deadline_s: float, live: LiveRuns | None) -> None:
+    def _finish(self, placed: Sequence[Placed], end: Ending, live: LiveRuns | None) -> None:
         """The last delivery, and the end of runs that were shown."""
         if self._undeliverable:
             self._refuse(len(placed), self._undeliverable)
@@ -344,7 +365,7 @@ class Pipeline:
         try:
             with self._books.consign(len(placed)) as consignments:
                 runs = self._admission.ends(placed, consignments)
-                self._route.finish(runs, consignments, closings, deadline_s)
+                self._route.finish(runs, consignments, closings, end)
         except Exception as error:  # noqa: BLE001 - nothing of ours may reach the application
             self._bugs.say("the last delivery broke off, its spans are counted as lost", error)
 

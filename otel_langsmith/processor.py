@@ -86,7 +86,7 @@ class LangSmithSpanProcessor(SpanProcessor):
             before it ended is then shown as if ``live``.
         compression: ``none``, ``gzip``, ``zstd`` (extra ``zstd``), or ``auto`` (default): the best
             that LangSmith offers and is installed.
-        timeout: Seconds one delivery may take in all, retries included. Default: 10.
+        timeout: Seconds one request may take in all, retries included. Default: 10.
         headers: Extra request headers.
         session: Your own ``requests.Session``, for proxies, certificates or authentication.
         hide_inputs: Withhold inputs, and all that may repeat them.
@@ -249,23 +249,24 @@ class LangSmithSpanProcessor(SpanProcessor):
         return self._settled >= goal and not missing and not ledger.held
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
-        """Deliver what can be within ``timeout_millis``, count the rest, and refuse what comes.
+        """Deliver what can be within ``timeout_millis``, and refuse what comes later.
 
-        A second call does nothing.
+        The rest is kept on disk, which gets the last 2 s, or lost. A second call does nothing.
         """
-        timeout_s = bounded(timeout_millis / 1000)
         with self._changed:
             if self._closed:
                 return
-            self._deadline_s = self._clock.now_s() + timeout_s
+            self._deadline_s = self._clock.now_s() + bounded(timeout_millis / 1000)
             self._closed, self._look_at, self._watched = True, 0, 0
         self._closing.set()
-        self._pipeline.interrupt()
+        end = self._pipeline.end_by(self._deadline_s)
         self._bell.set()
         if not self._worker.runs:
             self._finish()
+        elif not self._finished_by(end.last_s):
+            self._pipeline.hang_up()
+            self._finished_by(end.deadline_s)
         with self._changed:
-            self._changed.wait_for(lambda: self._finished, timeout_s)
             self._finished = True
             self._changed.notify_all()
         self._take(partial(self._pipeline.refuse, UNDELIVERED))
@@ -280,6 +281,11 @@ class LangSmithSpanProcessor(SpanProcessor):
         """The same for each destination, by its address."""
         with self._changed:
             return self._pipeline.ledgers(self._waiting())
+
+    def _finished_by(self, deadline_s: float) -> bool:
+        left_s = bounded(deadline_s - self._clock.now_s())
+        with self._changed:
+            return self._changed.wait_for(lambda: self._finished, left_s)
 
     def _waiting(self) -> int:
         """How many spans are in the queue."""
@@ -322,7 +328,7 @@ class LangSmithSpanProcessor(SpanProcessor):
         while not self._closing.is_set():
             self._bell.wait(self._rest_s())
             self._bell.clear()
-            if not self._cycle(self._pipeline.settings.timeout) and self._pipeline.is_alone:
+            if not self._cycle(math.inf) and self._pipeline.is_alone:
                 self._closing.wait(min(self._delay_s, PAUSE_S))
                 self._bell.set()
             elif self._pipeline.settings.live:
@@ -351,7 +357,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     def _cycle(self, timeout_s: float) -> bool:
         """Deliver what waits now; whether all that was ever taken is settled."""
-        if not self._turn.acquire(timeout=timeout_s):
+        if not self._turn.acquire(timeout=bounded(timeout_s)):
             return False
         try:
             self._live.look(self._started)

@@ -13,7 +13,7 @@ from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider, set_tr
 
 from otel_langsmith.deferral import deferred
 from otel_langsmith.errors import ConfigurationError
-from otel_langsmith.exits import flush_at_sigterm
+from otel_langsmith.exits import shut_down_at_sigterm
 from otel_langsmith.processor import LangSmithSpanProcessor
 from otel_langsmith.propagator import LangSmithPropagator
 
@@ -96,9 +96,9 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
 
     A provider that is there gets a `LangSmithSpanProcessor`; else one is made. The global
     propagator gets a `LangSmithPropagator` as its last, unless it has one or
-    ``OTEL_PROPAGATORS=none`` asks for silence. A SIGTERM that nobody handles flushes first, for 3 s
-    at most. Safe in forked and spawned processes, before and after the fork. A global logger
-    provider that is there gets a `LangSmithLogRecordProcessor`.
+    ``OTEL_PROPAGATORS=none`` asks for silence. A SIGTERM that nobody handles shuts the processor
+    down first, for 3 s at most. Safe in forked and spawned processes, before and after the fork. A
+    global logger provider that is there gets a `LangSmithLogRecordProcessor`.
 
     A second call changes nothing, nor does one under ``opentelemetry-instrument`` that has
     ``langsmith`` among its exporters; settings that differ are then named in a warning.
@@ -132,7 +132,7 @@ def join(
     What is logged for spans is joined to them, if there is a logger provider by now.
     """
     provider.add_span_processor(processor)
-    flush_at_sigterm(processor)
+    shut_down_at_sigterm(processor)
     _given.append(settings)
     if hasattr(_logs.get_logger_provider(), "add_log_record_processor"):  # who has none loads none
         log_processor.join_logs()

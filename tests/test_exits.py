@@ -10,8 +10,10 @@ from textwrap import dedent
 import pytest
 from support.processes import environ, needs, run
 from support.rude_server import rude_server
+from support.spools import spool_in
 
-from otel_langsmith.exits import FLUSH_S
+from otel_langsmith.delivery.destination import Destination, open_folder
+from otel_langsmith.exits import LAST_S
 from otel_langsmith.receiver import Receiver
 
 pytestmark = pytest.mark.programs
@@ -102,7 +104,23 @@ def test_sigterm_is_put_off_no_longer_than_it_may() -> None:
         began = time.monotonic()
         done = run([sys.executable, "-c", SET_UP + TERM], environ(black_hole.url))
         assert done.returncode == -signal.SIGTERM
-        assert time.monotonic() - began < FLUSH_S + 8
+        assert time.monotonic() - began < LAST_S + 8
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGTERM to speak of")
+def test_what_a_silent_server_was_told_before_sigterm_is_on_disk(tmp_path: Path) -> None:
+    spooling = {"OTEL_EXPORTER_LANGSMITH_SPOOL_DIR": str(tmp_path)}
+    with rude_server([], hangs_up=False) as silent:
+        more = "provider.force_flush(200); tracer.start_span('newer').end()"
+        script = f"{SET_UP}\n{more}\n{TERM}"
+        done = run([sys.executable, "-c", script], environ(silent.url, **spooling))
+        folder = open_folder(tmp_path, Destination(silent.url, None, "default"))
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "")
+    spool = spool_in(folder)
+    spool.adopt()
+    waiting = spool.take(10, 1_000_000)
+    spool.close()
+    assert len(waiting) == 2
 
 
 # Small batches: a second of work between two, as on a busy machine, would be taken for a schedule.

@@ -21,7 +21,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[TracerProvider]:
     """A provider that passes for the global one, and a process where nothing was set up."""
     provider = TracerProvider()
     monkeypatch.setattr(setup, "get_tracer_provider", lambda: provider)
-    monkeypatch.setattr(setup, "flush_at_sigterm", lambda processor: None)
+    monkeypatch.setattr(setup, "shut_down_at_sigterm", lambda processor: None)
     monkeypatch.setattr(setup, "_given", [])
     monkeypatch.setattr(logging.getLogger("otel_langsmith"), "handlers", [])
     hooks.pre_instrument()  # what other tests left

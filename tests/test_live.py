@@ -16,12 +16,13 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, SpanContext, Tracer, set_span_in_context
+from support.posts import run
 from support.rude_server import deaf_address
 from support.spans import context, span
 
 from otel_langsmith import LangSmithPropagator, LangSmithSpanExporter
 from otel_langsmith.identity import iso_time, run_id_of
-from otel_langsmith.live import picture_of
+from otel_langsmith.live import MOST_AT_ONCE, picture_of
 from otel_langsmith.pipeline import Pipeline
 from otel_langsmith.presence import State
 from otel_langsmith.processor import LangSmithSpanProcessor
@@ -248,6 +249,25 @@ def test_no_open_span_is_kept_alive(make: Any, receiver: Receiver) -> None:
     early = weakref.ref(under(tracer, None, "early"))
     assert until(lambda: gc.collect() >= 0 and held() is early() is None)
     assert processor.ledger().lost == 0
+
+
+def test_many_are_shown_a_part_at_a_time_and_parents_first(make: Any) -> None:
+    processor, tracer = make(schedule_delay_millis=NEVER)
+    spans = [under(tracer, None)]
+    for _ in range(2 * MOST_AT_ONCE):
+        spans.append(under(tracer, spans[-1]))
+    live = processor._live
+    live.look(processor._started)
+    shown: list[str] = []
+    while now := live.to_open():
+        assert len(now) <= MOST_AT_ONCE
+        for placed in now:
+            live.opening(placed, run(1))
+            assert placed.presence is not None
+            placed.presence.opening_accepted()
+        live.settle(again=True)
+        shown += [placed.lineage.run_id for placed in now]
+    assert shown == [run_id_of(span.get_span_context().span_id) for span in spans]
 
 
 def test_what_is_watched_is_bounded(make: Any, receiver: Receiver) -> None:

@@ -21,6 +21,7 @@ from opentelemetry.trace import Tracer, set_span_in_context
 from support.delivery import join
 
 from otel_langsmith.identity import run_id_of
+from otel_langsmith.live import OPENING_FAILED
 from otel_langsmith.processor import LangSmithSpanProcessor
 from otel_langsmith.receiver import Receiver
 
@@ -77,7 +78,7 @@ def names(receiver: Receiver) -> list[str]:
 @pytest.mark.large
 def test_ten_thousand_spans_deep_and_wide_arrive_as_they_were(receiver: Receiver) -> None:
     """Parents end before, between and after their children."""
-    # on a busy machine a delivery takes more than the ten seconds it has by default
+    # a request may take long on a busy machine, so some openings may fail: a courtesy, no loss
     processor, tracer = tracing(receiver.url, max_queue_size=20_000, timeout=60)
     draw = random.Random(7)
     top = tracer.start_span("top", context=Context())
@@ -95,7 +96,8 @@ def test_ten_thousand_spans_deep_and_wide_arrive_as_they_were(receiver: Receiver
             one.end()
     assert processor.force_flush(60_000) is True
     ledger = processor.ledger()
-    assert (ledger.received, ledger.delivered, ledger.noted) == (10_000, 10_000, {})
+    assert (ledger.received, ledger.delivered) == (10_000, 10_000)
+    assert ledger.noted.keys() <= {OPENING_FAILED}
     (found,) = receiver.store.traces()
     assert {run.id: run.parent_run_id for run in receiver.store.trace(found.trace_id)} == above
     processor.shutdown()

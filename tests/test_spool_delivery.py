@@ -21,6 +21,8 @@ import pytest
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from support.rude_server import rude_server
+from support.spans import span
 from support.spools import record, spool_in
 
 from otel_langsmith import LangSmithSpanExporter, LangSmithSpanProcessor
@@ -190,6 +192,41 @@ def test_what_a_shutdown_cannot_deliver_the_next_process_does(
     assert files(tmp_path) == []
     assert len(receiver.store.runs()) == 21
     assert left_open.is_recording()
+
+
+@pytest.mark.parametrize("face", ["processor", "exporter", "two destinations"])
+def test_who_shuts_down_before_a_silent_server_has_answered_leaves_all_on_disk(
+    tmp_path: Path, receiver: Receiver, face: str
+) -> None:
+    """The request on its way has the ``timeout`` setting, 10 s, and the shutdown a fraction."""
+    with rude_server([], hangs_up=False) as silent:
+        settings: dict[str, Any] = {"endpoint": silent.url, "api_key": "k"}
+        if face == "two destinations":
+            both = [{"api_url": url, "api_key": "k"} for url in (silent.url, receiver.url)]
+            settings = {"endpoints": both}
+        settings["spool_dir"] = str(tmp_path)
+        if face == "exporter":
+            exporter = LangSmithSpanExporter(**settings)
+            waiting = threading.Thread(
+                target=exporter.export, args=([span(n) for n in range(1, 301)],)
+            )
+            waiting.start()
+            eventually(lambda: silent.requests > 0)
+            exporter.shutdown(1_500)
+            waiting.join(30)
+            (ledger,) = exporter.ledgers().values()
+        else:
+            processor = LangSmithSpanProcessor(**settings, schedule_delay_millis=20)
+            provider = TracerProvider(shutdown_on_exit=False)
+            provider.add_span_processor(processor)
+            make(provider.get_tracer("tests"), 300)
+            eventually(lambda: silent.requests > 0)
+            make(provider.get_tracer("tests"), 300)
+            processor.shutdown(3_000)
+            ledger = processor.ledgers()[silent.url]
+    assert counts(ledger) == {"received": ledger.received, "spooled": ledger.received}
+    assert ledger.received >= 300
+    assert files(tmp_path)
 
 
 def test_what_another_process_left_is_sent_before_any_span_starts(

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from otel_langsmith.settings import Settings
     from otel_langsmith.wire.batch import Batch, EncodedRun
     from otel_langsmith.wire.reply import Verdict
+
 OPENING_TIMEOUT_S: Final = 5.0
-"""Longest that runs which have ended may wait for one request that shows others."""
+"""Longest that runs which have ended may wait for the requests that show others."""
 
 _log: Final = logging.getLogger("otel_langsmith")
 
@@ -139,6 +140,14 @@ class Lane:
         shown = [run for run in closings if run.presence and run.presence.state is not State.ABSENT]
         self.book.note(UNENDED for _ in shown)
         self._announce(shown, deadline_s, never)
+
+    def end_by(self, until_s: float) -> None:
+        """Begin no request from then on."""
+        self._sender.end_by(until_s)
+
+    def hang_up(self) -> None:
+        """Break off the requests that are on their way; their runs wait, or are lost."""
+        self._transport.hang_up()
 
     def insist(self) -> None:
         """Ask once more, however lately LangSmith asked for patience: this is the last chance."""

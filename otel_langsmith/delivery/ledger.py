@@ -234,6 +234,11 @@ class Consignment:
         if self._open:
             self.dropped(INTERRUPTED, self._open)
 
+    @property
+    def left(self) -> int:
+        """How many of them nobody has answered for yet."""
+        return self._open
+
     def pass_on(self, count: int) -> None:
         """``count`` of them are now another's to settle in the book."""
         self._open -= count

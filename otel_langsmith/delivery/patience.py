@@ -3,13 +3,32 @@
 Pure: the caller has the clock.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 LAST_S: Final = 2.0
 """What is left to try in, all deliveries together, once one was in vain and the end is near."""
 
 BREATH_S: Final = 1.0
 """A delivery that follows one in vain sooner than this is part of a drain, not of a schedule."""
+
+KEEPING_S: Final = 2.0
+"""What a shutdown leaves for writing to disk what was not delivered: a full queue takes as long."""
+
+COUNTING_S: Final = 0.2
+"""What it leaves where there is no disk, for counting that as lost."""
+
+
+class Ending(NamedTuple):
+    """How a shutdown divides its time: no request lasts beyond ``last_s``, nothing the deadline."""
+
+    last_s: float
+    deadline_s: float
+
+
+def ending(now_s: float, timeout_s: float, *, keeps: bool) -> Ending:
+    """The ending that begins now; ``keeps``: what is not delivered goes to a disk."""
+    deadline_s = now_s + timeout_s
+    return Ending(deadline_s - min(KEEPING_S if keeps else COUNTING_S, timeout_s / 2), deadline_s)
 
 
 class Patience:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from otel_langsmith.bugs import Bugs
     from otel_langsmith.delivery.books import Consignments
     from otel_langsmith.delivery.lane import Lane
+    from otel_langsmith.delivery.patience import Ending
     from otel_langsmith.wire.batch import Batch, EncodedRun
     from otel_langsmith.wire.reply import Verdict
 
@@ -51,7 +52,7 @@ class Route(Protocol):
         runs: Iterable[EncodedRun],
         consignments: Consignments,
         closings: Callable[[], Iterable[EncodedRun]],
-        deadline_s: float,
+        end: Ending,
     ) -> None:
         """Deliver the last runs and what waits, then what ends runs that were shown."""
 
@@ -102,12 +103,12 @@ class Straight:
         runs: Iterable[EncodedRun],
         consignments: Consignments,
         closings: Callable[[], Iterable[EncodedRun]],
-        deadline_s: float,
+        end: Ending,
     ) -> None:
         """One after the other."""
         self._lane.insist()
-        self._delivered(runs, consignments, deadline_s, threading.Event())
-        self._lane.finish([*self._own(closings())], deadline_s)
+        self._delivered(runs, consignments, end.last_s, threading.Event())
+        self._lane.finish([*self._own(closings())], end.last_s)
 
     def wake(self) -> None:
         """There is no one to wake."""
@@ -157,6 +158,7 @@ class Parallel:
         settled: Callable[[], None],
         bugs: Bugs,
     ) -> None:
+        self._lanes = lanes
         self._clock = lanes[0].clock
         self._most_runs = lanes[0].settings.max_batch_runs
         self._interrupted = interrupt.is_set
@@ -201,14 +203,17 @@ class Parallel:
         runs: Iterable[EncodedRun],
         consignments: Consignments,
         closings: Callable[[], Iterable[EncodedRun]],
-        deadline_s: float,
+        end: Ending,
     ) -> None:
         """Every lane at once."""
-        self.deliver(runs, consignments, deadline_s, wait=False)
+        self.deliver(runs, consignments, end.last_s, wait=False)
         told = [*closings()]
         for worker in self._workers:
-            worker.finish(told, deadline_s)
-        self._wait(lambda: all(worker.finished for worker in self._workers), deadline_s)
+            worker.finish(told, end.last_s)
+        if not self._finished_by(end.last_s):
+            for lane in self._lanes:
+                lane.hang_up()
+            self._finished_by(end.deadline_s)
 
     def wake(self) -> None:
         """Every worker."""
@@ -247,6 +252,9 @@ class Parallel:
         for worker, ticket in usual:
             worker.late = not worker.answered(ticket)
         return all(w.answered(t) and w.clear for w, t in asked)
+
+    def _finished_by(self, deadline_s: float) -> bool:
+        return self._wait(lambda: all(w.finished for w in self._workers), deadline_s)
 
     def _wait(self, until: Callable[[], bool], deadline_s: float) -> bool:
         with self._changed:

@@ -1,20 +1,19 @@
-"""Runs → requests → verdicts, with the one retry layer and its one deadline."""
+"""Runs → batches → verdicts, and what each verdict means for the runs."""
 
 from __future__ import annotations
 
-import random
 import threading
 from collections import deque
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from otel_langsmith.delivery.attempts import FIRST_BACKOFF_S, Attempts
 from otel_langsmith.delivery.backlog import BACKLOG_FULL, Backlog
-from otel_langsmith.delivery.gate import Gate
+from otel_langsmith.delivery.clock import bounded
 from otel_langsmith.delivery.ledger import UNDELIVERED
 from otel_langsmith.delivery.outbox import Outbox
 from otel_langsmith.delivery.outcome import NO_REPLY, Outcome, closings_of, doubtful
-from otel_langsmith.delivery.quota import Quota
 from otel_langsmith.delivery.reports import Reports
 from otel_langsmith.delivery.server import Server
 from otel_langsmith.delivery.telemetry import Telemetry
@@ -26,10 +25,8 @@ from otel_langsmith.wire.reply import (
     Rejected,
     Reply,
     RetryLater,
-    Sent,
     Split,
     Verdict,
-    judge,
 )
 from otel_langsmith.wire.shorten import TRUNCATED
 
@@ -50,8 +47,6 @@ _PARENT_MAY_BE_MISSING: Final = frozenset({400, 404, 422})
 REPLAY_S: Final = 0.5
 """For so long a delivery goes on sending what waits on disk; new runs may be waiting behind it."""
 
-_FIRST_BACKOFF_S: Final = 0.5
-_LONGEST_BACKOFF_S: Final = 30.0
 _ANY_TIME: Final = nullcontext(enter_result=True)
 
 
@@ -72,16 +67,16 @@ class Sender:
         outbox: Outbox | None = None,
     ) -> None:
         self._settings = settings
-        self._transport = transport
         self._clock = clock
         self._book = book
         self._backlog = Backlog(settings.max_backlog_bytes)
         self._outbox = outbox or Outbox(book, clock)
         self._server = Server(settings, transport, clock)
-        self._gate = Gate(clock)
-        self._quota = Quota(settings)
         self._reports = Reports(settings)
         self._telemetry = Telemetry(settings)
+        self._attempts = Attempts(
+            settings, transport, clock, self._server, self._outbox, self._reports
+        )
         self._believed = True
         self._in_order = settings.mode == "basic" or settings.remote_parent == "parent"
         self._turn = threading.Lock()
@@ -95,21 +90,30 @@ class Sender:
     ) -> bool:
         """Send the backlog, then ``runs``, then some of the outbox; whether nothing of it waits.
 
-        ``deadline_s``, on the clock, is for all requests and waits together; nothing is tried for
-        longer than the ``timeout`` setting in vain. Once ``interrupt`` is set, no wait for another
+        ``deadline_s``, on the clock, is for all requests and waits together; after `end_by` there
+        are none, and what is left waits on disk or is lost. Once LangSmith has taken nothing for
+        the ``timeout`` setting, the rest waits, too. Once ``interrupt`` is set, no wait for another
         attempt is begun or finished. With a disk to wait on there are none: see `drain`.
         """
         with self._my_turn(deadline_s) as mine:
             clear = mine and self.resend(deadline_s, interrupt) and not self._behind_others
             if clear and not interrupt.is_set():
                 self._server.learn(deadline_s - self._clock.now_s())
+            vain_s = self._clock.now_s() + self._settings.timeout
             for batch in self._server.batches(runs):
                 consignment.pass_on(batch.ends)
                 self._book.note([OPENING_FAILED] * len(doubtful(batch)))
                 if clear:
-                    clear = self._sent(batch, deadline_s, interrupt)
+                    clear = self._sent(batch, min(deadline_s, vain_s), interrupt)
+                    vain_s = self._clock.now_s() + self._settings.timeout
                 else:
                     self.postpone(batch)
+                if self._attempts.are_over and not self._outbox.keeps:
+                    # the rest is not even encoded
+                    self._telemetry.settled(consignment.left, UNDELIVERED)
+                    consignment.dropped(UNDELIVERED, consignment.left)
+                    clear = False
+                    break
             if mine:
                 self._replay(deadline_s, interrupt)
         return (clear or self._outbox.keeps) and self._is_clear()
@@ -120,6 +124,7 @@ class Sender:
         Like `deliver`, it waits for nothing for longer than the ``timeout`` setting in vain.
         """
         outbox, early = self._outbox, True
+        deadline_s = min(deadline_s, self._attempts.until_s)
         vain_s = self._clock.now_s() + self._settings.timeout
         while outbox.waiting:
             with self._my_turn(deadline_s) as mine:
@@ -128,7 +133,7 @@ class Sender:
             if found and not outbox.failing:
                 vain_s = now_s + self._settings.timeout
                 continue
-            until_s = now_s + (outbox.due_in_s or _FIRST_BACKOFF_S)
+            until_s = now_s + (outbox.due_in_s or FIRST_BACKOFF_S)
             if until_s >= min(deadline_s, vain_s) or self._clock.wait(interrupt, until_s - now_s):
                 break
         return self._is_clear()
@@ -181,10 +186,10 @@ class Sender:
                     break
                 verdict = self._announced(batch, deadline_s, interrupt)
         held = isinstance(verdict, RetryLater | Paused)
-        return RetryLater(self._gate.due_s()) if held else verdict
+        return RetryLater(self._attempts.gate.due_s()) if held else verdict
 
     def _announced(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> Verdict:
-        verdict, reply, _ = self._post(batch, deadline_s, interrupt)
+        verdict, reply, _ = self._attempts.post(batch, deadline_s, interrupt)
         if isinstance(verdict, Accepted):
             self._accepted(batch)
         elif not isinstance(verdict, RetryLater | Paused) and self._changed(batch, reply):
@@ -199,7 +204,7 @@ class Sender:
 
     @contextmanager
     def _in_turn(self, deadline_s: float) -> Iterator[bool]:
-        mine = self._turn.acquire(timeout=max(0.0, deadline_s - self._clock.now_s()))
+        mine = self._turn.acquire(timeout=bounded(deadline_s - self._clock.now_s()))
         try:
             yield mine
         finally:
@@ -218,12 +223,16 @@ class Sender:
         """Leave what waits to the next process, or drop it where there is no disk."""
         self._secure()
         while (batch := self._backlog.take()) is not None:
-            self._dropped(self._gate.reason or UNDELIVERED, batch.ends)
+            self._dropped(self._attempts.gate.reason or UNDELIVERED, batch.ends)
         self._outbox.close()
+
+    def end_by(self, until_s: float) -> None:
+        """Begin no request from then on; one that is on its way is the transport's to break off."""
+        self._attempts.until_s = min(self._attempts.until_s, until_s)
 
     def insist(self) -> None:
         """Ask once more, however lately LangSmith asked for patience: this is the last chance."""
-        self._gate.give_up()
+        self._attempts.gate.give_up()
 
     def _secure(self) -> None:
         """Put what waits in memory on disk, as far as that takes it."""
@@ -244,21 +253,21 @@ class Sender:
         became of it if it is to go at once in another form.
         """
         now_s = self._clock.now_s()
-        if now_s >= deadline_s:
+        if now_s >= min(deadline_s, self._attempts.until_s):
             self.postpone(batch, again=True)
             return False
         outcome = Outcome(RetryLater(), NO_REPLY, sent=True)
         self._telemetry.began(batch.ends)
         try:
             patience_s = now_s + self._settings.timeout
-            outcome = self._post(batch, min(deadline_s, patience_s), interrupt)
+            outcome = self._attempts.post(batch, min(deadline_s, patience_s), interrupt)
         finally:
             took_s = self._clock.now_s() - now_s
             self._telemetry.ended(batch.ends, took_s, outcome.reply, outcome.error)
             if outcome.waits:
                 self.postpone(replace(batch, tried=batch.tried or outcome.sent), again=True)
         if outcome.waits:
-            self._outbox.failed(self._due_s(batch))
+            self._outbox.failed(self._attempts.due_s(batch))
             return False
         return self._settle(batch, outcome)
 
@@ -333,62 +342,6 @@ class Sender:
     def _dropped(self, reason: str, spans: int) -> None:
         self._book.dropped(reason, spans)
         self._telemetry.settled(spans, reason)
-
-    def _post(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> Outcome:
-        """The verdict that stands at the deadline, and the reply it is on."""
-        request = self._server.request(batch)
-        sent = self._sending(batch)
-        outcome = Outcome(RetryLater(), NO_REPLY, sent=False)
-        backoff_s, ceiling_s = 0.0, _FIRST_BACKOFF_S / 2
-        while self._may_send(batch, backoff_s, deadline_s, interrupt):
-            self._outbox.begin(batch)
-            batch.departs()
-            reply = self._transport.send(request, deadline_s - self._clock.now_s())
-            if self._server.revised_by(request, reply):
-                request = self._server.request(batch)
-                self._gate.give_up()
-                continue
-            verdict = judge(reply, self._clock.utc(), sent)
-            outcome = Outcome(verdict, reply, sent=True)
-            self._gate.judged(verdict)
-            self._reports.heard(reply, verdict, self._clock.now_s())
-            if not isinstance(verdict, RetryLater):
-                break
-            sent = replace(sent, tried=not doubtful(batch))
-            # full jitter: a fleet that failed together must not come back together
-            ceiling_s = min(2 * ceiling_s, _LONGEST_BACKOFF_S)
-            backoff_s = random.uniform(0, ceiling_s)  # noqa: S311
-        return outcome
-
-    def _may_send(
-        self, batch: Batch, backoff_s: float, deadline_s: float, interrupt: threading.Event
-    ) -> bool:
-        """Whether a request may go before the deadline; waits until it may."""
-        wait_s = backoff_s
-        while (now_s := self._clock.now_s()) < deadline_s:
-            wait_s = max(wait_s, self._due_s(batch))
-            if not wait_s and self._gate.claim():
-                self._quota.spend(now_s, batch)
-                return True
-            # who has a disk waits there: a process that is killed now must not lose these runs
-            in_time = wait_s < deadline_s - now_s and not self._outbox.keeps
-            if not in_time or self._clock.wait(interrupt, wait_s):
-                return False
-            wait_s = 0.0
-        return False
-
-    def _due_s(self, batch: Batch) -> float:
-        """Seconds until LangSmith and the user's own limits let the batch go."""
-        return max(self._gate.due_s(), self._quota.due_s(self._clock.now_s(), batch))
-
-    def _sending(self, batch: Batch) -> Sent:
-        run = batch.runs[0]
-        return Sent(
-            runs=len(batch),
-            size=batch.sent_size,
-            tried=batch.tried and not doubtful(batch),
-            of_run=run.alone and (run.operation == "patch" or self._server.claims(run)),
-        )
 
 
 def _told(run: EncodedRun, reply: Reply) -> int | None:

@@ -166,8 +166,7 @@ class Worker:
         lane, clear = self._lane, False
         now_s = lane.clock.now_s()
         try:
-            deadline_s = max(now_s + lane.settings.timeout, until_s)
-            clear = self._sent(inbox, deadline_s, self._interrupt)
+            clear = self._sent(inbox, math.inf, self._interrupt)
             wanted = [run for run in shown if run.presence and not run.presence.over]
             if wanted:
                 lane.show(wanted)

@@ -206,6 +206,9 @@ class _Witness:
     def close(self) -> None:
         self._transport.close()
 
+    def hang_up(self) -> None:
+        self._transport.hang_up()
+
 
 def _span() -> tuple[str, list[ReadableSpan]]:
     """An ended span of the real SDK and the id of its run; nothing where the SDK makes none."""

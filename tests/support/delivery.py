@@ -67,6 +67,9 @@ class ScriptedTransport:
     def close(self) -> None:
         self.closed = True
 
+    def hang_up(self) -> None:
+        """Nothing is under way."""
+
 
 def join(thread: LazyThread, timeout_s: float) -> None:
     """Wait for the end of a thread that was started."""

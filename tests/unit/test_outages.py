@@ -72,6 +72,9 @@ class Network:
     def close(self) -> None:
         """Nothing is open."""
 
+    def hang_up(self) -> None:
+        """Nothing is under way."""
+
 
 fates = st.sampled_from([202, LOST, UNHEARD, 429, 403, 404, 408, 500, 503, 301, 499])
 scripts = st.lists(st.tuples(fates, st.sampled_from([0.0, 0.1, 4.0, 30.0])), max_size=25)

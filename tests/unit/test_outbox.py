@@ -69,6 +69,9 @@ class Server:
     def close(self) -> None:
         pass
 
+    def hang_up(self) -> None:
+        """Nothing is under way."""
+
     @property
     def runs(self) -> set[str]:
         return {found for _, found in self.taken}

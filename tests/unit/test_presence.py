@@ -107,6 +107,9 @@ class Model:
     def close(self) -> None:
         pass
 
+    def hang_up(self) -> None:
+        """Nothing is under way."""
+
     def is_whole(self, run: str) -> bool:
         """Whether the run exists, and is known to the end."""
         post, patch = self.kept.get((run, "post")), self.kept.get((run, "patch"))

@@ -50,6 +50,9 @@ class Network:
     def close(self) -> None:
         """It is nobody's."""
 
+    def hang_up(self) -> None:
+        """Nothing is under way."""
+
     def said(self, url: str, run_id: str) -> list[str]:
         """What was done with a run, in order."""
         name = rf'name="(post|patch)\.{run_id}"'

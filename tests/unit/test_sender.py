@@ -1,9 +1,10 @@
 """`delivery.sender`: one retry layer, one deadline, every run settled."""
 
 import logging
+import math
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -136,6 +137,49 @@ def test_nothing_is_tried_for_longer_than_the_timeout_in_vain() -> None:
     bench = Bench([BUSY], timeout=3)
     assert bench.deliver([run(1)], within_s=500).queued == 1
     assert bench.clock.elapsed_s <= 3
+
+
+def test_a_slow_server_gets_all_of_a_delivery_without_a_deadline() -> None:
+    bench = Bench([OK], cost_s=6, max_batch_runs=1)
+    assert bench.deliver([run(n) for n in range(1, 6)], math.inf).delivered == 5
+    assert bench.clock.elapsed_s == 30
+    assert all(timeout <= 10 for timeout in bench.transport.timeouts)
+
+
+def test_from_a_server_that_fails_later_a_delivery_without_a_deadline_desists_in_time() -> None:
+    bench = Bench([OK, OK, BUSY], cost_s=6, max_batch_runs=1)
+    ledger = bench.deliver([run(n) for n in range(1, 6)], math.inf)
+    assert (ledger.delivered, ledger.queued) == (2, 3)
+    assert bench.clock.elapsed_s <= 2 * 6 + 10 + 6
+
+
+@pytest.mark.parametrize(("end_s", "sent"), [(0, []), (7, ["1", "2"])])
+def test_after_the_end_nothing_is_sent_nor_read(end_s: float, sent: list[str]) -> None:
+    bench = Bench([OK], cost_s=6, max_batch_runs=1)
+    bench.sender.end_by(end_s)
+    read: list[int] = []
+
+    def runs() -> Iterator[EncodedRun]:
+        for n in range(1, 101):
+            read.append(n)
+            yield EncodedRun(run(n).id, parts_of(run(n)))
+
+    bench.book.receive(100)
+    with bench.book.consign(100) as consignment:
+        assert not bench.sender.deliver(runs(), consignment, math.inf, threading.Event())
+    bench.sender.abandon()
+    assert bench.sent() == sent
+    told = {"undelivered": 100 - len(sent)}
+    assert bench.book.read() == Ledger(received=100, delivered=len(sent), dropped=told)
+    assert len(read) < 10
+
+
+def test_the_end_never_moves_back() -> None:
+    bench = Bench([OK])
+    bench.sender.end_by(0)
+    bench.sender.end_by(100)
+    assert bench.deliver([run(1)], math.inf).lost == 0
+    assert bench.sent() == []
 
 
 def test_what_was_not_delivered_in_time_goes_first_next_time() -> None:

@@ -95,6 +95,9 @@ class Network:
     def close(self) -> None:
         """Nothing is open."""
 
+    def hang_up(self) -> None:
+        """Nothing is under way."""
+
 
 def _delivery(request: Request) -> ingest.Delivery:
     if POISON.encode() in request.body:

@@ -2,11 +2,15 @@
 
 import os
 import re
+import socket
+import ssl
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import requests
+from support import faulty_server as faults
 from support.rude_server import deaf_address, rude_server
 
 from otel_langsmith.delivery.transport import HttpTransport, Request
@@ -219,6 +223,38 @@ def test_a_closed_transport_opens_again() -> None:
         for _ in range(2):
             assert transport.send(Request("POST", server.url, {}, b""), 5).status == 202
             transport.close()
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 20_000_000], ids=["waiting", "sending"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_who_hangs_up_does_not_wait_for_an_answer(
+    body: bytes, tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server_side = None
+    if tls:
+        server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server_side.load_cert_chain(faults.CERTIFICATE)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(faults.CERTIFICATE))
+    replies: list[Reply] = []
+    transport = HttpTransport()
+    connected = threading.Event()
+
+    def never_answer(connection: socket.socket) -> None:
+        connected.set()
+        over.wait(30)
+
+    over = threading.Event()
+    with faults.faulty_server(never_answer, server_side) as server:
+        request = Request("POST", server.url, {}, body)
+        thread = threading.Thread(target=lambda: replies.append(transport.send(request, 60)))
+        thread.start()
+        assert connected.wait(30)
+        time.sleep(0.1)
+        transport.hang_up()
+        thread.join(30)
+        assert [reply.summary for reply in replies] == ["DeadlineExceeded"]
+        assert transport.send(Request("POST", server.url, {}, b""), 60).status is None
+        over.set()
 
 
 def test_a_session_of_the_users_own_is_used_and_left_open() -> None:

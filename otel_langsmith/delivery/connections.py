@@ -1,0 +1,145 @@
+"""Connections that keep their time and can be hung up."""
+
+from __future__ import annotations
+
+import io
+import math
+import socket
+import threading
+import time
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_langsmith.deferral import deferred
+
+if TYPE_CHECKING:
+    from http import client
+
+    import requests
+    import urllib3
+    from requests import adapters
+else:  # with the first request: together they cost 80 ms
+    adapters = deferred("requests.adapters")
+    client = deferred("http.client")
+
+BODY_S: Final = 0.3
+"""How long to listen once the verdict on what was sent is known: the status and the headers."""
+
+_POOL_SIZE: Final = 16
+
+
+class Lines:
+    """The connections that are open, so that they can be broken off; for use from many threads.
+
+    ``cut``: they were, for good, and so is whatever is connected later.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: weakref.WeakSet[client.HTTPConnection] = weakref.WeakSet()
+        self.cut = False
+
+    def add(self, connection: client.HTTPConnection) -> None:
+        """It is connected."""
+        with self._lock:
+            self._open.add(connection)
+        if self.cut:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Whoever sends or receives on one of them fails at once."""
+        with self._lock:
+            self.cut = True
+            lines = [connection.sock for connection in self._open if connection.sock]
+        for line in lines:
+            with suppress(OSError):
+                # a TLS socket's own method would let go of what another thread is reading from
+                socket.socket.shutdown(getattr(line, "socket", line), socket.SHUT_RDWR)
+
+
+class Punctual(io.RawIOBase):
+    """What a socket receives until its timeout has passed once, counted from now.
+
+    A socket's own timeout is for each packet, so that a status line and headers that drip, one byte
+    at a time, would be read for ever.
+    """
+
+    def __init__(self, sock: socket.socket, received: io.BufferedReader) -> None:
+        self._sock = sock
+        self._received = received
+        timeout_s = sock.gettimeout()
+        self._deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+    def hurry(self, left_s: float) -> None:
+        """Leave no more than ``left_s`` seconds for the rest."""
+        self._deadline_s = min(self._deadline_s, time.monotonic() + left_s)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """How many bytes came.
+
+        Raises:
+            TimeoutError: The time is up.
+        """
+        remaining_s = self._deadline_s - time.monotonic()
+        if remaining_s <= 0:
+            raise TimeoutError("the reply took too long")
+        self._sock.settimeout(None if remaining_s == math.inf else remaining_s)
+        return self._received.readinto1(buffer)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._received.close()
+        super().close()
+
+
+def _made_punctual(manager: urllib3.PoolManager, lines: Lines) -> urllib3.PoolManager:
+    """The same manager, whose connections read a whole reply in the time their socket has.
+
+    All that are open are among the ``lines``.
+    """
+
+    class PunctualResponse(client.HTTPResponse):
+        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+            super().__init__(sock, *args, **kwargs)
+            self._asked = kwargs.get("method") == "GET"
+            self._bytes = Punctual(sock, self.fp)
+            self.fp = io.BufferedReader(self._bytes)
+
+        def begin(self) -> None:
+            super().begin()
+            if not self._asked:
+                self._bytes.hurry(BODY_S)
+
+    def of(pool: Any) -> type:
+        def connect(self: Any) -> None:
+            pool.ConnectionCls.connect(self)
+            lines.add(self)
+
+        own = {"response_class": PunctualResponse, "connect": connect}
+        connection = type("PunctualConnection", (pool.ConnectionCls,), own)
+        return type("PunctualPool", (pool,), {"ConnectionCls": connection})
+
+    found = manager.pool_classes_by_scheme
+    manager.pool_classes_by_scheme = {scheme: of(pool) for scheme, pool in found.items()}
+    return manager
+
+
+def pooled(session: requests.Session, lines: Lines) -> requests.Session:
+    """The same session, over connections of this kind."""
+
+    class PunctualAdapter(adapters.HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            _made_punctual(self.poolmanager, lines)
+
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.PoolManager:
+            return _made_punctual(super().proxy_manager_for(*args, **kwargs), lines)
+
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, PunctualAdapter(pool_maxsize=_POOL_SIZE, max_retries=0))
+    return session
