@@ -106,7 +106,6 @@ def test_sigterm_is_put_off_no_longer_than_it_may() -> None:
         assert time.monotonic() - began < FLUSH_S + 20
 
 
-# Small batches: a second of work between two, as on a busy machine, would be taken for a schedule.
 WIRINGS = (
     "LangSmithSpanProcessor(timeout=TIMEOUT, max_batch_runs=BATCH)",
     "LangSmithSpanProcessor(timeout=TIMEOUT, max_batch_runs=BATCH, spool_dir=SPOOL)",
@@ -121,7 +120,10 @@ import requests  # once for all children
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otel_langsmith import LangSmithSpanExporter, LangSmithSpanProcessor
+from otel_langsmith.delivery import patience
 
+# a second between two batches, which a busy machine may take, would pass for a schedule
+patience.BREATH_S = 30
 BATCH = 20
 SMALL = {"max_export_batch_size": BATCH}
 TIMEOUT, SPOOL, *wirings = float(sys.argv[1]), *sys.argv[2:]
@@ -162,4 +164,4 @@ def test_a_drain_into_a_black_hole_takes_the_timeout_once(tmp_path: Path) -> Non
         times.setdefault(pid, []).append(float(at))
     took = [ended - began for began, ended in times.values()]
     assert len(took) == 2 * len(WIRINGS)
-    assert max(took) < 3 * timeout_s  # a busy machine may double it; four times would be the bug
+    assert max(took) < 3.5 * timeout_s  # a third more here; four times as long would be the bug
