@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from support.processes import environ, needs, run
+from support.processes import UNHURRIED, environ, needs, run
 from support.rude_server import rude_server
 
 from otel_langsmith.exits import FLUSH_S
@@ -28,7 +28,7 @@ TERM = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"
 
 def program(receiver: Receiver, body: str) -> tuple[int, str, list[str]]:
     """Exit status, output and the names of the runs."""
-    done = run([sys.executable, "-c", SET_UP + dedent(body)], environ(receiver.url))
+    done = run([sys.executable, "-c", UNHURRIED + SET_UP + dedent(body)], environ(receiver.url))
     return done.returncode, done.stdout + done.stderr, [run.name for run in receiver.store.runs()]
 
 
@@ -72,7 +72,7 @@ def test_a_worker_of_celery_that_was_set_up_at_its_start_delivers_at_its_end(
     """As with ``worker_process_init``: in the very process that leaves, and none before it."""
     leave = "celery.signals.worker_process_shutdown.send(sender=None, pid=1, exitcode=0)"
     before = "import celery.signals, os\n"
-    script = f"{before}{SET_UP}{leave}\nos._exit(0)"
+    script = f"{before}{UNHURRIED}{SET_UP}{leave}\nos._exit(0)"
     done = run([sys.executable, "-c", script], environ(receiver.url))
     assert (done.returncode, done.stderr) == (0, "")
     assert [run.name for run in receiver.store.runs()] == ["last"]

@@ -51,7 +51,7 @@ def test_what_a_call_traced_is_there_when_it_returns(
         provider.get_tracer("app").start_span(event).end()
         return event.upper()
 
-    assert handler("first", LambdaContext()) == "FIRST"
+    assert handler("first", LambdaContext(60_000)) == "FIRST"
     assert arrived(receiver) == ["first"]
     assert handler("second", context=None) == "SECOND"
     assert arrived(receiver) == ["first", "second"]
@@ -61,7 +61,7 @@ def test_what_a_call_traced_is_there_when_it_returns(
 def test_an_async_handler_is_flushed_beside_its_loop(
     receiver: Receiver, provider: TracerProvider
 ) -> None:
-    @flush_on_return(timeout_millis=5_000)
+    @flush_on_return(timeout_millis=60_000)
     async def handler(event: str) -> str:
         provider.get_tracer("app").start_span(event).end()
         await asyncio.sleep(0)

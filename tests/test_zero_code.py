@@ -15,6 +15,7 @@ from textwrap import dedent
 
 import pytest
 from support.processes import (
+    UNHURRIED,
     await_listening,
     environ,
     instrumented,
@@ -66,7 +67,7 @@ def test_a_script_that_ends_at_once_loses_nothing(
 ) -> None:
     # a shell's background processes, and so CI's, inherit that Ctrl-C is ignored
     listening = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    (tmp_path / "script.py").write_text(f"{listening}{SPANS}{last}")
+    (tmp_path / "script.py").write_text(f"{listening}{UNHURRIED}{SPANS}{last}")
     done = run(instrumented(sys.executable, "script.py"), environ(receiver.url), tmp_path)
     assert done.returncode in codes
     assert said in done.stderr
@@ -116,7 +117,8 @@ def test_a_program_that_is_set_up_in_code_as_well_sends_each_span_once(receiver:
 
 def test_processes_of_multiprocessing_lose_nothing(receiver: Receiver, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
-        dedent("""
+        UNHURRIED
+        + dedent("""
         import multiprocessing
         from opentelemetry import trace
 
@@ -181,7 +183,7 @@ def test_fastapi_and_httpx_under_uvicorn_that_is_told_to_stop(
     receiver: Receiver, tmp_path: Path, port: int
 ) -> None:
     """Uvicorn ends by the very signal it got, hence without ``atexit``."""
-    (tmp_path / "app.py").write_text(FASTAPI)
+    (tmp_path / "app.py").write_text(UNHURRIED + FASTAPI)
     command = instrumented("uvicorn", "app:app", "--port", str(port))
     variables = environ(
         receiver.url,
@@ -265,7 +267,7 @@ if __name__ == "__main__":
 @needs("celery", "opentelemetry.instrumentation.celery")
 def test_a_prefork_worker_of_celery(receiver: Receiver, tmp_path: Path) -> None:
     """Its processes leave without ``atexit``; the trace context travels in the tasks' headers."""
-    (tmp_path / "tasks.py").write_text(TASKS)
+    (tmp_path / "tasks.py").write_text(UNHURRIED + TASKS)
     for folder in ("queue", "control"):
         (tmp_path / folder).mkdir()
     variables = environ(receiver.url, "celery", PATH=scripts(), LANGSMITH_SCHEDULE_DELAY="60000")

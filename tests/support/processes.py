@@ -17,6 +17,12 @@ from otel_langsmith.receiver import Receiver, StoredRun
 
 PROPAGATORS = "tracecontext,baggage,langsmith"
 
+UNHURRIED = """
+import otel_langsmith.exits
+otel_langsmith.exits.FLUSH_S = 60
+"""
+"""For programs whose last flush is to succeed however busy the machine is."""
+
 
 def needs(*modules: str) -> pytest.MarkDecorator:
     """Skips a test where one of the modules is not installed."""

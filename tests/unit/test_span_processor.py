@@ -693,7 +693,7 @@ def test_without_a_worker_flush_and_shutdown_deliver_themselves(
         under(tracer, None).end()
         assert processor.force_flush(60_000) is True
         under(tracer, None).end()
-        processor.shutdown(5_000)
+        processor.shutdown(60_000)
     assert processor.ledger().delivered == 2
 
 
