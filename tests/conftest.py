@@ -10,13 +10,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from support.ports import reserved_port
 
 from otel_langsmith.delivery.ledger import Book
 from otel_langsmith.receiver import Receiver
 
 # A loaded machine is no failure, and what lands must not depend on a throw of the dice.
-settings.register_profile("ours", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile(
+    "ours",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.register_profile("quarter", settings.get_profile("ours"), max_examples=25)
 settings.load_profile("ours")
 
@@ -101,5 +107,12 @@ def every_ledger_balances(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Book
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A LangSmith of the test's own, with room for as many requests as it likes."""
-    with Receiver(requests_per_minute=1_000_000) as running:
+    with reserved_port() as port, Receiver(port=port, requests_per_minute=1_000_000) as running:
         yield running
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Where a program of the test's may listen."""
+    with reserved_port() as port:
+        yield port

@@ -35,7 +35,7 @@ def otel_langsmith(*arguments: str, **environ: str) -> subprocess.CompletedProce
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
 
@@ -86,7 +86,7 @@ def post(url: str, trace_id: str = TRACE_ID, **fields: Any) -> requests.Response
         "session_name": "shop",
         **fields,
     }
-    return requests.post(f"{url}/runs", json=run, headers={"x-api-key": "local"}, timeout=5)
+    return requests.post(f"{url}/runs", json=run, headers={"x-api-key": "local"}, timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
         post(receiver.url).raise_for_status()
         post(receiver.url, OTHER_TRACE_ID, name="failed", error="Boom", run_type="tool")
         receiver.process.send_signal(signal.SIGINT)
-        assert receiver.process.wait(timeout=20) == 0
+        assert receiver.process.wait(timeout=60) == 0
         assert receiver.process.stdout
         assert receiver.process.stdout.read().strip() == "Ended."
     return path
@@ -113,7 +113,7 @@ def test_serve_says_what_to_set(tmp_path: Path) -> None:
         assert "export LANGSMITH_API_KEY=local\n" in receiver.said
         assert "export LANGSMITH_PROJECT=default\n" in receiver.said
         receiver.process.terminate()
-        assert receiver.process.wait(timeout=20) == 0
+        assert receiver.process.wait(timeout=60) == 0
 
 
 def test_serve_can_insist_on_a_key_and_never_prints_it(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def ends() -> dict[str, tuple[int, str, str]]:
         input=json.dumps(asked),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -288,6 +288,6 @@ def test_a_bug_of_ours_is_not_mistaken_for_a_missing_package() -> None:
         "from otel_langsmith.cli import main; main()"
     )
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert "Traceback" in done.stderr
     assert "pip install" not in done.stderr

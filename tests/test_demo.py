@@ -41,6 +41,7 @@ ENVIRON = {
 }
 
 MESSAGES: list[Any] = [{"role": "user", "content": "Where is order 77?"}]
+TOOK = r"[\d.]+ m?s"
 USAGE_AND_ALL: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
@@ -111,7 +112,7 @@ def output() -> str:
     """What ``otel-langsmith demo`` prints where every proxy is dead."""
     environ = {**ENVIRON, "HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
     done = subprocess.run(
-        DEMO, env=environ, capture_output=True, text=True, timeout=60, check=False
+        DEMO, env=environ, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -122,22 +123,22 @@ def output() -> str:
     "line",
     [
         r"Trace 1 of 1  10 runs, [\d,]{3,} tokens",
-        r"chain +(\S+ )?shop-assistant +\d+ ms",
-        r"├── +embedding +\S.*text-embedding-3-small +[\d.]+ ms +\d+ tokens",
-        r"├── +retriever +\S.*shop-documents +[\d.]+ ms",
-        r"│   └── +chain +POST 127\.0\.0\.1 +[\d.]+ ms",
-        r"├── +llm +chat gpt-5-mini +\d+ ms +\d+→\d+ tokens \(64 reasoning\)",
-        r"├── +tool +(\S+ )?find_order +[\d.]+ ms",
-        r"├── +tool +(\S+ )?refund_status +[\d.]+ ms",
+        r"chain +(\S+ )?shop-assistant +TOOK",
+        r"├── +embedding +\S.*text-embedding-3-small +TOOK +\d+ tokens",
+        r"├── +retriever +\S.*shop-documents +TOOK",
+        r"│   └── +chain +POST 127\.0\.0\.1 +TOOK",
+        r"├── +llm +chat gpt-5-mini +TOOK +\d+→\d+ tokens \(64 reasoning\)",
+        r"├── +tool +(\S+ )?find_order +TOOK",
+        r"├── +tool +(\S+ )?refund_status +TOOK",
         r"│   ✗ TimeoutError.*payment provider did not answer",
-        r"└── +llm +chat gpt-5-mini +\d+ ms +\d+→\d+ tokens \(192 cached, 128 reasoning\)",
-        r"│       └── +chain +POST /search +[\d.]+ ms",
-        r"│           └── +chain +rank documents +[\d.]+ ms",
+        r"└── +llm +chat gpt-5-mini +TOOK +\d+→\d+ tokens \(192 cached, 128 reasoning\)",
+        r"│       └── +chain +POST /search +TOOK",
+        r"│           └── +chain +rank documents +TOOK",
         r"Ledger: 10 spans received = 10 delivered",
     ],
 )
 def test_the_demo_shows_a_run_for_every_span(output: str, line: str) -> None:
-    assert re.search(f"^ *{line}", output, re.MULTILINE), output
+    assert re.search(f"^ *{line.replace('TOOK', TOOK)}", output, re.MULTILINE), output
 
 
 def test_the_demo_leaves_nothing_behind(output: str) -> None:
@@ -155,10 +156,10 @@ def test_the_demo_keeps_its_page_open_until_interrupted() -> None:
             pages = re.findall(r"^(?:All traces: )?(http://127\.0\.0\.1:\S+)", seen, re.MULTILINE)
             assert len(pages) == 2
             for page in pages:
-                assert requests.get(page, timeout=5).status_code == 200
+                assert requests.get(page, timeout=30).status_code == 200
         finally:
             running.send_signal(2)
-        assert running.wait(timeout=20) == 0
+        assert running.wait(timeout=60) == 0
 
 
 def _until(running: subprocess.Popen[str], text: str) -> Iterator[str]:
@@ -171,7 +172,7 @@ def _until(running: subprocess.Popen[str], text: str) -> Iterator[str]:
 def test_a_demo_without_runs_fails_and_says_why() -> None:
     environ = {**ENVIRON, "OTEL_SDK_DISABLED": "true"}
     done = subprocess.run(
-        DEMO, env=environ, capture_output=True, text=True, timeout=60, check=False
+        DEMO, env=environ, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 1
     assert "no span reached the exporter" in done.stderr

@@ -14,11 +14,13 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.trace import Tracer
+from support.ports import reserved_port
 from support.processes import environ, instrumented, needs, run, tool, zero_code
 from support.rude_server import deaf_address, rude_server
 from support.spans import span
 
 from otel_langsmith import LangSmithSpanExporter, LangSmithSpanProcessor
+from otel_langsmith.delivery import routes
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.receiver import Receiver, StoredRun
 
@@ -35,7 +37,7 @@ def at(*urls: str, **said: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def other() -> Iterator[Receiver]:
-    with Receiver(requests_per_minute=1_000_000) as running:
+    with reserved_port() as port, Receiver(port=port, requests_per_minute=1_000_000) as running:
         yield running
 
 
@@ -112,16 +114,17 @@ def test_each_gets_every_run_once_and_a_flush_waits_for_all(
         with tracer.start_as_current_span("root"):
             for number in range(250):
                 tracer.start_span(f"leaf {number}").end()
-        assert processor.force_flush(30_000)
+        assert processor.force_flush(60_000)
         assert len(runs(receiver)) == len(runs(other)) == 251
         assert processor.ledger().received == processor.ledger().delivered == 502
     assert {run.id for run in runs(receiver)} == {run.id for run in runs(other)}
 
 
 def test_an_export_returns_when_those_that_answer_have_it(
-    receiver: Receiver, other: Receiver
+    receiver: Receiver, other: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or a process that is frozen after a flush would take runs with it."""
+    monkeypatch.setattr(routes, "GRACE_S", PATIENCE_S)
     exporter = LangSmithSpanExporter(endpoints=at(receiver.url, other.url))
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -138,7 +141,7 @@ def test_a_shutdown_ends_in_time_and_accounts_for_all(receiver: Receiver) -> Non
         )
         processor.on_end(span(1))
         began_s = time.monotonic()
-        processor.shutdown(500)
+        processor.shutdown(2_000)
         assert time.monotonic() - began_s < PATIENCE_S / 2
     assert len(runs(receiver)) == 1
     assert eventually(lambda: processor.ledgers()[url].dropped == {"undelivered": 1})
@@ -166,7 +169,7 @@ def test_each_has_a_folder_on_disk_and_a_restart_sends_only_what_is_missing(
     again = LangSmithSpanProcessor(**settings)
     with tracing(again) as tracer:
         tracer.start_span("another").end()
-        assert again.force_flush(30_000)
+        assert again.force_flush(60_000)
         assert eventually(lambda: len(runs(other)) == 11)
         assert eventually(lambda: again.ledgers()[other.url].received == 11)
         assert again.ledgers()[receiver.url].received == 1
@@ -196,7 +199,7 @@ def test_an_opening_that_one_has_is_patched_there_and_posted_elsewhere(
         assert runs(receiver)[0].status == "pending"
         other.start()
         open_span.end()
-        assert processor.force_flush(30_000)
+        assert processor.force_flush(60_000)
     for one in (receiver, other):
         assert [run.status for run in runs(one)] == ["success"]
     assert processor.ledger().balances
@@ -211,7 +214,7 @@ def test_what_was_shown_and_never_ended_is_closed_wherever_it_was_shown(
     with tracing(processor) as tracer:
         kept = tracer.start_span("agent")
         assert eventually(lambda: runs(receiver) and runs(other))
-        processor.shutdown(10_000)
+        processor.shutdown(30_000)
     assert [run.status for one in (receiver, other) for run in runs(one)] == ["error", "error"]
     assert [one.noted["unended"] for one in processor.ledgers().values()] == [1, 1]
     kept.end()
@@ -224,7 +227,7 @@ def test_a_project_of_its_own_has_the_whole_tree_under_other_ids(receiver: Recei
     with tracing(processor) as tracer:
         with tracer.start_as_current_span("root", attributes={"gen_ai.prompt": "hello"}) as root:
             tracer.start_span("leaf").end()
-        assert processor.force_flush(30_000)
+        assert processor.force_flush(60_000)
     trees = {
         project: {run.name: run for run in receiver.store.runs() if run.project == project}
         for project in ("shop", "copy")
@@ -251,6 +254,7 @@ def test_a_destination_without_a_key_of_use_drops_only_its_own(receiver: Receive
         with tracing(processor) as tracer:
             tracer.start_span("run").end()
             assert eventually(lambda: runs(receiver))
+            processor.shutdown(30_000)
         ledgers = processor.ledgers()
     assert ledgers[receiver.url].delivered == 1
     assert ledgers[strict.url].dropped == {"http_403": 1}
@@ -263,14 +267,14 @@ def test_a_forked_child_has_lanes_of_its_own(receiver: Receiver, other: Receiver
 
     def work() -> None:
         tracer.start_span("child").end()
-        os._exit(0 if processor.force_flush(20_000) else 1)
+        os._exit(0 if processor.force_flush(60_000) else 1)
 
     with tracing(processor) as tracer:
         tracer.start_span("parent").end()
-        assert processor.force_flush(20_000)
+        assert processor.force_flush(60_000)
         child = multiprocessing.get_context("fork").Process(target=work)
         child.start()
-        child.join(30)
+        child.join(90)
         assert child.exitcode == 0
     for one in (receiver, other):
         assert sorted(str(run.name) for run in runs(one)) == ["child", "parent"]
@@ -302,7 +306,7 @@ def test_the_environment_says_them_as_langsmiths_sdk_reads_them(
     processor = LangSmithSpanProcessor(live=False)
     with tracing(processor) as tracer:
         tracer.start_span("run").end()
-        assert processor.force_flush(20_000)
+        assert processor.force_flush(60_000)
     assert (len(runs(receiver)), len(runs(other))) == (1, 1)
 
 

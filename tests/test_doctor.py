@@ -187,7 +187,7 @@ def test_the_sampler_does_not_keep_the_run_back(langsmith: Receiver) -> None:
 
 
 def test_an_environment_can_be_handed_in(langsmith: Receiver) -> None:
-    found = examine(of(langsmith, LANGSMITH_PROJECT="handed in"), timeout_s=5, send=True)
+    found = examine(of(langsmith, LANGSMITH_PROJECT="handed in"), timeout_s=30, send=True)
     assert found.canary
     assert found.canary.ledger.delivered == 1
     assert langsmith.store.runs(limit=1)[0].project == "handed in"
@@ -304,7 +304,7 @@ def test_in_a_process_of_its_own(langsmith: Receiver) -> None:
         env={**os.environ, **of(langsmith)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from support.processes import environ, needs, run
+from support.processes import UNHURRIED, environ, needs, run
 from support.rude_server import rude_server
 from support.spools import spool_in
 
@@ -30,7 +30,7 @@ TERM = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"
 
 def program(receiver: Receiver, body: str) -> tuple[int, str, list[str]]:
     """Exit status, output and the names of the runs."""
-    done = run([sys.executable, "-c", SET_UP + dedent(body)], environ(receiver.url))
+    done = run([sys.executable, "-c", UNHURRIED + SET_UP + dedent(body)], environ(receiver.url))
     return done.returncode, done.stdout + done.stderr, [run.name for run in receiver.store.runs()]
 
 
@@ -74,7 +74,7 @@ def test_a_worker_of_celery_that_was_set_up_at_its_start_delivers_at_its_end(
     """As with ``worker_process_init``: in the very process that leaves, and none before it."""
     leave = "celery.signals.worker_process_shutdown.send(sender=None, pid=1, exitcode=0)"
     before = "import celery.signals, os\n"
-    script = f"{before}{SET_UP}{leave}\nos._exit(0)"
+    script = f"{before}{UNHURRIED}{SET_UP}{leave}\nos._exit(0)"
     done = run([sys.executable, "-c", script], environ(receiver.url))
     assert (done.returncode, done.stderr) == (0, "")
     assert [run.name for run in receiver.store.runs()] == ["last"]
@@ -101,10 +101,11 @@ def test_outside_the_main_thread_no_handler_is_set_and_none_is_missed(receiver: 
 
 def test_sigterm_is_put_off_no_longer_than_it_may() -> None:
     with rude_server([], hangs_up=False) as black_hole:
+        variables = environ(black_hole.url, LANGSMITH_TIMEOUT="600")
         began = time.monotonic()
-        done = run([sys.executable, "-c", SET_UP + TERM], environ(black_hole.url))
+        done = run([sys.executable, "-c", SET_UP + TERM], variables)
         assert done.returncode == -signal.SIGTERM
-        assert time.monotonic() - began < LAST_S + 8
+        assert time.monotonic() - began < LAST_S + 20
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGTERM to speak of")
@@ -123,7 +124,6 @@ def test_what_a_silent_server_was_told_before_sigterm_is_on_disk(tmp_path: Path)
     assert len(waiting) == 2
 
 
-# Small batches: a second of work between two, as on a busy machine, would be taken for a schedule.
 WIRINGS = (
     "LangSmithSpanProcessor(timeout=TIMEOUT, max_batch_runs=BATCH)",
     "LangSmithSpanProcessor(timeout=TIMEOUT, max_batch_runs=BATCH, spool_dir=SPOOL)",
@@ -138,7 +138,10 @@ import requests  # once for all children
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otel_langsmith import LangSmithSpanExporter, LangSmithSpanProcessor
+from otel_langsmith.delivery import patience
 
+# a second between two batches, which a busy machine may take, would pass for a schedule
+patience.BREATH_S = 30
 BATCH = 20
 SMALL = {"max_export_batch_size": BATCH}
 TIMEOUT, SPOOL, *wirings = float(sys.argv[1]), *sys.argv[2:]
@@ -179,4 +182,4 @@ def test_a_drain_into_a_black_hole_takes_the_timeout_once(tmp_path: Path) -> Non
         times.setdefault(pid, []).append(float(at))
     took = [ended - began for began, ended in times.values()]
     assert len(took) == 2 * len(WIRINGS)
-    assert max(took) < 3 * timeout_s  # a busy machine may double it; four times would be the bug
+    assert max(took) < 3.5 * timeout_s  # a third more here; four times as long would be the bug

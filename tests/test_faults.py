@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 from support import faulty_server as faults
+from support.delivery import give_time
 from support.faulty_server import Fault, faulty_server
 from support.spans import span
 
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.programs
 MEMORY = Path(__file__).parent / "support" / "black_hole.py"
 
 TIMEOUT_S = 0.3
-SLOW_MACHINE_S = 2.5
+SLOW_MACHINE_S = 20.0
+"""Much more than any machine takes, and much less than a fault that is waited for."""
 
 FAULTS = {
     "reset at once": faults.reset_at_once,
@@ -51,7 +53,8 @@ def test_every_fault_is_bounded_and_costs_nothing_once_it_is_over(fault: Fault) 
         assert time.monotonic() - began < 2 * TIMEOUT_S + SLOW_MACHINE_S
         assert exporter.ledger().queued == 3
         server.healed.set()
-        exporter.shutdown(10_000)
+        give_time(exporter._pipeline)
+        exporter.shutdown(60_000)
         assert exporter.ledger().delivered == 3
 
 
@@ -78,7 +81,8 @@ def test_a_certificate_that_nobody_trusts_is_an_outage() -> None:
         exporter.export([span(1)])
         assert exporter.ledger().queued == 1
         session.verify = faults.CERTIFICATE
-        assert exporter.force_flush(10_000)
+        give_time(exporter._pipeline)
+        assert exporter.force_flush(60_000)
         exporter.shutdown()
 
 
@@ -98,7 +102,7 @@ def test_what_is_out_of_reach_is_an_outage_too(fault: Fault, host: str) -> None:
         exporter.export([span(1)])
         assert exporter.ledger().queued == 1
         exporter.shutdown(200)
-        assert time.monotonic() - began < 4 * SLOW_MACHINE_S  # a name server takes its own time
+        assert time.monotonic() - began < SLOW_MACHINE_S + 10  # a name server takes its own time
         assert exporter.ledger().lost == 1
 
 

@@ -45,7 +45,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=folder,
         check=True,
         capture_output=True,
-        timeout=110,
+        timeout=250,
     )
     return folder
 
@@ -99,9 +99,9 @@ def test_the_four_services_of_the_example_are_one_tree(receiver: Receiver, progr
             following = {"NEXT": url} if url else {}
             environment = environ(receiver, NAME=name, LANGSMITH_PROJECT=PROJECT, **following)
             url = stack.enter_context(serving(command, environment))
-        answer = requests.get(url, timeout=30).text
+        answer = requests.get(url, timeout=60).text
         assert answer == "gateway planner writer archive"
-        assert receiver.store.wait_for(7, timeout_s=20, ended=True)
+        assert receiver.store.wait_for(7, timeout_s=60, ended=True)
     runs = sorted(receiver.store.runs(), key=lambda one: one.dotted_order)
     assert len({one.trace_id for one in runs}) == 1
     drawn = [f"{'    ' * (one.depth - 1)}└── {one.name}" if one.depth else one.name for one in runs]

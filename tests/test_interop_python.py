@@ -42,7 +42,7 @@ RequestsInstrumentor().instrument()
 
 @app.get("/")
 def answer():
-    return requests.get(request.args["next"], timeout=20).text
+    return requests.get(request.args["next"], timeout=60).text
 
 app.run("127.0.0.1", int(os.environ["PORT"]))
 """
@@ -61,7 +61,7 @@ def work(following):
     if not following:
         return "ok"
     headers = get_current_run_tree().to_headers()
-    return requests.get(following, headers=headers, timeout=20).text
+    return requests.get(following, headers=headers, timeout=60).text
 
 @traceable(run_type="tool")
 def inner():
@@ -101,7 +101,7 @@ from langsmith.run_helpers import get_current_run_tree
 @traceable(name="client", project_name={PROJECT!r}, tags={TAGS!r}, metadata={METADATA!r})
 def client(url):
     headers = get_current_run_tree().to_headers()
-    assert httpx.get(url, headers=headers, timeout=20).text == "ok"
+    assert httpx.get(url, headers=headers, timeout=60).text == "ok"
 
 for url in map(str.strip, sys.stdin):
     client(url)
@@ -123,7 +123,7 @@ for line in sys.stdin:
     get = {{"httpx": httpx.get, "requests": requests.get}}[library]
     with tracer.start_as_current_span(
             "client", attributes={{"langsmith.trace.session_name": {PROJECT!r}}}):
-        assert get(url, timeout=20).text == "ok"
+        assert get(url, timeout=60).text == "ok"
     assert provider.force_flush()
     print("done", flush=True)
 provider.shutdown()

@@ -16,6 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, SpanContext, Tracer, set_span_in_context
+from support.delivery import give_time
 from support.posts import run
 from support.rude_server import deaf_address
 from support.spans import context, span
@@ -46,7 +47,7 @@ def make(receiver: Receiver) -> Iterator[Callable[..., tuple[LangSmithSpanProces
 
     yield make
     for processor in made:
-        processor.shutdown(2_000)
+        processor.shutdown(20_000)
 
 
 def under(tracer: Tracer, parent: Any, name: str = "span", **more: Any) -> Any:
@@ -54,8 +55,8 @@ def under(tracer: Tracer, parent: Any, name: str = "span", **more: Any) -> Any:
     return tracer.start_span(name, context=above, **more)
 
 
-def until(holds: Callable[[], Any], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
+def until(holds: Callable[[], Any]) -> bool:
+    deadline = time.monotonic() + 60
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.005)
     return bool(holds())
@@ -81,19 +82,19 @@ def test_a_long_span_is_pending_first_and_then_complete(make: Any, receiver: Rec
     attributes = {"gen_ai.prompt": "why?", "langsmith.span.tags": "early"}
     top = under(tracer, None, "top", attributes=attributes)
     inner = under(tracer, top, "inner")
-    assert receiver.store.wait_for(2, timeout_s=10)
+    assert receiver.store.wait_for(2, timeout_s=60)
     pending = runs(receiver)
     assert {run.status for run in pending.values()} == {"pending"}
     assert pending["top"].inputs == {"input": "why?"}
     assert pending["inner"].parent_run_id == pending["top"].id
     assert processor.ledger().received == 0
-    page = requests.get(f"{receiver.url}/traces/{pending['top'].id}", timeout=5).text
+    page = requests.get(f"{receiver.url}/traces/{pending['top'].id}", timeout=30).text
     assert "running" in page
     top.set_attribute("gen_ai.completion", "therefore")
     top.set_attribute("langsmith.span.tags", "")
     inner.end()
     top.end()
-    assert processor.force_flush(10_000) is True
+    assert processor.force_flush(60_000) is True
     done = runs(receiver)
     assert {run.status for run in done.values()} == {"success"}
     assert (done["top"].inputs, done["top"].tags) == ({"input": "why?"}, [])
@@ -109,7 +110,7 @@ def test_a_span_between_two_flushes_is_one_post(make: Any, receiver: Receiver) -
     for _ in range(3):
         under(tracer, None).end()
     open_still = under(tracer, None)
-    assert processor.force_flush(10_000) is True
+    assert processor.force_flush(60_000) is True
     assert len(sent(receiver)) == 1
     assert len(receiver.store.runs()) == 3
     open_still.end()
@@ -122,7 +123,7 @@ def test_without_live_runs_there_is_one_post_for_each(make: Any, receiver: Recei
     assert not processor._worker.runs
     assert receiver.store.runs() == []
     one.end()
-    assert processor.force_flush(10_000) is True
+    assert processor.force_flush(60_000) is True
     assert len(sent(receiver)) == 1
 
 
@@ -133,7 +134,7 @@ def test_many_ended_spans_are_no_reason_to_show_the_open_ones(
     top = under(tracer, None, "top")
     for _ in range(1_500):
         under(tracer, top).end()
-    assert processor.force_flush(20_000)
+    assert processor.force_flush(60_000)
     assert "top" not in runs(receiver)
     top.end()
 
@@ -142,7 +143,7 @@ def test_what_is_open_at_shutdown_is_closed_as_failed(make: Any, receiver: Recei
     processor, tracer = make()
     shown = under(tracer, None, "shown", attributes={"gen_ai.prompt": "why?"})
     gone = under(tracer, shown, "gone")
-    assert receiver.store.wait_for(2, timeout_s=10)
+    assert receiver.store.wait_for(2, timeout_s=60)
     del gone
     gc.collect()
     processor.shutdown()
@@ -162,10 +163,10 @@ def test_what_is_open_at_shutdown_is_closed_as_failed(make: Any, receiver: Recei
 def test_what_is_hidden_stays_hidden_while_it_is_open(make: Any, receiver: Receiver) -> None:
     processor, tracer = make(hide_inputs=True)
     one = under(tracer, None, attributes={"gen_ai.prompt": "sesame", "other": "sesame"})
-    assert receiver.store.wait_for(1, timeout_s=10)
+    assert receiver.store.wait_for(1, timeout_s=60)
     assert "sesame" not in repr(receiver.store.runs())
     one.end()
-    assert processor.force_flush(10_000)
+    assert processor.force_flush(60_000)
 
 
 def test_only_what_is_wanted_now_is_shown_and_that_is_final(make: Any, receiver: Receiver) -> None:
@@ -174,12 +175,12 @@ def test_only_what_is_wanted_now_is_shown_and_that_is_final(make: Any, receiver:
     model = under(tracer, top, "model", attributes=GENAI)
     tardy = under(tracer, top, "tardy")
     below = under(tracer, tardy, "below", attributes=GENAI)
-    assert receiver.store.wait_for(2, timeout_s=10)
+    assert receiver.store.wait_for(2, timeout_s=60)
     assert {*runs(receiver)} == {"model", "below"}
     tardy.set_attributes(GENAI)
     for one in (below, tardy, model, top):
         one.end()
-    assert processor.force_flush(10_000)
+    assert processor.force_flush(60_000)
     assert {name: run.parent_run_id for name, run in runs(receiver).items()} == {
         "model": None,
         "below": None,
@@ -193,13 +194,13 @@ def test_being_asked_in_vain_decides_nothing(make: Any, receiver: Receiver) -> N
     processor, tracer = make(span_filter="genai")
     shown = under(tracer, None, "shown", attributes=GENAI)
     late = under(tracer, shown, "late")
-    assert receiver.store.wait_for(1, timeout_s=10)
+    assert receiver.store.wait_for(1, timeout_s=60)
     until(lambda: not processor._live._waiting)
     late.set_attributes(GENAI)
     child = under(tracer, late, "child", attributes=GENAI)
     for one in (child, late, shown):
         one.end()
-    assert processor.force_flush(10_000)
+    assert processor.force_flush(60_000)
     found = runs(receiver)
     assert found["child"].parent_run_id == found["late"].id
     assert found["late"].parent_run_id == found["shown"].id
@@ -238,12 +239,13 @@ def send_to(pipeline: Pipeline, url: str) -> None:
     """As if the server had been at this address all the time."""
     (lane,) = pipeline._lanes
     lane._sender._server._settings = replace(pipeline.settings, endpoint=url)
+    give_time(pipeline)
 
 
 def test_no_open_span_is_kept_alive(make: Any, receiver: Receiver) -> None:
     processor, tracer = make()
     shown = under(tracer, None, "shown")
-    assert receiver.store.wait_for(1, timeout_s=10)
+    assert receiver.store.wait_for(1, timeout_s=60)
     held = weakref.ref(shown)
     del shown
     early = weakref.ref(under(tracer, None, "early"))
@@ -273,12 +275,12 @@ def test_many_are_shown_a_part_at_a_time_and_parents_first(make: Any) -> None:
 def test_what_is_watched_is_bounded(make: Any, receiver: Receiver) -> None:
     processor, tracer = make(max_queue_size=3)
     spans = [under(tracer, None, f"span {n}") for n in range(5)]
-    assert receiver.store.wait_for(3, timeout_s=10)
+    assert receiver.store.wait_for(3, timeout_s=60)
     time.sleep(0.15)
     assert len(receiver.store.runs()) == 3
     for one in spans:
         one.end()
-        assert processor.force_flush(10_000)
+        assert processor.force_flush(60_000)
     assert {run.status for run in receiver.store.runs()} == {"success"}
     assert len(receiver.store.runs()) == 5
 
@@ -302,7 +304,7 @@ def test_many_threads_write_to_spans_while_they_are_shown(make: Any, receiver: R
     done.set()
     for thread in threads:
         thread.join()
-    assert processor.force_flush(20_000)
+    assert processor.force_flush(60_000)
     ledger = processor.ledger()
     assert (ledger.lost, ledger.noted) == (0, {})
     assert ledger.delivered == len(receiver.store.runs())
@@ -326,7 +328,7 @@ def test_a_span_that_changes_too_fast_is_not_pictured() -> None:
 def test_a_forked_child_closes_nothing_of_its_parents(make: Any, receiver: Receiver) -> None:
     processor, tracer = make()
     shown = under(tracer, None, "shown")
-    assert receiver.store.wait_for(1, timeout_s=10)
+    assert receiver.store.wait_for(1, timeout_s=60)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: forks while threads run
         child = os.fork()
@@ -338,7 +340,7 @@ def test_a_forked_child_closes_nothing_of_its_parents(make: Any, receiver: Recei
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert runs(receiver)["shown"].status == "pending"
     shown.end()
-    assert processor.force_flush(10_000)
+    assert processor.force_flush(60_000)
     assert runs(receiver)["shown"].status == "success"
 
 
@@ -354,7 +356,7 @@ def test_plain_rest_sends_parents_first_and_leaves_the_place_to_the_server(
     middle = under(tracer, top, "middle")
     leaf = under(tracer, middle, "leaf")
     leaf.end()
-    assert processor.force_flush(10_000) is True
+    assert processor.force_flush(60_000) is True
     assert [(run.name, run.status, run.depth) for run in receiver.store.runs()] == [
         ("top", "pending", 0),
         ("middle", "pending", 1),
@@ -362,7 +364,7 @@ def test_plain_rest_sends_parents_first_and_leaves_the_place_to_the_server(
     ]
     middle.end()
     top.end()
-    assert processor.force_flush(10_000) is True
+    assert processor.force_flush(60_000) is True
     assert {run.status for run in receiver.store.runs()} == {"success"}
     assert sent(receiver) == ["POST", "POST", "POST", "PATCH", "PATCH"]
     assert {line.path for line in receiver.store.requests() if line.method == "POST"} == {"/runs"}
@@ -374,7 +376,7 @@ def test_plain_rest_shows_live_runs(make: Any, receiver: Receiver) -> None:
     processor, tracer = make(mode="basic")
     top = under(tracer, None, "top")
     inner = under(tracer, top, "inner")
-    assert receiver.store.wait_for(2, timeout_s=10)
+    assert receiver.store.wait_for(2, timeout_s=60)
     top.end()
     processor.shutdown()
     assert inner.is_recording()  # held until here: who lets go of a span shows it no more
@@ -409,7 +411,7 @@ def test_threads_do_not_overtake_parents_in_plain_rest(receiver: Receiver) -> No
         thread.start()
     for thread in threads:
         thread.join()
-    assert exporter.force_flush(20_000)
+    assert exporter.force_flush(60_000)
     assert len(receiver.store.traces(limit=100)) == 30
     assert exporter.ledger().delivered == 60
     assert all(line.status in (200, 202) for line in receiver.store.requests())
@@ -424,9 +426,9 @@ def test_a_parent_of_another_process_may_come_later(receiver: Receiver, make: An
     client = under(calling, None, "client")
     propagator.inject(headers, set_span_in_context(client, Context()))
     serving.start_span("served", context=propagator.extract(headers, Context())).end()
-    assert called.force_flush(10_000)
+    assert called.force_flush(60_000)
     client.end()
-    assert caller.force_flush(10_000)
+    assert caller.force_flush(60_000)
     found = runs(receiver)
     assert found["served"].parent_run_id == found["client"].id
     assert found["served"].trace_id == found["client"].id
@@ -452,7 +454,7 @@ def test_an_outage_of_plain_rest_loses_nothing_and_no_order(receiver: Receiver) 
         exporter.export([span(3, 2)])
         assert exporter.ledger().queued == 3
         send_to(exporter._pipeline, receiver.url)
-        assert exporter.force_flush(10_000) is True
+        assert exporter.force_flush(60_000) is True
     assert [run.depth for run in receiver.store.runs()] == [0, 1, 2]
 
 
@@ -474,7 +476,7 @@ def exported_by_otlp(receiver: Receiver, span_id: int) -> None:
         "start_time": iso_time(1_000_000_000),
     }
     headers = {"x-api-key": "k"}
-    reply = requests.post(f"{receiver.url}/runs", json=run, headers=headers, timeout=5)
+    reply = requests.post(f"{receiver.url}/runs", json=run, headers=headers, timeout=30)
     assert reply.status_code == 202
 
 
@@ -488,7 +490,7 @@ def test_a_remote_parent_that_is_there_is_found_by_the_server(
     served.end()
     other = under(tracer, None, "other")
     other.end()
-    assert processor.force_flush(10_000) is True
+    assert processor.force_flush(60_000) is True
     found = runs(receiver)
     assert {found[name].trace_id for name in ("served", "inner")} == {run_id_of(9)}
     assert [found[name].depth for name in ("caller", "served", "inner", "other")] == [0, 1, 2, 0]
@@ -506,10 +508,10 @@ def test_a_remote_parent_that_nobody_knows_leaves_a_trace_of_its_own(
     served = serve(tracer, context(9, remote=True))
     inner = under(tracer, served, "inner")
     if live:
-        assert receiver.store.wait_for(2, timeout_s=10)
+        assert receiver.store.wait_for(2, timeout_s=60)
     inner.end()
     served.end()
-    assert processor.force_flush(10_000) is True
+    assert processor.force_flush(60_000) is True
     found = runs(receiver)
     assert found["served"].parent_run_id is None
     assert found["inner"].parent_run_id == found["served"].id
@@ -528,7 +530,7 @@ def test_a_claimed_place_is_named_to_nobody(make: Any) -> None:
     assert "langsmith-trace" not in headers
     assert "traceparent" in headers
     served.end()
-    assert processor.force_flush(10_000)
+    assert processor.force_flush(60_000)
 
 
 def test_what_is_left_out_hands_the_claim_on(make: Any, receiver: Receiver) -> None:
@@ -537,7 +539,7 @@ def test_what_is_left_out_hands_the_claim_on(make: Any, receiver: Receiver) -> N
     served = serve(tracer, context(9, remote=True))
     under(tracer, served, "model", attributes=GENAI).end()
     served.end()
-    assert processor.force_flush(10_000)
+    assert processor.force_flush(60_000)
     assert runs(receiver)["model"].parent_run_id == run_id_of(9)
 
 

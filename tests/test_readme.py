@@ -104,7 +104,7 @@ def test_the_demo_prints_what_the_readme_shows(request: pytest.FixtureRequest) -
         capture_output=True,
         text=True,
         env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1"},
-        timeout=60,
+        timeout=200,
     )
     lines = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
     generated("demo", f"```text\n{lines}\n```\n", request, lambda text: MEASURED.sub("#", text))
@@ -150,7 +150,7 @@ def test_nothing_more_is_needed(words: str, then: str) -> None:
             check=True,
             capture_output=True,
             env={**os.environ, "LANGSMITH_ENDPOINT": receiver.url, "LANGSMITH_API_KEY": "any"},
-            timeout=60,
+            timeout=200,
         )
         assert done.stderr == b""
         assert [run.name for run in receiver.store.runs()] == ["one"]
@@ -222,7 +222,7 @@ def test_every_example_runs_clean(example: Path) -> None:
             capture_output=True,
             text=True,
             env={**os.environ, "LANGSMITH_ENDPOINT": receiver.url, "LANGSMITH_API_KEY": "any"},
-            timeout=60,
+            timeout=200,
         )
         assert done.stderr == ""
         assert receiver.store.runs()

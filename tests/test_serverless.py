@@ -30,7 +30,7 @@ def provider(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tr
     provider = TracerProvider()
     provider.add_span_processor(
         LangSmithSpanProcessor(
-            endpoint=receiver.url, api_key="k", schedule_delay_millis=3_600_000, timeout=5
+            endpoint=receiver.url, api_key="k", schedule_delay_millis=3_600_000, timeout=60
         )
     )
     monkeypatch.setattr(serverless, "get_tracer_provider", lambda: provider)
@@ -51,7 +51,7 @@ def test_what_a_call_traced_is_there_when_it_returns(
         provider.get_tracer("app").start_span(event).end()
         return event.upper()
 
-    assert handler("first", LambdaContext()) == "FIRST"
+    assert handler("first", LambdaContext(60_000)) == "FIRST"
     assert arrived(receiver) == ["first"]
     assert handler("second", context=None) == "SECOND"
     assert arrived(receiver) == ["first", "second"]
@@ -61,7 +61,7 @@ def test_what_a_call_traced_is_there_when_it_returns(
 def test_an_async_handler_is_flushed_beside_its_loop(
     receiver: Receiver, provider: TracerProvider
 ) -> None:
-    @flush_on_return(timeout_millis=5_000)
+    @flush_on_return(timeout_millis=60_000)
     async def handler(event: str) -> str:
         provider.get_tracer("app").start_span(event).end()
         await asyncio.sleep(0)
@@ -173,7 +173,7 @@ def test_a_dead_endpoint_costs_no_more_than_that(
     handler = flush_on_return(lambda context: provider.get_tracer("app").start_span("one").end())
     began = time.monotonic()
     handler(LambdaContext(1_000))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20  # and not the half a minute that a flush may take
 
 
 def test_without_a_provider_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ def test_an_end_of_which_nobody_knows_whether_its_opening_arrived(
 ) -> None:
     """It is a post; where the opening did arrive, LangSmith has a conflict with it."""
     body = record(1, name="opening").parts[MAIN]
-    requests.post(f"{receiver.url}/runs", data=body, headers={"x-api-key": KEY}, timeout=5)
+    requests.post(f"{receiver.url}/runs", data=body, headers={"x-api-key": KEY}, timeout=30)
     left = spool_for(tmp_path, receiver.url)
     left.add([replace(record(number, outputs={"n": number}), doubtful=True) for number in (1, 2)])
     left.close()
@@ -252,7 +252,7 @@ def envelopes(
     if request.param == "plain":
         monkeypatch.setenv("LANGSMITH_DISABLE_RUN_COMPRESSION", "true")
     utils.get_env_var.cache_clear()
-    info = requests.get(f"{receiver.url}/info", timeout=5).json()
+    info = requests.get(f"{receiver.url}/info", timeout=30).json()
     with rude_server([b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"]) as server:
         client = langsmith.Client(api_url=server.url, api_key=KEY, info=info)
         tree = langsmith.RunTree(name="root", inputs={"a": 1}, client=client)

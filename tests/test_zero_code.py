@@ -15,9 +15,9 @@ from textwrap import dedent
 
 import pytest
 from support.processes import (
+    UNHURRIED,
     await_listening,
     environ,
-    free_port,
     instrumented,
     needs,
     run,
@@ -43,7 +43,7 @@ TREE = ["outer", ". inner"]
 
 
 def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=20) as reply:
+    with urllib.request.urlopen(url, timeout=60) as reply:
         text: str = reply.read().decode()
     return text
 
@@ -67,7 +67,7 @@ def test_a_script_that_ends_at_once_loses_nothing(
 ) -> None:
     # a shell's background processes, and so CI's, inherit that Ctrl-C is ignored
     listening = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    (tmp_path / "script.py").write_text(f"{listening}{SPANS}{last}")
+    (tmp_path / "script.py").write_text(f"{listening}{UNHURRIED}{SPANS}{last}")
     done = run(instrumented(sys.executable, "script.py"), environ(receiver.url), tmp_path)
     assert done.returncode in codes
     assert said in done.stderr
@@ -117,7 +117,8 @@ def test_a_program_that_is_set_up_in_code_as_well_sends_each_span_once(receiver:
 
 def test_processes_of_multiprocessing_lose_nothing(receiver: Receiver, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
-        dedent("""
+        UNHURRIED
+        + dedent("""
         import multiprocessing
         from opentelemetry import trace
 
@@ -145,15 +146,14 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "zero_code"
 
 
 @needs("flask", "opentelemetry.instrumentation.flask", "opentelemetry.instrumentation.requests")
-def test_flask_and_requests_as_the_example_says(receiver: Receiver) -> None:
-    port = free_port()
+def test_flask_and_requests_as_the_example_says(receiver: Receiver, port: int) -> None:
     command = instrumented("flask", "run", "--port", str(port))
     variables = environ(receiver.url, PATH=scripts(), OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="")
     with running(command, variables, EXAMPLE) as server:
         await_listening(server, port)
         assert get(f"http://127.0.0.1:{port}/") == "in stock"
         server.terminate()
-        server.wait(20)
+        server.wait(60)
     assert trees(receiver) == [["GET /", ". GET 127.0.0.1", ". . GET /stock"]]
 
 
@@ -173,18 +173,17 @@ async def leaf():
 
 @app.get("/")
 async def top():
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         return (await client.get(os.environ["LEAF"])).json()
 """
 
 
 @needs("fastapi", "opentelemetry.instrumentation.fastapi", "opentelemetry.instrumentation.httpx")
 def test_fastapi_and_httpx_under_uvicorn_that_is_told_to_stop(
-    receiver: Receiver, tmp_path: Path
+    receiver: Receiver, tmp_path: Path, port: int
 ) -> None:
     """Uvicorn ends by the very signal it got, hence without ``atexit``."""
-    (tmp_path / "app.py").write_text(FASTAPI)
-    port = free_port()
+    (tmp_path / "app.py").write_text(UNHURRIED + FASTAPI)
     command = instrumented("uvicorn", "app:app", "--port", str(port))
     variables = environ(
         receiver.url,
@@ -198,7 +197,7 @@ def test_fastapi_and_httpx_under_uvicorn_that_is_told_to_stop(
         await_listening(server, port)
         assert get(f"http://127.0.0.1:{port}/") == '"leaf"'
         server.terminate()
-        assert server.wait(20) == -signal.SIGTERM
+        assert server.wait(60) == -signal.SIGTERM
     (found,) = trees(receiver)
     assert found[0] == "GET /"
     assert ". . GET /leaf" in found
@@ -207,7 +206,7 @@ def test_fastapi_and_httpx_under_uvicorn_that_is_told_to_stop(
 @needs("gunicorn", "flask", "opentelemetry.instrumentation.flask")
 @pytest.mark.parametrize("options", [(), ("--preload",)], ids=["plain", "preload"])
 def test_gunicorn_with_four_workers(
-    receiver: Receiver, tmp_path: Path, options: tuple[str, ...]
+    receiver: Receiver, tmp_path: Path, port: int, options: tuple[str, ...]
 ) -> None:
     (tmp_path / "app.py").write_text(
         "import flask, os, time\n"
@@ -217,7 +216,6 @@ def test_gunicorn_with_four_workers(
         "    time.sleep(0.05)\n"
         "    return str(os.getpid())\n"
     )
-    port = free_port()
     command = instrumented(
         "gunicorn", "app:app", "--workers", "4", "--bind", f"127.0.0.1:{port}", *options
     )
@@ -230,13 +228,14 @@ def test_gunicorn_with_four_workers(
             pids.update(clients.map(get, [f"http://127.0.0.1:{port}/"] * 8))
             sent += 8
         server.terminate()
-        assert server.wait(30) == 0
+        assert server.wait(60) == 0
     assert trees(receiver) == [["GET /"]] * sent
 
 
 TASKS = """
 import pathlib
 from celery import Celery
+from celery.signals import task_postrun
 
 app = Celery("tasks", broker="filesystem://")
 app.conf.broker_transport_options = {
@@ -247,11 +246,15 @@ app.conf.worker_prefetch_multiplier = 1
 
 @app.task
 def leaf(number):
-    pathlib.Path(f"done.{number}").touch()
+    pass
 
 @app.task
 def top(number):
     leaf.delay(number)
+
+@task_postrun.connect
+def is_done(task_id, **_):  # after the instrumentation, which came first: the span has ended
+    pathlib.Path(f"done.{task_id}").touch()
 
 if __name__ == "__main__":
     from opentelemetry import trace
@@ -264,7 +267,7 @@ if __name__ == "__main__":
 @needs("celery", "opentelemetry.instrumentation.celery")
 def test_a_prefork_worker_of_celery(receiver: Receiver, tmp_path: Path) -> None:
     """Its processes leave without ``atexit``; the trace context travels in the tasks' headers."""
-    (tmp_path / "tasks.py").write_text(TASKS)
+    (tmp_path / "tasks.py").write_text(UNHURRIED + TASKS)
     for folder in ("queue", "control"):
         (tmp_path / folder).mkdir()
     variables = environ(receiver.url, "celery", PATH=scripts(), LANGSMITH_SCHEDULE_DELAY="60000")
@@ -272,12 +275,11 @@ def test_a_prefork_worker_of_celery(receiver: Receiver, tmp_path: Path) -> None:
     with running(instrumented(*worker), variables, tmp_path) as server:
         client = run(instrumented(sys.executable, "tasks.py"), variables, tmp_path)
         assert client.returncode == 0, client.stderr
-        deadline = time.monotonic() + 40
-        while len([*tmp_path.glob("done.*")]) < 4 and time.monotonic() < deadline:
+        deadline = time.monotonic() + 100
+        while len([*tmp_path.glob("done.*")]) < 8 and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(0.3)  # the last task is done, its span ends a moment later
         server.terminate()
-        server.wait(30)
+        server.wait(60)
     calls = [
         ". apply_async/tasks.top",
         ". . run/tasks.top",
@@ -319,6 +321,9 @@ WRONG = {
     "endpoint no URL": ({"LANGSMITH_ENDPOINT": "localhost:1"}, "LANGSMITH_ENDPOINT"),
 }
 
+LONGEST_EXIT_S = 25
+"""Twice what it takes here; an attempt for each batch would take what a shutdown may, 30 s."""
+
 LISTENERS = {
     "nobody logs": ("", ()),
     "OpenTelemetry logs": ("assert logging.getLogger().handlers", ("logging",)),
@@ -333,7 +338,7 @@ began = time.monotonic()
 for _ in range(1_000):
     with tracer.start_as_current_span("one more"):
         pass
-assert time.monotonic() - began < 5
+assert time.monotonic() - began < 60
 time.sleep(float(PAUSE))
 print("lives until", time.time())
 """
@@ -365,7 +370,7 @@ def test_whatever_is_wrong_the_application_lives_and_one_line_names_the_setting(
         if variables["LANGSMITH_ENDPOINT"] == "deaf":
             variables["LANGSMITH_ENDPOINT"] = deaf
         exit_s, stderr = lives(variables, listener)
-    assert exit_s < 15
+    assert exit_s < LONGEST_EXIT_S
     (line,) = stderr.splitlines()
     assert setting in line
 
@@ -374,6 +379,6 @@ def test_an_endpoint_that_swallows_everything_does_not_hold_up_the_exit() -> Non
     """One attempt is under way when the program ends, and takes its 10 s; then 2 s are left."""
     with rude_server([], hangs_up=False) as black_hole:
         exit_s, stderr = lives(environ(black_hole.url), pause=1.2)
-    assert exit_s < 15
+    assert exit_s < LONGEST_EXIT_S
     (line,) = stderr.splitlines()
     assert "LANGSMITH_ENDPOINT" in line

@@ -78,7 +78,7 @@ def search(question: str, model: OpenAI, search_url: str) -> list[dict[str, Any]
         span.set_attribute("gen_ai.data_source.id", "shop-documents")
         span.set_attribute("gen_ai.retrieval.query.text", question)
         wanted = {"vector": embedding.data[0].embedding, "top_k": 2}
-        response = requests.post(search_url, json=wanted, timeout=5)
+        response = requests.post(search_url, json=wanted, timeout=30)
         response.raise_for_status()
         documents: list[dict[str, Any]] = response.json()["documents"]
         span.set_attribute("gen_ai.retrieval.documents", json.dumps(documents))

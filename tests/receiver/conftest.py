@@ -2,6 +2,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from support.ports import reserved_port
 
 from otel_langsmith.receiver import Receiver
 
@@ -15,7 +16,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as running:
+    with reserved_port() as port, Receiver(port=port) as running:
         yield running
 
 

@@ -66,7 +66,7 @@ def send(
 ) -> requests.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return requests.request(
-        method, receiver.url + path, data=body, headers={**KEY, **named}, timeout=10
+        method, receiver.url + path, data=body, headers={**KEY, **named}, timeout=30
     )
 
 

@@ -31,7 +31,7 @@ from otel_langsmith.receiver.refusal import RefusedError
 @pytest.mark.parametrize("prefix", ["", "/api/v1", "/api"])
 def test_every_endpoint_answers_under_every_prefix(shared: Receiver, prefix: str) -> None:
     receiver = shared
-    info = requests.get(f"{receiver.url}{prefix}/info", timeout=5).json()
+    info = requests.get(f"{receiver.url}{prefix}/info", timeout=30).json()
     assert info["batch_ingest_config"]["size_limit_bytes"] == 20_971_520
     assert info["instance_flags"]["zstd_compression_enabled"]
     assert info["instance_flags"]["gzip_body_enabled"]
@@ -261,7 +261,7 @@ def test_a_receiver_can_go_away_and_come_back(receiver: Receiver) -> None:
     url = receiver.url
     receiver.stop()
     with pytest.raises(requests.ConnectionError):
-        requests.post(f"{url}/runs", data=b"{}", headers=KEY, timeout=5)
+        requests.post(f"{url}/runs", data=b"{}", headers=KEY, timeout=30)
     assert len(receiver.store.runs()) == 1
     receiver.start()
     assert receiver.url == url
@@ -278,7 +278,7 @@ def test_a_taken_port_is_an_os_error(receiver: Receiver) -> None:
 def test_every_request_is_in_the_log(receiver: Receiver) -> None:
     send_batch(receiver, post=[root()])
     send_json(receiver, "POST", "/runs", root(run_type="agent"))
-    requests.get(f"{receiver.url}/nowhere", timeout=5)
+    requests.get(f"{receiver.url}/nowhere", timeout=30)
     accepted, refused, lost = receiver.store.requests()
     assert accepted == ("POST", "/runs/batch", 202, None)
     assert refused[:3] == ("POST", "/runs", 422)

@@ -18,7 +18,7 @@ HOSTILE = """"'><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}</st
 
 
 def get(receiver: Receiver, path: str) -> requests.Response:
-    return requests.get(receiver.url + path, timeout=20)
+    return requests.get(receiver.url + path, timeout=30)
 
 
 def keep(store: Store, *runs: dict[str, Any], files: tuple[Attachment, ...] = ()) -> None:

@@ -16,7 +16,9 @@ RUN = {**root(), "session_name": "shop"}
 def kept() -> Iterator[Receiver]:
     with Receiver(api_keys=[KEY["x-api-key"]], workspace_id=WORKSPACE) as running:
         body = {"post": [RUN]}
-        answer = requests.post(f"{running.url}/runs/batch", json=body, headers=headers(), timeout=5)
+        answer = requests.post(
+            f"{running.url}/runs/batch", json=body, headers=headers(), timeout=30
+        )
         assert answer.status_code == 202, answer.text
         yield running
 
@@ -26,7 +28,7 @@ def headers() -> dict[str, str]:
 
 
 def get(receiver: Receiver, path: str, **query: str) -> requests.Response:
-    return requests.get(f"{receiver.url}{path}", query, headers=headers(), timeout=5)
+    return requests.get(f"{receiver.url}{path}", query, headers=headers(), timeout=30)
 
 
 @pytest.mark.parametrize("prefix", ["", "/api", "/api/v1"])
@@ -67,7 +69,7 @@ def test_who_may_not_send_may_not_read(
     kept: Receiver, path: str, sent: dict[str, str], error: str
 ) -> None:
     method = "POST" if path == "/runs/batch" else "GET"
-    answer = requests.request(method, kept.url + path, json={}, headers=sent, timeout=5)
+    answer = requests.request(method, kept.url + path, json={}, headers=sent, timeout=30)
     assert (answer.status_code, answer.json()) == (403, {"error": error})
 
 

@@ -387,7 +387,7 @@ def test_a_single_run_whose_lineage_cannot_be_derived_is_refused(shared: Receive
 )
 def test_without_a_key_everything_is_forbidden(shared: Receiver, headers: dict[str, str]) -> None:
     for method, path in [("POST", "/runs"), ("POST", "/runs/batch"), ("PATCH", f"/runs/{OTHER}")]:
-        reply = requests.request(method, shared.url + path, data=b"{}", headers=headers, timeout=5)
+        reply = requests.request(method, shared.url + path, data=b"{}", headers=headers, timeout=30)
         assert (reply.status_code, reply.json()) == (403, {"error": "Forbidden"})
 
 
@@ -396,7 +396,7 @@ def test_only_the_keys_it_was_given_are_accepted() -> None:
 
         def status(**headers: str) -> int:
             url = f"{receiver.url}/runs/batch"
-            return requests.post(url, data=b"{}", headers=headers, timeout=5).status_code
+            return requests.post(url, data=b"{}", headers=headers, timeout=30).status_code
 
         assert status(**{"x-api-key": "right"}) == 202
         assert status(**{"X-API-Key": "right"}) == 202
@@ -410,7 +410,7 @@ def test_the_quota_is_per_key_and_says_nothing_about_when_to_come_back() -> None
 
         def reply(key: str) -> requests.Response:
             url = f"{receiver.url}/runs/batch"
-            return requests.post(url, data=b"{}", headers={"x-api-key": key}, timeout=5)
+            return requests.post(url, data=b"{}", headers={"x-api-key": key}, timeout=30)
 
         assert [reply("a").status_code for _ in range(3)] == [202, 202, 429]
         assert "retry-after" not in reply("a").headers
@@ -418,13 +418,13 @@ def test_the_quota_is_per_key_and_says_nothing_about_when_to_come_back() -> None
 
 
 def test_an_unknown_path_is_a_404_in_json(shared: Receiver) -> None:
-    reply = requests.get(f"{shared.url}/datasets", headers=KEY, timeout=5)
+    reply = requests.get(f"{shared.url}/datasets", headers=KEY, timeout=30)
     assert (reply.status_code, reply.json()) == (404, {"error": "Not Found"})
-    assert requests.get(f"{shared.url}/runs", headers=KEY, timeout=5).status_code == 405
+    assert requests.get(f"{shared.url}/runs", headers=KEY, timeout=30).status_code == 405
 
 
 def test_another_host_name_is_not_answered(shared: Receiver) -> None:
-    reply = requests.get(shared.url, headers={"Host": "evil.example"}, timeout=5)
+    reply = requests.get(shared.url, headers={"Host": "evil.example"}, timeout=30)
     assert reply.status_code == 400
 
 
@@ -461,7 +461,7 @@ def test_a_body_over_the_limit_is_refused(shared: Receiver) -> None:
 
 
 def test_a_body_far_over_the_limit_and_without_a_key_is_answered(shared: Receiver) -> None:
-    reply = requests.post(f"{shared.url}/runs", data=b" " * 2_000_000, timeout=5)
+    reply = requests.post(f"{shared.url}/runs", data=b" " * 2_000_000, timeout=30)
     assert reply.status_code == 403
     assert send(shared, "POST", "/runs", b" " * 2_000_000).status_code == 413
 

@@ -25,7 +25,7 @@ def client(
     if request.param != "zstd multipart":
         monkeypatch.setenv("LANGSMITH_DISABLE_RUN_COMPRESSION", "true")
     langsmith.utils.get_env_var.cache_clear()
-    info = requests.get(f"{receiver.url}/info", timeout=5).json()
+    info = requests.get(f"{receiver.url}/info", timeout=30).json()
     info["batch_ingest_config"]["use_multipart_endpoint"] = request.param != "batch"
     yield from _client(receiver, info)
     paths = {line.path for line in receiver.store.requests() if line.method != "GET"}
@@ -98,7 +98,7 @@ def test_nested_traceables_an_error_and_an_attachment(
         with pytest.raises(ZeroDivisionError):
             call(Attachment(mime_type="text/plain", data=b"a note"))
     client.flush()
-    assert receiver.store.wait_for(3, timeout_s=5, ended=True)
+    assert receiver.store.wait_for(3, timeout_s=60, ended=True)
     root, model, failing = _only_trace(receiver)
     assert [(run.name, run.run_type, run.depth) for run in (root, model, failing)] == [
         ("program", "chain", 0),
@@ -125,7 +125,7 @@ def test_feedback_on_a_traced_run_travels_with_it(
     project = uuid.uuid4()
     client.create_feedback(run_id, "score", score=1, trace_id=run_id, session_id=project)
     client.flush()
-    assert receiver.store.wait_for(1, timeout_s=5, ended=True)
+    assert receiver.store.wait_for(1, timeout_s=60, ended=True)
     (feedback,) = receiver.store.feedback()
     assert (feedback["key"], feedback["trace_id"]) == ("score", str(run_id))
 
@@ -143,7 +143,7 @@ def test_many_traces_at_once(receiver: Receiver, client: langsmith.Client) -> No
         for number in range(50):
             tree(number)
     client.flush()
-    assert receiver.store.wait_for(250, timeout_s=10, ended=True)
+    assert receiver.store.wait_for(250, timeout_s=60, ended=True)
     assert {trace.run_count for trace in receiver.store.traces()} == {5}
 
 
@@ -161,7 +161,7 @@ def _create_and_update(client: langsmith.Client) -> uuid.UUID:
 
 
 def _expect_one(receiver: Receiver, run_id: uuid.UUID) -> None:
-    assert receiver.store.wait_for(1, timeout_s=5, ended=True)
+    assert receiver.store.wait_for(1, timeout_s=60, ended=True)
     (run,) = receiver.store.trace(str(run_id)[:12])
     assert (run.name, run.run_type, run.session_name) == ("one", "llm", "P")
     assert (run.inputs, run.outputs, run.tags) == ({"a": 1}, {"b": None}, ["t"])
@@ -181,7 +181,7 @@ def _post_run_tree(client: langsmith.Client) -> None:
 
 
 def _expect_run_tree(receiver: Receiver) -> None:
-    assert receiver.store.wait_for(3, timeout_s=5, ended=True)
+    assert receiver.store.wait_for(3, timeout_s=60, ended=True)
     parent, *inner = _only_trace(receiver)
     assert (parent.name, parent.error, parent.status) == ("parent", "it broke", "error")
     assert {run.name for run in inner} == {"first", "second"}

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 from otel_langsmith.delivery.thread import LazyThread
 from otel_langsmith.delivery.transport import Request
+from otel_langsmith.pipeline import Pipeline
 from otel_langsmith.wire.reply import Reply
 
 
@@ -69,6 +70,12 @@ class ScriptedTransport:
 
     def hang_up(self) -> None:
         """Nothing is under way."""
+
+
+def give_time(pipeline: Pipeline) -> None:
+    """Let what was impatient, so that failures take little time, wait for a slow machine."""
+    for settings in (pipeline.settings, *(lane.settings for lane in pipeline._lanes)):
+        object.__setattr__(settings, "timeout", 60.0)
 
 
 def join(thread: LazyThread, timeout_s: float) -> None:

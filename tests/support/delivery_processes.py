@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import requests  # noqa: F401 - loaded before the forks, for each child would take its time
 from opentelemetry.sdk.trace import TracerProvider
-from support.spool_processes import spawn, told, wait_for
+from support.spool_processes import heard_until, spawn, told, wait_for
 
 from otel_langsmith import LangSmithSpanProcessor
 
@@ -59,14 +59,14 @@ def busy(endpoint: str, spool_dir: str, rng: random.Random) -> Callable[[Tell], 
 def main(endpoint: str, spool_dir: str, rounds: int, seed: int) -> None:
     rng = random.Random(seed)
     steps: dict[str, list[int]] = {}
-    for _ in range(rounds):
+    for round_ in range(rounds):
         living = [spawn(busy(endpoint, spool_dir, random.Random(rng.random()))) for _ in range(2)]
-        for pid, _ in living:
-            time.sleep(rng.uniform(0.02, 0.3))
+        for pid, reading in living:
+            heard = heard_until("service" if round_ % 5 else "handed", reading)
+            time.sleep(rng.uniform(0, 0.3))
             os.kill(pid, signal.SIGKILL)
             wait_for(pid)
-        for _, reading in living:
-            for step, span_ids in told(reading).items():
+            for step, span_ids in told(reading, heard).items():
                 steps[step] = [*steps.get(step, ()), *span_ids]
     sys.stdout.write(json.dumps(steps))
 

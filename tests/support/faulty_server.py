@@ -43,18 +43,24 @@ def reset_mid_status(connection: socket.socket) -> None:
     reset(connection)
 
 
+FOR_EVER_S: Final = 60.0
+"""Longer than any test waits that is not about to fail."""
+
+
 def stall(connection: socket.socket) -> None:
-    time.sleep(1.5)
+    time.sleep(FOR_EVER_S)
 
 
 def stall_after_request(connection: socket.socket) -> None:
     read_request(connection)
-    time.sleep(1.5)
+    time.sleep(FOR_EVER_S)
 
 
 def drip(connection: socket.socket) -> None:
+    """Send a byte at a time until the other side hangs up."""
     read_request(connection)
-    for _ in range(40):
+    until_s = time.monotonic() + FOR_EVER_S
+    while time.monotonic() < until_s:
         connection.sendall(b"H")
         time.sleep(0.05)
 

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from support.ports import reserved_port
 
 from otel_langsmith.receiver import Receiver, StoredRun
 
@@ -59,7 +60,7 @@ RequestsInstrumentor().instrument()
 def answer():
     with tracer.start_as_current_span("ours"):
         following = request.args.get("next")
-        return requests.get(following, timeout=20).text if following else "ok"
+        return requests.get(following, timeout=60).text if following else "ok"
 
 app.run("127.0.0.1", int(os.environ["PORT"]))
 """
@@ -95,7 +96,7 @@ for url in map(str.strip, sys.stdin):
     with tracer.start_as_current_span("client", attributes=attributes):
         headers = {{}}
         inject(headers)
-        assert requests.get(url, headers=headers, timeout=20).text == "ok"
+        assert requests.get(url, headers=headers, timeout=60).text == "ok"
     assert provider.force_flush()
     print("done", flush=True)
 provider.shutdown()
@@ -124,21 +125,21 @@ def python(source: str) -> list[str]:
 @contextmanager
 def serving(command: Sequence[str], environment: dict[str, str]) -> Iterator[str]:
     """The address of a service that runs by ``command`` and listens on ``PORT``."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        command,
-        env={**environment, "PORT": str(port)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _await_listening(process, port)
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        process.terminate()
-        process.wait(20)
+    with (
+        reserved_port() as port,
+        subprocess.Popen(
+            command,
+            env={**environment, "PORT": str(port)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process,
+    ):
+        try:
+            _await_listening(process, port)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 def passing_on(service: str, following: str) -> str:
@@ -163,7 +164,7 @@ def calling(command: Sequence[str], environment: dict[str, str]) -> Iterator[Cal
 
         yield call
         lines.close()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 class Neighbours:
@@ -199,7 +200,7 @@ class Neighbours:
 
 
 def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 100
     while time.monotonic() < deadline:
         assert process.poll() is None, "the service ended"
         with socket.socket() as probe:
@@ -216,7 +217,7 @@ def run(command: Sequence[str], environment: dict[str, str], told: str = "") -> 
         input=told,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -224,7 +225,7 @@ def run(command: Sequence[str], environment: dict[str, str], told: str = "") -> 
 
 def one_tree(receiver: Receiver, names: list[str], seen: int = 0) -> dict[str, StoredRun]:
     """The runs after those ``seen``, by name, once it holds that they are a tree in one project."""
-    assert receiver.store.wait_for(seen + len(names), timeout_s=20, ended=True), [
+    assert receiver.store.wait_for(seen + len(names), timeout_s=60, ended=True), [
         (run.name, run.end_time) for run in receiver.store.runs()
     ]
     runs = receiver.store.runs()[seen:]

@@ -92,7 +92,7 @@ def trace(program: str, model_url: str, settings: Mapping[str, str]) -> Traced:
             env={**_environ(receiver.url, model_url), **settings},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=200,
             check=False,
         )
         assert done.returncode == 0, done.stderr

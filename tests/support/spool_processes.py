@@ -33,14 +33,23 @@ def spawn(work: Callable[[Callable[[str, int], None]], None]) -> tuple[int, int]
         os._exit(0)
 
 
-def told(reading: int) -> dict[str, list[int]]:
-    """The numbers of each step, read until the child is gone."""
-    with open(reading, encoding="ascii") as lines:
-        steps = defaultdict(list)
-        for line in lines:
-            step, number = line.split()
-            steps[step].append(int(number))
+def told(reading: int, before: bytes = b"") -> dict[str, list[int]]:
+    """The numbers of each step, read until the child is gone, and those that were read before."""
+    with open(reading, "rb") as rest:
+        lines = before + rest.read()
+    steps = defaultdict(list)
+    for line in lines.decode().splitlines():
+        step, number = line.split()
+        steps[step].append(int(number))
     return steps
+
+
+def heard_until(step: str, reading: int) -> bytes:
+    """All that the child tells until it did such a step, which takes as long as it takes here."""
+    heard = b""
+    while step.encode() not in heard and (more := os.read(reading, 2**16)):
+        heard += more
+    return heard
 
 
 def wait_for(pid: int) -> None:
@@ -80,10 +89,12 @@ def kill(folder: Path, rounds: int, seed: int) -> None:
     for round_ in range(rounds):
         place = folder / str(round_)
         pid, reading = spawn(busy(place, random.Random(rng.random())))
+        # the others are killed as they begin
+        heard = heard_until("settled", reading) if round_ % 4 else b""
         time.sleep(rng.uniform(0, 0.03))
         os.kill(pid, signal.SIGKILL)
         wait_for(pid)
-        steps = {step: {*numbers} for step, numbers in told(reading).items()}
+        steps = {step: {*numbers} for step, numbers in told(reading, heard).items()}
         step = lambda name, steps=steps: steps.get(name, set())  # noqa: E731
         heir = spool_in(place)
         heir.adopt()
@@ -102,7 +113,10 @@ def kill(folder: Path, rounds: int, seed: int) -> None:
 
 
 def share(folder: Path) -> None:
-    """Four processes adopt at the same moment: each run is taken by one, none by nobody."""
+    """Four processes adopt at the same moment: each run is taken by one, none by nobody.
+
+    They begin when the last one is ready, and what they wait for is closed.
+    """
     for writer in range(8):
         left = spool_in(folder)
         left.add([record(100 * writer + number) for number in range(20)])
@@ -110,11 +124,13 @@ def share(folder: Path) -> None:
         left.close()
     living = spool_in(folder)
     living.add([record(999)])
-    start = time.monotonic() + 0.1
+    start, starter = os.pipe()
 
     def heir(tell: Callable[[str, int], None]) -> None:
+        os.close(starter)
         spool = spool_in(folder)
-        time.sleep(start - time.monotonic())
+        tell("ready", 0)
+        os.read(start, 1)
         for _ in range(20):
             spool.adopt()
             for number in ids(drain(spool, at_once=3)):
@@ -122,6 +138,9 @@ def share(folder: Path) -> None:
             time.sleep(0.005)
 
     children = [spawn(heir) for _ in range(4)]
+    for _, reading in children:
+        heard_until("ready", reading)
+    os.close(starter)
     took = [told(reading)["took"] for _, reading in children]
     for pid, _ in children:
         wait_for(pid)
@@ -159,7 +178,7 @@ def fork(folder: Path) -> None:
     heir.adopt()
     assert ids(drain(heir)) == [1, 2]
     os.kill(child, signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (left := ids(drain(heir))) and time.monotonic() < deadline:
         heir.adopt()
         time.sleep(0.01)

@@ -100,7 +100,7 @@ NASTY = [
 @pytest.mark.parametrize("piece", NASTY)
 def test_no_text_takes_more_than_linear_time(piece: str) -> None:
     """Quadratic would be some minutes here; linear is some hundredths of a second."""
-    began = time.process_time()
+    began = time.thread_time()
     without_credentials(piece * (1_000_000 // len(piece)))
     is_secret(piece * (1_000_000 // len(piece)))
-    assert time.process_time() - began < 20
+    assert time.thread_time() - began < 40

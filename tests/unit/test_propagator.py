@@ -996,7 +996,7 @@ def fresh(source: str, **environ: str) -> str:
         capture_output=True,
         text=True,
         env={"PYTHONPATH": ROOT, **environ},
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert done.returncode == 0, done.stderr

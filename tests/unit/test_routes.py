@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from support.spans import span
 
+from otel_langsmith.delivery import routes
 from otel_langsmith.delivery.clock import SystemClock
 from otel_langsmith.delivery.thread import LazyThread
 from otel_langsmith.identity import run_id_of
@@ -42,7 +43,7 @@ class Network:
             return Reply(404)
         if url == SLOW:
             self.knocked.set()
-            if not self.gate.wait(min(timeout_s, 30)):
+            if not self.gate.wait(timeout_s):
                 return Reply(None, error="ReadTimeout")
         self.sent[url].append(request.body.decode())
         return Reply(202)
@@ -67,12 +68,12 @@ def network() -> Iterator[Network]:
 
 
 def pipeline(network: Network, **settings: Any) -> Pipeline:
-    resolved, _ = resolve({"endpoints": {FAST: "k", SLOW: "k"}, **settings}, {})
+    resolved, _ = resolve({"endpoints": {FAST: "k", SLOW: "k"}, "timeout": 60, **settings}, {})
     return Pipeline(resolved, lambda: network, SystemClock())
 
 
 def eventually(true: Callable[[], object]) -> bool:
-    until_s = time.monotonic() + 20
+    until_s = time.monotonic() + 60
     while not true() and time.monotonic() < until_s:
         time.sleep(0.005)
     return bool(true())
@@ -85,20 +86,22 @@ def test_no_opening_follows_its_end(network: Network) -> None:
     provider.add_span_processor(processor)
     tracer = provider.get_tracer("tests")
     tracer.start_span("first").end()
-    assert network.knocked.wait(20)
+    assert network.knocked.wait(60)
     second = tracer.start_span("second")
     run_id = run_id_of(second.get_span_context().span_id)
     assert eventually(lambda: network.said(FAST, run_id) == ["post"])
     second.end()
     assert eventually(lambda: network.said(FAST, run_id) == ["post", "patch"])
     network.gate.set()
-    assert processor.force_flush(20_000)
+    assert processor.force_flush(60_000)
     processor.shutdown()
     assert network.said(FAST, run_id) == ["post", "patch"]
     assert network.said(SLOW, run_id) == ["post"]
 
 
-def test_an_export_waits_for_the_slowest_once(network: Network) -> None:
+def test_an_export_waits_for_the_slowest_once(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ours = pipeline(network)
     assert not ours.export([span(1)])  # half a second later
     began_s = time.monotonic()
@@ -107,10 +110,11 @@ def test_an_export_waits_for_the_slowest_once(network: Network) -> None:
     assert time.monotonic() - began_s < 10  # and not fourteen
     assert ours.ledgers()[FAST].delivered == 29
     network.gate.set()
-    assert ours.flush(20)
+    assert ours.flush(60)
+    monkeypatch.setattr(routes, "GRACE_S", 60)
     assert ours.export([span(30)])  # it is waited for again
     assert len(network.sent[SLOW]) == len({*network.sent[SLOW]})
-    ours.close(5)
+    ours.close(60)
     assert [ledger.delivered for ledger in ours.ledgers().values()] == [30, 30]
 
 
@@ -126,8 +130,8 @@ def test_where_no_thread_can_be_started_the_caller_does_the_work(
     ours = pipeline(network)
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert ours.export([span(1)])
-    assert ours.flush(5)
-    ours.close(5)
+    assert ours.flush(60)
+    ours.close(60)
     assert [ledger.delivered for ledger in ours.ledgers().values()] == [1, 1]
 
 

@@ -84,7 +84,7 @@ def make(network: Gate) -> Iterator[Callable[..., tuple[LangSmithSpanProcessor, 
     yield make
     network.open.set()
     for processor in made:
-        processor.shutdown(2_000)
+        processor.shutdown(20_000)
 
 
 def under(tracer: Tracer, parent: Any, name: str = "span", **more: Any) -> Any:
@@ -233,11 +233,11 @@ def test_children_that_start_or_end_after_their_parent_find_it(make: Any) -> Non
     parent = under(tracer, None)
     slow = under(tracer, parent)
     parent.end()
-    assert processor.force_flush(5_000)
+    assert processor.force_flush(60_000)
     late = under(tracer, parent)
     slow.end()
     late.end()
-    assert processor.force_flush(5_000)
+    assert processor.force_flush(60_000)
     for one in (slow, late):
         assert nearest(one).parent_run_id == nearest(parent).run_id
     assert (processor.ledger().delivered, processor.ledger().noted) == (3, {})
@@ -265,7 +265,7 @@ def test_nothing_hangs_under_a_span_that_is_never_sent(make: Any) -> None:
     assert nearest(lost).parent_run_id is None
     for one in (lost, below, recorded, top):
         one.end()
-    assert processor.force_flush(5_000)
+    assert processor.force_flush(60_000)
     assert processor.ledger().delivered == 3
 
 
@@ -282,7 +282,7 @@ def test_with_every_sampler_the_sampled_trees_are_whole(make: Any, sampler: Samp
                     if inner.get_span_context().trace_flags.sampled:
                         assert nearest(inner).parent_run_id == nearest(top).run_id
         sampled += 4 * top.get_span_context().trace_flags.sampled
-    assert processor.force_flush(5_000)
+    assert processor.force_flush(60_000)
     assert processor.ledger().delivered == processor.ledger().received == sampled
 
 
@@ -326,7 +326,7 @@ def test_threads_tasks_and_generators_keep_their_own_trees(make: Any) -> None:  
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert processor.force_flush(10_000)
+    assert processor.force_flush(60_000)
     assert processor.ledger().delivered == 4 * (1 + 10 + 40)
 
 
@@ -344,7 +344,7 @@ def test_two_processors_with_different_filters_have_trees_of_their_own(make: Any
     assert strict.end(top) is Fate.FILTERED
     inner.end()
     top.end()
-    assert processor.force_flush(5_000)
+    assert processor.force_flush(60_000)
     assert processor.ledger().delivered == 2
 
 
@@ -352,10 +352,10 @@ def test_a_span_that_began_before_the_processor_waits_for_its_ancestors(make: An
     processor, _ = make()
     parent, inner = span(1), span(2, 1)
     processor.on_end(inner)
-    assert processor.force_flush(2_000) is False
+    assert processor.force_flush(60_000) is False
     assert processor.ledger().held == 1
     processor.on_end(parent)
-    assert processor.force_flush(2_000)
+    assert processor.force_flush(60_000)
     assert processor.ledger().delivered == 2
 
 
@@ -371,7 +371,7 @@ def test_the_presets_say_what_they_keep(make: Any) -> None:
         model.set_attributes(GENAI)
         for one in (model, middle, top):
             one.end()
-        assert processor.force_flush(5_000)
+        assert processor.force_flush(60_000)
         ledger = processor.ledger()
         assert (ledger.delivered, ledger.filtered) == (expected, 3 - expected)
         above = {"all": middle, "genai": None, "genai+root": top}[preset]
@@ -392,11 +392,11 @@ def test_a_span_wanted_only_at_its_end_is_kept_beside_its_children(make: Any) ->
     tardy = under(tracer, top)
     inner = under(tracer, tardy, attributes=GENAI)
     inner.end()
-    assert processor.force_flush(5_000)
+    assert processor.force_flush(60_000)
     tardy.set_attributes(GENAI)
     tardy.end()
     top.end()
-    assert processor.force_flush(5_000)
+    assert processor.force_flush(60_000)
     assert nearest(inner).parent_run_id == nearest(tardy).parent_run_id == nearest(top).run_id
     assert processor.ledger().delivered == 3
 
@@ -406,10 +406,10 @@ def test_what_was_kept_for_a_child_stays_kept(make: Any) -> None:
     top = under(tracer, None, "kept")
     inner = under(tracer, top, "kept")
     inner.end()
-    assert processor.force_flush(5_000)
+    assert processor.force_flush(60_000)
     top.update_name("renamed")
     top.end()
-    assert processor.force_flush(5_000)
+    assert processor.force_flush(60_000)
     assert processor.ledger().delivered == 2
 
 
@@ -419,7 +419,7 @@ def test_a_filter_that_fails_keeps_the_span_and_says_so_once(
     processor, tracer = make(span_filter=lambda one: one.no_such_thing)
     for _ in range(3):
         under(tracer, None).end()
-    assert processor.force_flush(5_000)
+    assert processor.force_flush(60_000)
     assert processor.ledger().delivered == 3
     assert [r.getMessage() for r in caplog.records] == [
         "span_filter failed and spans are kept: AttributeError"
@@ -481,12 +481,12 @@ def test_a_full_queue_drops_the_new_span_and_says_so_once(
     ledger = processor.ledger()
     assert (ledger.received, ledger.queued, ledger.dropped) == (8, 5, {"queue_full": 3})
     assert len(caplog.records) == 1
-    assert processor.force_flush(5_000) is False
+    assert processor.force_flush(60_000) is False
     assert processor.ledger().delivered == 5
     assert "early 4" in network.posted()
     assert "late" not in network.posted()
     top.end()
-    assert processor.force_flush(5_000) is True
+    assert processor.force_flush(60_000) is True
 
 
 def test_a_small_queue_is_emptied_before_it_is_full(make: Any) -> None:
@@ -494,7 +494,7 @@ def test_a_small_queue_is_emptied_before_it_is_full(make: Any) -> None:
     for _ in range(20):
         for _ in range(26):
             under(tracer, None).end()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while processor.ledger().queued > 1 and time.monotonic() < deadline:
             time.sleep(0.001)
     assert processor.ledger().lost == 0
@@ -529,7 +529,7 @@ def test_many_spans_wake_the_worker_before_its_time(make: Any) -> None:
     processor, tracer = make(schedule_delay_millis=NEVER)
     for _ in range(700):
         under(tracer, None).end()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while processor.ledger().delivered < 512 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert processor.ledger().delivered >= 512
@@ -539,7 +539,7 @@ def test_a_span_goes_out_within_the_schedule_delay(make: Any) -> None:
     processor, tracer = make(schedule_delay_millis=50)
     under(tracer, None).end()
     assert processor.ledger().queued <= 1
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not processor.ledger().delivered and time.monotonic() < deadline:
         time.sleep(0.01)
     assert processor.ledger().delivered == 1
@@ -571,7 +571,7 @@ def test_the_ledger_balances_at_every_moment(make: Any) -> None:
     watcher.start()
     for number in range(3_000):
         under(tracer, None, "no" if number % 3 else "yes").end()
-    assert processor.force_flush(20_000)
+    assert processor.force_flush(60_000)
     done.set()
     watcher.join()
     assert wrong == []
@@ -583,14 +583,14 @@ def test_the_ledger_balances_at_every_moment(make: Any) -> None:
 
 
 def test_a_flush_is_true_only_if_what_ended_before_is_delivered(make: Any, network: Gate) -> None:
-    processor, tracer = make(schedule_delay_millis=NEVER)
+    processor, tracer = make(schedule_delay_millis=NEVER, timeout=60)
     network.open.clear()
     under(tracer, None).end()
     began = time.monotonic()
     assert processor.force_flush(200) is False
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     network.open.set()
-    assert processor.force_flush(10_000) is True
+    assert processor.force_flush(60_000) is True
     assert processor.ledger().delivered == 1
 
 
@@ -608,7 +608,7 @@ def test_a_flush_is_true_while_other_spans_go_on_ending(make: Any) -> None:
     try:
         for _ in range(10):
             under(tracer, None).end()
-            assert processor.force_flush(20_000) is True
+            assert processor.force_flush(60_000) is True
     finally:
         done.set()
         thread.join()
@@ -621,7 +621,7 @@ def test_an_outage_between_two_flushes_is_overcome(make: Any, network: Gate) -> 
     under(tracer, None).end()
     assert processor.force_flush(500) is False
     network.script([Reply(202)])
-    assert processor.force_flush(10_000) is True
+    assert processor.force_flush(60_000) is True
 
 
 def test_a_loss_makes_the_next_flush_false_and_the_one_after_it_true(
@@ -630,10 +630,10 @@ def test_a_loss_makes_the_next_flush_false_and_the_one_after_it_true(
     processor, tracer = make()
     network.script([Reply(400)])
     under(tracer, None).end()
-    assert processor.force_flush(5_000) is False
+    assert processor.force_flush(60_000) is False
     network.script([Reply(202)])
     under(tracer, None).end()
-    assert processor.force_flush(5_000) is True
+    assert processor.force_flush(60_000) is True
 
 
 def test_shutdown_delivers_then_refuses(make: Any) -> None:
@@ -644,20 +644,20 @@ def test_shutdown_delivers_then_refuses(make: Any) -> None:
     under(tracer, None).end()
     ledger = processor.ledger()
     assert (ledger.delivered, ledger.dropped) == (1, {"shut_down": 1})
-    join(processor._worker, 5)
+    join(processor._worker, 60)
     assert not processor._worker.runs
 
 
 def test_shutdown_interrupts_back_off_and_still_tries(make: Any, network: Gate) -> None:
     processor, tracer = make(schedule_delay_millis=1, timeout=60)
-    network.script([Reply(503, {"retry-after": "30"})])
+    network.script([Reply(503, {"retry-after": "60"})])
     under(tracer, None).end()
     while not network.requests:
         time.sleep(0.01)
     network.script([Reply(202)])
     began = time.monotonic()
-    processor.shutdown(10_000)
-    assert time.monotonic() - began < 5
+    processor.shutdown(60_000)
+    assert time.monotonic() - began < 30
     assert processor.ledger().delivered == 1
 
 
@@ -666,16 +666,16 @@ def test_shutdown_returns_in_time_from_a_black_hole_and_counts(
     make: Any, network: Gate, millis: int
 ) -> None:
     network.open.clear()
-    processor, tracer = make(schedule_delay_millis=1)
+    processor, tracer = make(schedule_delay_millis=1, timeout=60)
     for _ in range(2_000):
         under(tracer, None).end()
     began = time.monotonic()
     processor.shutdown(millis)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     ledger = processor.ledger()
     assert (ledger.received, ledger.delivered) == (2_000, 0)
     network.open.set()
-    join(processor._worker, 20)
+    join(processor._worker, 60)
     assert processor.ledger().queued == 0
 
 
@@ -691,9 +691,9 @@ def test_without_a_worker_flush_and_shutdown_deliver_themselves(
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         under(tracer, None).end()
-        assert processor.force_flush(5_000) is True
+        assert processor.force_flush(60_000) is True
         under(tracer, None).end()
-        processor.shutdown(5_000)
+        processor.shutdown(60_000)
     assert processor.ledger().delivered == 2
 
 
@@ -702,7 +702,7 @@ def test_a_start_that_is_no_time_costs_nothing(make: Any) -> None:
     under(tracer, None, start_time=float("nan")).end()
     under(tracer, None, start_time=1.5e18).end()
     under(tracer, None).end()
-    assert processor.force_flush(5_000) is True
+    assert processor.force_flush(60_000) is True
     ledger = processor.ledger()
     assert (ledger.delivered, ledger.noted) == (3, {"time_unwritable": 1})
 
@@ -736,7 +736,7 @@ def test_a_processor_that_was_shut_down_and_let_go_is_freed(network: Gate) -> No
     processor = LangSmithSpanProcessor(api_key="k")
     processor.on_end(span(1))
     processor.shutdown()
-    join(processor._worker, 5)
+    join(processor._worker, 60)
     freed = weakref.ref(processor)
     del processor
     gc.collect()

@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 
-def processes(*arguments: object, timeout_s: float = 60) -> dict[str, int]:
+def processes(*arguments: object, timeout_s: float = 200) -> dict[str, int]:
     path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
         [sys.executable, str(TESTS / "support" / "spool_processes.py"), *map(str, arguments)],

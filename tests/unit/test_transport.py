@@ -11,16 +11,18 @@ from pathlib import Path
 import pytest
 import requests
 from support import faulty_server as faults
-from support.rude_server import deaf_address, rude_server
+from support.rude_server import PAUSE, deaf_address, rude_server
 
 from otel_langsmith.delivery.transport import HttpTransport, Request
 from otel_langsmith.receiver import Receiver
 from otel_langsmith.wire.reply import Reply
 
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\n"
+FOR_EVER = 600
+"""So many pauses are a minute, and who waits as long was not to."""
 
 
-def send(url: str, timeout_s: float = 5.0) -> Reply:
+def send(url: str, timeout_s: float = 30.0) -> Reply:
     transport = HttpTransport()
     try:
         return transport.send(Request("POST", f"{url}/runs/multipart", {}, b"body"), timeout_s)
@@ -77,50 +79,44 @@ def test_nobody_there_is_a_reply_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "status"),
+    "script",
     [
-        ([], None),
-        ([ACCEPTED + b"Content-Length: 9\r\n\r\n"], 202),
-        ([ACCEPTED + b"Content-Length: 999\r\n\r\n", *[b"x", None] * 40], 202),
-        ([*[b"H", None] * 80], None),
-        ([ACCEPTED, b"X-Drip: ", *[b"x", None] * 80], None),
-        ([ACCEPTED, *[b"A: b\r\n", None] * 80], None),
-        ([*[b"HTTP/1.1 100 Continue\r\n\r\n", None] * 80], None),
+        [],
+        [b"H", None] * FOR_EVER,
+        [ACCEPTED, b"X-Drip: ", *[b"x", None] * FOR_EVER],
+        [ACCEPTED, *[b"A: b\r\n", None] * FOR_EVER],
+        [b"HTTP/1.1 100 Continue\r\n\r\n", None] * FOR_EVER,
     ],
     ids=[
         "says nothing",
-        "no body comes",
-        "body drips",
         "status drips",
         "header drips",
         "headers without end",
         "continues for ever",
     ],
 )
-def test_the_timeout_is_for_the_whole_exchange(
-    script: list[bytes | None], status: int | None
-) -> None:
+def test_the_timeout_is_for_the_whole_exchange(script: list[bytes | None]) -> None:
     with rude_server(script, hangs_up=False) as server:
         began = time.monotonic()
         reply = send(server.url, timeout_s=0.5)
-    assert reply.status == status
-    assert time.monotonic() - began < 3.5
+        assert time.monotonic() - began < FOR_EVER * PAUSE / 2
+    assert reply.status is None
 
 
-@pytest.mark.parametrize("body", [[], [b"x", None] * 90], ids=["missing", "dripping"])
+@pytest.mark.parametrize("body", [[], [b"x", None] * FOR_EVER], ids=["missing", "dripping"])
 def test_a_status_is_not_kept_waiting_for_by_its_body(body: list[bytes | None]) -> None:
     """A drain of many requests would wait for each, although all were accepted."""
     with rude_server([ACCEPTED + b"Content-Length: 999\r\n\r\n", *body], hangs_up=False) as server:
         began = time.monotonic()
-        assert send(server.url, timeout_s=20).status == 202
-    assert time.monotonic() - began < 8
+        assert send(server.url, timeout_s=FOR_EVER * PAUSE).status == 202
+        assert time.monotonic() - began < FOR_EVER * PAUSE / 2
 
 
 def test_what_was_asked_for_is_heard_to_its_end() -> None:
     body = [b"x", None] * 8
     head = ACCEPTED + b"Content-Length: 8\r\n\r\n"
     with rude_server([head, *body], hangs_up=False) as server:
-        assert HttpTransport().send(Request("GET", server.url, {}, b""), 20).text == 8 * "x"
+        assert HttpTransport().send(Request("GET", server.url, {}, b""), 60).text == 8 * "x"
 
 
 def test_one_connection_serves_many_requests_and_each_has_its_own_deadline(
@@ -128,7 +124,7 @@ def test_one_connection_serves_many_requests_and_each_has_its_own_deadline(
 ) -> None:
     transport = HttpTransport()
     ask = Request("GET", f"{receiver.url}/info", {}, b"")
-    for timeout_s in (1, 30, 1, 30):
+    for timeout_s in (20, 30, 20, 30):
         assert transport.send(ask, timeout_s).status == 200
     session, _ = transport._opened()
     pools = session.get_adapter(ask.url).poolmanager.pools
@@ -152,7 +148,9 @@ def test_failures_have_the_names_that_requests_gives_them(
     """Logs and metrics tell of them by these; a session of the user's own gives no others."""
     with rude_server(script, hangs_up=script[1:] == []) as server:
         request = Request("POST", server.url, {}, b"body")
-        replies = [send(server.url, 0.4), HttpTransport(requests.Session()).send(request, 0.4)]
+        timeout_s = 0.4 if kind == "ReadTimeout" else 30
+        own = HttpTransport(requests.Session())
+        replies = [send(server.url, timeout_s), own.send(request, timeout_s)]
     assert [reply.summary for reply in replies] == [kind, kind]
 
 
@@ -160,8 +158,8 @@ def test_a_header_that_goes_bad_later_is_not_sent(receiver: Receiver) -> None:
     """The headers of a URL are examined once; then they are http.client's to refuse."""
     transport = HttpTransport()
     url = f"{receiver.url}/info"
-    assert transport.send(Request("GET", url, {"a": "b"}, b""), 5).status == 200
-    assert transport.send(Request("GET", url, {"a": "b\r\nc: d"}, b""), 5).summary == "ValueError"
+    assert transport.send(Request("GET", url, {"a": "b"}, b""), 30).status == 200
+    assert transport.send(Request("GET", url, {"a": "b\r\nc: d"}, b""), 30).summary == "ValueError"
     transport.close()
 
 
@@ -171,7 +169,7 @@ def test_headers_of_other_names_and_an_empty_body_are_sent_as_they_are() -> None
     with rude_server([reply]) as server:
         transport = HttpTransport()
         for headers, body in sent:
-            assert transport.send(Request("POST", server.url, headers, body), 5).status == 202
+            assert transport.send(Request("POST", server.url, headers, body), 30).status == 202
         transport.close()
     heads = [head.lower() for head in server.heads]
     lengths = [re.findall(rb"\r\ncontent-length: (\d+)", head) for head in heads]
@@ -188,7 +186,7 @@ def test_of_two_names_in_different_letters_the_later_one_is_sent() -> None:
         transport = HttpTransport()
         for _ in range(2):
             headers = {"X-API-Key": "theirs", "x-api-key": "ours"}
-            assert transport.send(Request("POST", server.url, headers, b"1"), 5).status == 202
+            assert transport.send(Request("POST", server.url, headers, b"1"), 30).status == 202
         transport.close()
     found = [re.findall(rb"\r\nx-api-key: (\w+)", head.lower()) for head in server.heads]
     assert found == [[b"ours"], [b"ours"]]
@@ -202,7 +200,7 @@ def test_no_header_of_the_users_says_where_a_body_ends(name: str) -> None:
     with rude_server([reply]) as server:
         transport = HttpTransport()
         for body in (b"four", b"5more"):
-            assert transport.send(Request("POST", server.url, headers, body), 5).status == 202
+            assert transport.send(Request("POST", server.url, headers, body), 30).status == 202
         transport.close()
     told = [
         re.findall(rb"\r\n(content-length|transfer-encoding): (\w+)", head.lower())
@@ -221,7 +219,7 @@ def test_a_closed_transport_opens_again() -> None:
     transport = HttpTransport()
     with rude_server([ACCEPTED + b"Content-Length: 0\r\n\r\n"]) as server:
         for _ in range(2):
-            assert transport.send(Request("POST", server.url, {}, b""), 5).status == 202
+            assert transport.send(Request("POST", server.url, {}, b""), 30).status == 202
             transport.close()
 
 
@@ -268,7 +266,7 @@ def test_a_session_of_the_users_own_is_used_and_left_open() -> None:
     session.headers["X-Own"] = "yes"
     transport = HttpTransport(session)
     with rude_server([ACCEPTED + b"Content-Length: 0\r\n\r\n"]) as server:
-        assert transport.send(Request("POST", server.url, {}, b""), 5).status == 202
+        assert transport.send(Request("POST", server.url, {}, b""), 30).status == 202
     transport.close()
     assert closed == []
     requests.Session.close(session)
@@ -286,10 +284,10 @@ def test_a_forked_child_leaves_its_parents_connections_alone() -> None:
     reply = ACCEPTED + b"Connection: close\r\nContent-Length: 0\r\n\r\n"
     with rude_server([reply]) as server, Session() as session:
         request = Request("POST", server.url, {}, b"")
-        HttpTransport(session, os.getpid()).send(request, 5)
+        HttpTransport(session, os.getpid()).send(request, 30)
         assert closed == []
         childs = HttpTransport(session, os.getpid() + 1)
-        assert [childs.send(request, 5).status for _ in range(2)] == [202, 202]
+        assert [childs.send(request, 30).status for _ in range(2)] == [202, 202]
         assert closed == [session]
 
 
@@ -310,7 +308,7 @@ def test_the_environment_names_proxy_and_password(
         transport = HttpTransport()
         for number, own in enumerate(({}, {"Authorization": "Bearer mine"}, {})):
             request = Request("POST", "http://langsmith.test/runs", own, b"%d" % number)
-            assert transport.send(request, 5).status == 202
+            assert transport.send(request, 30).status == 202
         transport.close()
     assert all(head.startswith(b"POST http://langsmith.test/runs ") for head in proxy.heads)
     said = [b"\r\nAuthorization: Bearer mine" in head for head in proxy.heads]

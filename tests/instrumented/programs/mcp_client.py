@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from mcp import Client, StdioServerParameters, stdio_client
+from mcp.client import stdio
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -15,6 +16,8 @@ from otel_langsmith import LangSmithSpanProcessor
 provider = TracerProvider(resource=Resource.create({"service.name": "client"}))
 provider.add_span_processor(LangSmithSpanProcessor())
 trace.set_tracer_provider(provider)
+
+stdio.PROCESS_TERMINATION_TIMEOUT = 60  # in two seconds a busy machine ends no server
 
 
 async def main() -> None:

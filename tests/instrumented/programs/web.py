@@ -40,7 +40,7 @@ async def order(order_id: int) -> dict[str, object]:
         ).scalar()
     if found is None:
         raise HTTPException(404, "no such order")
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         found_price = await client.get("/prices", params={"item": found, "api_key": "hunter2"})
     return {"item": found, "price": found_price.json()}
 
@@ -59,7 +59,10 @@ while not server.started:
     time.sleep(0.01)
 url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
 
-with trace.get_tracer("shop").start_as_current_span("checkout"), httpx.Client(base_url=url) as http:
+with (
+    trace.get_tracer("shop").start_as_current_span("checkout"),
+    httpx.Client(base_url=url, timeout=60) as http,
+):
     assert http.get("/orders/7").json() == {"item": "lamp", "price": 42}
     assert http.get("/orders/8").status_code == 404
     assert http.get("/prices", params={"item": "sofa"}).status_code == 500
