@@ -19,7 +19,7 @@ PROPAGATORS = "tracecontext,baggage,langsmith"
 
 UNHURRIED = """
 import otel_langsmith.exits
-otel_langsmith.exits.FLUSH_S = 60
+otel_langsmith.exits.LAST_S = 60
 """
 """For programs whose last flush is to succeed however busy the machine is."""
 
