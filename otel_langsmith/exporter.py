@@ -150,7 +150,16 @@ class LangSmithSpanExporter(SpanExporter):
             _configured.add(self)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """SUCCESS if all that could be sent is delivered; never raises, returns in ``timeout``."""
+        """SUCCESS if each span is delivered, or held until its ancestors have ended.
+
+        FAILURE if a span is lost, or waits because LangSmith did not take it in time; the others of
+        the batch are delivered all the same. Never call it again with the same spans: what can be
+        sent later is kept and sent with the next ``export`` or flush. A span that is exported twice
+        is sent once and counts as delivered by the first call. Never raises; returns within
+        ``timeout`` seconds.
+
+        Spec: https://opentelemetry.io/docs/specs/otel/trace/sdk/#exportbatch
+        """
         if self._successor is not None:
             followed = tracking.is_followed
             spans = [span for span in spans if span.context is None or not followed(span.context)]
