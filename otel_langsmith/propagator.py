@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from otel_langsmith import crossing, settings
+    from otel_langsmith import propagation, settings
     from otel_langsmith.settings import Inbound, RemoteParent
 else:
-    crossing = deferred("otel_langsmith.crossing")
+    propagation = deferred("otel_langsmith.propagation")
     settings = deferred("otel_langsmith.settings")
 
 _log: Final = logging.getLogger("otel_langsmith")
@@ -80,16 +80,16 @@ class LangSmithPropagator(TextMapPropagator):
         resolved, problems = settings.resolve(arguments, os.environ, "propagator")
         for problem in (*problems, *_order_problems(os.environ.get("OTEL_PROPAGATORS", ""))):
             _log.warning("%s", problem)
-        self._crossing = crossing.Crossing(resolved)
+        self._propagation = propagation.Propagation(resolved)
 
     @property
     def fields(self) -> set[str]:
         """Every header read and written."""
-        return set(crossing.FIELDS)
+        return set(propagation.FIELDS)
 
     def ignored(self) -> Mapping[str, int]:
         """How often something in a header was not taken, by reason."""
-        return self._crossing.ignored()
+        return self._propagation.ignored()
 
     def extract(
         self,
@@ -98,7 +98,7 @@ class LangSmithPropagator(TextMapPropagator):
         getter: Getter[CarrierT] = default_getter,
     ) -> Context:
         """The context, with all that is valid in the carrier; never raises."""
-        return self._crossing.extract(carrier, context, getter)
+        return self._propagation.extract(carrier, context, getter)
 
     def inject(
         self,
@@ -111,7 +111,7 @@ class LangSmithPropagator(TextMapPropagator):
         What others put into the carrier's ``baggage`` stays; a carrier that cannot be asked what it
         holds gets the context's baggage.
         """
-        self._crossing.inject(carrier, context, setter)
+        self._propagation.inject(carrier, context, setter)
 
 
 def _order_problems(names: str) -> Iterator[str]:

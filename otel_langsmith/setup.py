@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from opentelemetry.propagators.textmap import TextMapPropagator
     from typing_extensions import Unpack
 
-    from otel_langsmith import crossing, log_processor, settings
+    from otel_langsmith import log_processor, propagation, settings
     from otel_langsmith.conventions import Convention
     from otel_langsmith.endpoints import Endpoints
     from otel_langsmith.redact import Redact
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 else:
     _logs = deferred("opentelemetry._logs")
     composite = deferred("opentelemetry.propagators.composite")
-    crossing = deferred("otel_langsmith.crossing")
     log_processor = deferred("otel_langsmith.log_processor")
     # its import makes the propagators that the environment names, ours among them
     propagate = deferred("opentelemetry.propagate")
+    propagation = deferred("otel_langsmith.propagation")
     settings = deferred("otel_langsmith.settings")
 
 _log: Final = logging.getLogger("otel_langsmith")
@@ -186,4 +186,4 @@ def _provider() -> TracerProvider:
 def _is_settled(propagator: TextMapPropagator) -> bool:
     """Whether it writes LangSmith's header already, or was told to write none at all."""
     fields: object = propagator.fields  # a set by its type, and yet None in some of other making
-    return isinstance(fields, Collection) and (crossing.TRACE in fields or not fields)
+    return isinstance(fields, Collection) and (propagation.TRACE in fields or not fields)

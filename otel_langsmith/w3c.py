@@ -11,7 +11,7 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from otel_langsmith.headers import MAX_BAGGAGE_BYTES
+from otel_langsmith.baggage import MAX_BAGGAGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,6 +20,7 @@ ORDER = (
     "presence",
     # the rules, pure
     "identity",
+    "baggage",
     "headers",
     "carrier",
     "credentials",
@@ -159,7 +160,7 @@ ORDER = (
     "processor",
     "exporter",
     "log_processor",
-    "crossing",
+    "propagation",
     "propagator",
     "feedback",
     "setup",
