@@ -141,7 +141,7 @@ class LangSmithSpanExporter(SpanExporter):
         schedule_delay_millis: float | None = None,
         max_queue_size: int | None = None,
     ) -> None:
-        arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
+        arguments = dict(locals())  # each keyword is a row of `SETTINGS`; a test holds them equal
         self._pipeline = pipeline.open_pipeline(arguments)
         self._successor: LangSmithSpanProcessor | None = None
         ours = [row.keyword for row in settings.SETTINGS if row.faces == ("processor",)]

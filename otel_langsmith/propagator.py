@@ -76,7 +76,7 @@ class LangSmithPropagator(TextMapPropagator):
         accept_metadata: bool | None = None,
         accept_tags: bool | None = None,
     ) -> None:
-        arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
+        arguments = dict(locals())  # each keyword is a row of `SETTINGS`; a test holds them equal
         resolved, problems = settings.resolve(arguments, os.environ, "propagator")
         for problem in (*problems, *_order_problems(os.environ.get("OTEL_PROPAGATORS", ""))):
             _log.warning("%s", problem)

@@ -46,7 +46,7 @@ _log: Final = logging.getLogger("otel_langsmith")
 
 
 class Keywords(TypedDict, total=False):
-    """What `configure` takes: the rows of settings.py; a test holds them equal."""
+    """What `configure` takes: the rows of `SETTINGS`; a test holds them equal."""
 
     endpoint: str | None
     endpoints: Endpoints | None

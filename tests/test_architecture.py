@@ -105,6 +105,7 @@ ORDER = (
     "redact",
     "spellings",
     "endpoints",
+    "settings_table",
     "settings",
     "keys",
     "scales",
