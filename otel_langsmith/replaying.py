@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from otel_langsmith.delivery.records import Record
-    from otel_langsmith.delivery.shelf import Entry
+    from otel_langsmith.delivery.segment import Entry
     from otel_langsmith.delivery.transport import Transport
     from otel_langsmith.run import JsonObject
     from otel_langsmith.settings import Settings

@@ -18,7 +18,7 @@ from otel_langsmith.delivery.destination import Destination, described
 from otel_langsmith.delivery.disk import Disk, Folder
 from otel_langsmith.delivery.lease import give_up, take_over
 from otel_langsmith.delivery.records import Record, unpack
-from otel_langsmith.delivery.segments import contents, lease_writers, segment_names
+from otel_langsmith.delivery.segment_files import contents, lease_writers, segment_names
 from otel_langsmith.envelopes import PATTERN, read_envelope
 from otel_langsmith.errors import WireError
 from otel_langsmith.wire.parts import MAIN

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from otel_langsmith.delivery.disk import Disk
 from otel_langsmith.delivery.records import Kind, Record, frame, pack
-from otel_langsmith.delivery.segments import SegmentName
+from otel_langsmith.delivery.segment_files import SegmentName
 
 COMPACT_AT_BYTES: Final = 2**20
 """A journal of this size is written anew, if that leaves a quarter of it or less."""

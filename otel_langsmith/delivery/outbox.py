@@ -21,7 +21,7 @@ from otel_langsmith.delivery.dead_letters import REFUSED, DeadLetter, DeadLetter
 from otel_langsmith.delivery.destination import Destination, open_folder
 from otel_langsmith.delivery.disk import Folder
 from otel_langsmith.delivery.records import Record, ending
-from otel_langsmith.delivery.shelf import Entry
+from otel_langsmith.delivery.segment import Entry
 from otel_langsmith.delivery.spool import Bounds, Spool
 from otel_langsmith.live import UNENDED_ERROR
 from otel_langsmith.presence import Presence, State

@@ -18,14 +18,14 @@ from support.spools import CALLS, ERRNOS, Losses, RudeFolder, drain, ids, record
 from otel_langsmith.delivery.destination import Destination, described, open_folder
 from otel_langsmith.delivery.disk import Folder
 from otel_langsmith.delivery.records import scan, unpack
-from otel_langsmith.delivery.segments import segment_names
+from otel_langsmith.delivery.segment_files import segment_names
 from otel_langsmith.delivery.spool import SPOOL_DAMAGED, SPOOL_EXPIRED, SPOOL_FULL, Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from otel_langsmith.delivery.shelf import Entry
+    from otel_langsmith.delivery.segment import Entry
 
 DAY_NS = 86_400 * 10**9
 
