@@ -137,7 +137,7 @@ class Admission:
     ) -> Iterator[EncodedRun]:
         """The run itself, if it may be sent."""
         if fault is not None:
-            _log.warning("run %s is not sent: %s", run.id, fault)
+            _log.warning("run %s is dropped, LangSmith would refuse it: %s", run.id, fault)
             consignments.dropped(INVALID)
         # a run that is shown already is among those LangSmith has taken
         elif not (self._traces.admit(run.trace_id) or _is_shown(sent)):

@@ -166,7 +166,8 @@ class LangSmithSpanExporter(SpanExporter):
             if not spans:
                 return SpanExportResult.SUCCESS
         elif self._unheeded:
-            _log.warning("%s: only LangSmithSpanProcessor obeys that", ", ".join(self._unheeded))
+            names = ", ".join(self._unheeded)
+            _log.warning("%s has no effect here: use LangSmithSpanProcessor instead", names)
             self._unheeded = []
         delivered = self._pipeline.export(spans)
         return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE

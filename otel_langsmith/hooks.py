@@ -35,7 +35,9 @@ def pre_instrument() -> None:
                 setup.join(provider, processor, {})
                 _speak_up()
     except Exception:  # noqa: BLE001 - see above
-        _log.exception("LangSmith gets no more than an exporter can give; please report this")
+        _log.exception(
+            "LangSmithSpanProcessor cannot take the exporter's place; please report this"
+        )
 
 
 def _speak_up() -> None:

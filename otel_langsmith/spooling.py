@@ -75,7 +75,7 @@ class Directory:
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            raise FileNotFoundError(f"there is no {path}")
+            raise FileNotFoundError(f"there is no directory {path}")
         self._outer = Folder(path)
         self.problems: list[str] = []
         self.places = tuple(self._places())

@@ -111,7 +111,7 @@ def read_letter(data: bytes) -> DeadLetter:
     except KeyError as error:
         raise ValueError(f"{error} is missing") from None
     except (TypeError, AttributeError):
-        raise ValueError("it is no refused run") from None
+        raise ValueError("it is not the JSON document of a refused run") from None
     return DeadLetter(record, 0, status, said, str(told.get("destination", "")))
 
 

@@ -87,7 +87,10 @@ class Telemetry:
             except Exception as error:  # noqa: BLE001 - a provider may be anybody's
                 self._given = None
                 kind = type(error).__name__
-                _log.warning("meter_provider makes no instruments, so nothing is told it: %s", kind)
+                _log.warning(
+                    "meter_provider makes no instruments, so there are no exporter metrics: %s",
+                    kind,
+                )
 
 
 class _Instruments(NamedTuple):

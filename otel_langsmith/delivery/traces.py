@@ -64,7 +64,10 @@ class Traces:
             admitted = count < self._most
             self._count(trace_id, count + admitted)
         if admitted and count + 1 == self._warn_at:
-            message = "trace %s has %d runs; those beyond %d are dropped"
+            message = (
+                "trace %s has %d runs; those beyond %d are dropped, as LangSmith would "
+                "(begin another trace, or leave spans out by span_filter)"
+            )
             _log.warning(message, trace_id, self._warn_at, self._most)
         return admitted
 
