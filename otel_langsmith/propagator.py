@@ -120,4 +120,4 @@ def _order_problems(names: str) -> Iterator[str]:
     later = listed[listed.index("langsmith") :] if "langsmith" in listed else []
     for name in ("tracecontext", "baggage"):
         if name in later:
-            yield f"OTEL_PROPAGATORS has {name} after langsmith, which it overwrites: put langsmith last"
+            yield f"OTEL_PROPAGATORS has {name} after langsmith, overwriting it; put langsmith last"
