@@ -118,11 +118,11 @@ SETTINGS: Final = (
     Setting("session", as_session, None, "Your own `requests.Session` (proxies, certificates)."),
     Setting(
         "hide_inputs", as_flag, False,
-        "Withhold inputs, and all that may repeat them.", ("HIDE_INPUTS",), fallback=True,
+        "Withhold inputs, and whatever may repeat them.", ("HIDE_INPUTS",), fallback=True,
     ),
     Setting(
         "hide_outputs", as_flag, False,
-        "Withhold outputs, and all that may repeat them.", ("HIDE_OUTPUTS",), fallback=True,
+        "Withhold outputs, and whatever may repeat them.", ("HIDE_OUTPUTS",), fallback=True,
     ),
     Setting(
         "hide_metadata", as_flag, False,
@@ -134,7 +134,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "conventions", as_conventions, (),
-        "Your own dialects of attributes; they go before ours.",
+        "Your own attribute conventions; they go before the built-in ones.",
     ),
     Setting(
         "max_batch_runs", as_number(int, 1, 10_000), 100,
@@ -146,7 +146,7 @@ SETTINGS: Final = (
     ),
     Setting(
         "max_backlog_bytes", as_number(int, 0, 2**40), 48 * _MiB,
-        "Most memory of runs, compressed, that wait to be sent.", ("MAX_BACKLOG_BYTES",),
+        "Most memory for runs that wait to be sent, compressed.", ("MAX_BACKLOG_BYTES",),
     ),
     Setting(
         "max_trace_runs", as_number(int, 1, 10_000_000), 25_000,
@@ -166,41 +166,42 @@ SETTINGS: Final = (
     ),
     Setting(
         "meter_provider", as_meter_provider, None,
-        "Where to count what is exported, as `otel.sdk.exporter.*`; the variable wants the global.",
+        "Gets the metrics `otel.sdk.exporter.*`; the variable, if `true`, chooses the global one.",
         also=("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED",),
     ),
     Setting(
         "max_held_spans", as_number(int, 0, 10_000_000), 50_000,
-        "Most spans that wait for their parents.", ("MAX_HELD_SPANS",),
+        "Most spans that are held until their parents end.", ("MAX_HELD_SPANS",),
     ),
     Setting(
         "max_held_bytes", as_number(int, 0, 2**40), 96 * _MiB,
-        "Most memory of spans that wait for their parents.", ("MAX_HELD_BYTES",),
+        "Most memory for spans that are held.", ("MAX_HELD_BYTES",),
     ),
     Setting(
         "max_held_seconds", as_number(float, 0, 7 * 86_400), 3600.0,
-        "Longest that a span waits for its parents.", ("MAX_HELD_SECONDS",),
+        "Seconds after which a held span begins a trace of its own.", ("MAX_HELD_SECONDS",),
     ),
     Setting(
         "remote_parent", one_of("root", "parent"), "root",
-        "Of a span whose caller tells no run: begin a trace (`root`) or claim it (`parent`).",
+        "A remote parent whose run is unknown: begin a trace (`root`) or name it still (`parent`).",
         ("REMOTE_PARENT",), faces=("exporter", "processor", "propagator"),
     ),
     Setting(
         "spool_dir", as_text, None,
-        "Where runs wait that LangSmith does not take now; without it, in memory.", ("SPOOL_DIR",),
+        "Directory for runs that cannot be delivered now; without it they wait in memory.",
+        ("SPOOL_DIR",),
     ),
     Setting(
         "spool_max_bytes", as_number(int, 0, 2**50), 512 * _MiB,
-        "Most bytes that wait there; the oldest runs go first.", ("SPOOL_MAX_BYTES",),
+        "Most bytes in that directory; beyond, the oldest runs are dropped.", ("SPOOL_MAX_BYTES",),
     ),
     Setting(
         "spool_max_age_seconds", as_number(float, 1, 3650 * 86_400), 7 * 86_400.0,
-        "Longest that a run waits there.", ("SPOOL_MAX_AGE_SECONDS",),
+        "Seconds after which a run in it is dropped.", ("SPOOL_MAX_AGE_SECONDS",),
     ),
     Setting(
         "spool_fsync", as_flag, False,
-        "Make what waits there outlive a power cut, not only the process.", ("SPOOL_FSYNC",),
+        "Sync each write, so that runs in it outlive a power cut, too.", ("SPOOL_FSYNC",),
     ),
     Setting(
         "span_filter", as_span_filter, "all",
@@ -209,36 +210,37 @@ SETTINGS: Final = (
     ),
     Setting(
         "live", as_flag, True,
-        "Show runs while their spans are still open.", ("LIVE",), faces=("processor",),
+        "Show runs while their spans are open.", ("LIVE",), faces=("processor",),
     ),
     Setting(
         "schedule_delay_millis", as_number(float, 1, 3_600_000), 1000.0,
-        "Longest wait of an ended span before it is sent.", ("SCHEDULE_DELAY",),
+        "Milliseconds between two deliveries.", ("SCHEDULE_DELAY",),
         also=("OTEL_BSP_SCHEDULE_DELAY",), faces=("processor",),
     ),
     Setting(
         "max_queue_size", as_number(int, 1, 10_000_000), 16_384,
-        "Most ended spans that wait, on average of 2 KiB.", ("MAX_QUEUE_SIZE",),
+        "Most ended spans that wait to be sent; fewer if they take more than 2 KiB on average.",
+        ("MAX_QUEUE_SIZE",),
         also=("OTEL_BSP_MAX_QUEUE_SIZE",), faces=("processor",),
     ),
     Setting(
         "inbound", one_of("continue", "link", "ignore"), "continue",
-        "What a caller's lineage is good for: `continue` its trace, `link` to it, or `ignore` it.",
+        "If a caller names a LangSmith trace: `continue` it, `link` to it, or `ignore` it.",
         ("INBOUND",), fallback="ignore", faces=("propagator",),
     ),
     Setting(
         "accept_project", as_flag, True,
-        "Take the project that a caller names.",
+        "Use the project that a caller names.",
         ("ACCEPT_PROJECT",), fallback=False, faces=("propagator",),
     ),
     Setting(
         "accept_metadata", as_flag, True,
-        "Take the metadata that a caller sends.",
+        "Add the metadata that a caller sends.",
         ("ACCEPT_METADATA",), fallback=False, faces=("propagator",),
     ),
     Setting(
         "accept_tags", as_flag, True,
-        "Take the tags that a caller sends.",
+        "Add the tags that a caller sends.",
         ("ACCEPT_TAGS",), fallback=False, faces=("propagator",),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""One line of set-up: the global tracer provider and propagator, made or joined, never replaced."""
+"""`configure`: the global tracer provider and propagator, made or added to, never replaced."""
 
 from __future__ import annotations
 
@@ -94,18 +94,21 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
 
         otel_langsmith.configure(project="shop")
 
-    A provider that is there gets a `LangSmithSpanProcessor`; else one is made. The global
-    propagator gets a `LangSmithPropagator` as its last, unless it has one or
-    ``OTEL_PROPAGATORS=none`` asks for silence. A SIGTERM that nobody handles flushes first, for 3 s
-    at most. Safe in forked and spawned processes, before and after the fork. A global logger
-    provider that is there gets a `LangSmithLogRecordProcessor`.
+    Adds to what is there and replaces nothing:
+
+    * the global tracer provider, made if there is none, gets a `LangSmithSpanProcessor`;
+    * the global propagator gets a `LangSmithPropagator` as its last, unless it has one or
+      ``OTEL_PROPAGATORS=none`` forbids it;
+    * a global logger provider, if there is one, gets a `LangSmithLogRecordProcessor`;
+    * a SIGTERM that nobody handles flushes first, for 3 s at most.
 
     A second call changes nothing, nor does one under ``opentelemetry-instrument`` that has
-    ``langsmith`` among its exporters; settings that differ are then named in a warning.
+    ``langsmith`` among its exporters; settings that differ are then named in a warning. May be
+    called before a fork or in the child.
 
     Args:
-        settings: The keywords of `LangSmithSpanProcessor` and `LangSmithPropagator`; what is not
-            given is taken from the environment.
+        settings: The keywords of `LangSmithSpanProcessor` and `LangSmithPropagator`; the others are
+            read from the environment.
 
     Raises:
         ConfigurationError: An argument cannot be used, or the global provider is not one that takes
@@ -127,10 +130,7 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
 def join(
     provider: TracerProvider, processor: LangSmithSpanProcessor, settings: Mapping[str, object]
 ) -> None:
-    """Let the processor see the provider's spans; `configure` then has nothing left to do.
-
-    What is logged for spans is joined to them, if there is a logger provider by now.
-    """
+    """Add the processor to the provider, and all that `configure` adds beside a propagator."""
     provider.add_span_processor(processor)
     flush_at_sigterm(processor)
     _given.append(settings)
@@ -185,5 +185,5 @@ def _provider() -> TracerProvider:
 
 def _is_settled(propagator: TextMapPropagator) -> bool:
     """Whether it writes LangSmith's header already, or was told to write none at all."""
-    fields: object = propagator.fields  # a set by its type, and yet None in some of other making
+    fields: object = propagator.fields  # a set by its type, yet None in some third-party ones
     return isinstance(fields, Collection) and (propagation.TRACE in fields or not fields)

@@ -1,8 +1,4 @@
-"""What became of every span: a count that always adds up.
-
-``received = delivered + held + queued + spooled + filtered + dead_lettered + dropped``, at any
-moment and in any thread.
-"""
+"""The ledger: what became of every span, in counts that add up at any moment and in any thread."""
 
 import threading
 from collections import Counter
@@ -20,12 +16,21 @@ UNDELIVERED: Final = "undelivered"
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A snapshot of what became of every span received.
+    """What became of every span received, at one moment: counts of spans.
 
-    ``delivered``: LangSmith has it. ``held``: waits for its ancestors. ``queued``: on its way.
-    ``spooled``: waits on disk. ``filtered``: left out as asked, or a parent process's to send.
-    ``dead_lettered``: refused by LangSmith, kept on disk. ``dropped``: lost, by reason. ``noted``
-    counts what had to be bent to be acceptable, by what it was; it is no part of the sum.
+    ``received = delivered + held + queued + spooled + filtered + dead_lettered + dropped``.
+
+    Attributes:
+        received: All spans that came in.
+        delivered: LangSmith has them.
+        held: They wait for ancestors that have not ended.
+        queued: They are on their way, or wait in memory for LangSmith to take them.
+        spooled: They wait on disk.
+        filtered: ``span_filter`` left them out, or the parent of a forked process sends them.
+        dead_lettered: LangSmith refused them; they are kept on disk.
+        dropped: They are lost, by reason.
+        noted: How often a span had to be altered to be acceptable, and the like, by kind; these
+            spans are counted above as well.
     """
 
     received: int = 0
