@@ -18,7 +18,7 @@ from rich.text import Text
 from otel_langsmith.delivery.dead_letters import DeadLetter, written
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.keys import destinations
-from otel_langsmith.replaying import Outcome, replay
+from otel_langsmith.replaying import Report, replay
 from otel_langsmith.settings import resolve
 from otel_langsmith.spooling import STATES, Directory, Found
 from otel_langsmith.tree import printable
@@ -119,8 +119,8 @@ def replay_command(path: Path, *, refused: bool) -> None:
     if any(one.endpoint is None or one.api_key is None for one in each):
         raise click.ClickException("set LANGSMITH_API_KEY (and LANGSMITH_ENDPOINT) to send runs")
     with _opened(path) as directory, contextlib.closing(HttpTransport()) as transport:
-        outcome = replay(directory, each, transport, refused=refused)
-    _report(outcome)
+        report = replay(directory, each, transport, refused=refused)
+    _report(report)
 
 
 @spool.command()
@@ -158,11 +158,11 @@ def _opened(path: Path) -> Iterator[Directory]:
         click.echo(problem, err=True)
 
 
-def _report(outcome: Outcome) -> None:
-    click.echo(f"{outcome.delivered} delivered, {outcome.refused} refused, {outcome.left} left")
-    for why in outcome.why:
+def _report(report: Report) -> None:
+    click.echo(f"{report.delivered} delivered, {report.refused} refused, {report.left} left")
+    for why in report.why:
         click.echo(printable(why), err=True)
-    if outcome.left:
+    if report.left:
         raise click.exceptions.Exit(1)
 
 

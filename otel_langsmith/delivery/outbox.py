@@ -28,6 +28,7 @@ from otel_langsmith.presence import Presence, State
 from otel_langsmith.run import EMPTY
 from otel_langsmith.wire.batch import EncodedRun
 from otel_langsmith.wire.parts import MAIN, closing
+from otel_langsmith.wire.reply import OF_THE_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +45,6 @@ _LONGEST_BACKOFF_S: Final = 10.0
 """Longest pause between two attempts; a flush, too, waits for the next one."""
 
 _NOT_FOUND: Final = 404
-_OF_THE_RUN: Final = frozenset({400, 413, 422})
-"""Refusals that are said of a run, and not of the request, the key or the hour."""
-
 _log: Final = logging.getLogger("otel_langsmith")
 
 
@@ -176,7 +174,7 @@ class Outbox:
         What is wrong with the key or the address is no fault of the runs.
         """
         alone = batch.runs[0].alone and reply.status == _NOT_FOUND
-        if not (alone or reply.status in _OF_THE_RUN) and self.keep(batch):
+        if not (alone or reply.status in OF_THE_RUN) and self.keep(batch):
             self.failed()
             return False
         self.settle(batch)

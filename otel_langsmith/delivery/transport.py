@@ -1,9 +1,7 @@
-"""One HTTP request → one `Reply`; the only file that opens sockets."""
+"""One HTTP request → one `Reply`."""
 
 from __future__ import annotations
 
-import io
-import math
 import os
 import threading
 import time
@@ -13,32 +11,25 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from otel_langsmith.deferral import deferred
+from otel_langsmith.delivery.reply_deadline import BODY_S, pooled
 from otel_langsmith.wire.reply import Reply
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterable, Mapping
-    from http import client
 
     import requests
     import urllib3
-    from requests import PreparedRequest, adapters
+    from requests import PreparedRequest
 
     _Exchange: TypeAlias = Callable[["Request", float], Reply]
 else:  # with the first request: together they cost 80 ms
-    adapters = deferred("requests.adapters")
-    client = deferred("http.client")
     requests = deferred("requests")
     urllib3 = deferred("urllib3")
 
 _MAX_REPLY_BYTES: Final = 65_536
-_POOL_SIZE: Final = 16
 _TARGETS_KNOWN: Final = 16
 _FRAMING: Final = ("Content-Length", "Transfer-Encoding")
 """What tells where a body ends: not for a setting to say, or the rest reads as another request."""
-
-_BODY_S: Final = 0.3
-"""How long to listen once the verdict on what was sent is known: the status and the headers."""
 
 _KINDS: Final = {
     "NewConnectionError": "ConnectionError",
@@ -109,7 +100,7 @@ class HttpTransport:
         """A session, and the hosts known in it: the pools of one that was closed are closed."""
         with self._lock:
             if self._session is None:
-                self._session = _pooled(requests.Session())
+                self._session = pooled(requests.Session())
             if self._pid != os.getpid():
                 self._session.close()  # its connections are the parent's; it opens new ones
                 self._hosts = {}
@@ -241,7 +232,7 @@ def _reply(
     request: Request, status: int, headers: Mapping[str, str], raw: Any, deadline_s: float
 ) -> Reply:
     if request.method != "GET":
-        deadline_s = min(deadline_s, time.monotonic() + _BODY_S)
+        deadline_s = min(deadline_s, time.monotonic() + BODY_S)
     told = {name.lower(): value for name, value in headers.items()}
     return Reply(status, told, _beginning(raw, deadline_s, plain="content-encoding" not in told))
 
@@ -265,84 +256,6 @@ def _beginning(raw: Any, deadline_s: float, *, plain: bool) -> str:
     except (urllib3.exceptions.HTTPError, OSError, ValueError):
         pass
     return text.decode("utf-8", "replace")
-
-
-def _pooled(session: requests.Session) -> requests.Session:
-    class PunctualAdapter(adapters.HTTPAdapter):
-        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, **kwargs)
-            _make_punctual(self.poolmanager)
-
-        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.PoolManager:
-            return _make_punctual(super().proxy_manager_for(*args, **kwargs))
-
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, PunctualAdapter(pool_maxsize=_POOL_SIZE, max_retries=0))
-    return session
-
-
-def _make_punctual(manager: urllib3.PoolManager) -> urllib3.PoolManager:
-    """The same manager, whose connections read a whole reply in the time their socket has."""
-
-    class PunctualResponse(client.HTTPResponse):
-        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-            super().__init__(sock, *args, **kwargs)
-            self._asked = kwargs.get("method") == "GET"
-            self._bytes = Punctual(sock, self.fp)
-            self.fp = io.BufferedReader(self._bytes)
-
-        def begin(self) -> None:
-            super().begin()
-            if not self._asked:
-                self._bytes.hurry(_BODY_S)
-
-    def of(pool: Any) -> type:
-        own = {"response_class": PunctualResponse}
-        connection = type("PunctualConnection", (pool.ConnectionCls,), own)
-        return type("PunctualPool", (pool,), {"ConnectionCls": connection})
-
-    found = manager.pool_classes_by_scheme
-    manager.pool_classes_by_scheme = {scheme: of(pool) for scheme, pool in found.items()}
-    return manager
-
-
-class Punctual(io.RawIOBase):
-    """What a socket receives until its timeout has passed once, counted from now.
-
-    A socket's own timeout is for each packet, so that a status line and headers that drip, one byte
-    at a time, would be read for ever.
-    """
-
-    def __init__(self, sock: socket.socket, received: io.BufferedReader) -> None:
-        self._sock = sock
-        self._received = received
-        timeout_s = sock.gettimeout()
-        self._deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
-
-    def hurry(self, left_s: float) -> None:
-        """Leave no more than ``left_s`` seconds for the rest."""
-        self._deadline_s = min(self._deadline_s, time.monotonic() + left_s)
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """How many bytes came.
-
-        Raises:
-            TimeoutError: The time is up.
-        """
-        remaining_s = self._deadline_s - time.monotonic()
-        if remaining_s <= 0:
-            raise TimeoutError("the reply took too long")
-        self._sock.settimeout(None if remaining_s == math.inf else remaining_s)
-        return self._received.readinto1(buffer)
-
-    def close(self) -> None:
-        """Let go of the socket."""
-        self._received.close()
-        super().close()
 
 
 def _untraced() -> AbstractContextManager[object]:

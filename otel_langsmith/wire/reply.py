@@ -18,6 +18,9 @@ LARGE_BYTES: Final = 32_000_000
 
 Course: TypeAlias = Literal["accept", "retry", "split", "reject", "pause"]
 
+OF_THE_RUN: Final = frozenset({400, 413, 422})
+"""Refusals that are said of a run, and not of the request, the key or the hour."""
+
 _COURSES: Final[tuple[tuple[Iterable[int], Course, Course], ...]] = (
     # statuses                                      of one run  of several
     (range(200, 300),                               "accept",   "accept"),

@@ -1,0 +1,106 @@
+"""Connections whose timeout is for a whole reply, and not for each packet of it.
+
+A socket's own timeout is for each packet, so that a status line and headers that drip, one byte at
+a time, would be read for ever.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from otel_langsmith.deferral import deferred
+
+if TYPE_CHECKING:
+    import socket
+    from http import client
+
+    import requests
+    import urllib3
+    from requests import adapters
+else:  # with the first request
+    adapters = deferred("requests.adapters")
+    client = deferred("http.client")
+
+BODY_S: Final = 0.3
+"""How long to listen once the verdict on what was sent is known: the status and the headers."""
+
+_POOL_SIZE: Final = 16
+
+
+def pooled(session: requests.Session) -> requests.Session:
+    """The same session, whose pooled connections read a whole reply in time and retry nothing."""
+
+    class DeadlineAdapter(adapters.HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            _with_deadlines(self.poolmanager)
+
+        def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.PoolManager:
+            return _with_deadlines(super().proxy_manager_for(*args, **kwargs))
+
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, DeadlineAdapter(pool_maxsize=_POOL_SIZE, max_retries=0))
+    return session
+
+
+def _with_deadlines(manager: urllib3.PoolManager) -> urllib3.PoolManager:
+    """The same manager, whose connections read a whole reply in the time their socket has."""
+
+    class DeadlineResponse(client.HTTPResponse):
+        def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+            super().__init__(sock, *args, **kwargs)
+            self._asked = kwargs.get("method") == "GET"
+            self._bytes = DeadlineReader(sock, self.fp)
+            self.fp = io.BufferedReader(self._bytes)
+
+        def begin(self) -> None:
+            super().begin()
+            if not self._asked:
+                self._bytes.hurry(BODY_S)
+
+    def of(pool: Any) -> type:
+        own = {"response_class": DeadlineResponse}
+        connection = type("DeadlineConnection", (pool.ConnectionCls,), own)
+        return type("DeadlinePool", (pool,), {"ConnectionCls": connection})
+
+    found = manager.pool_classes_by_scheme
+    manager.pool_classes_by_scheme = {scheme: of(pool) for scheme, pool in found.items()}
+    return manager
+
+
+class DeadlineReader(io.RawIOBase):
+    """What a socket receives until its timeout has passed once, counted from now."""
+
+    def __init__(self, sock: socket.socket, received: io.BufferedReader) -> None:
+        self._sock = sock
+        self._received = received
+        timeout_s = sock.gettimeout()
+        self._deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+    def hurry(self, left_s: float) -> None:
+        """Leave no more than ``left_s`` seconds for the rest."""
+        self._deadline_s = min(self._deadline_s, time.monotonic() + left_s)
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """How many bytes came.
+
+        Raises:
+            TimeoutError: The time is up.
+        """
+        remaining_s = self._deadline_s - time.monotonic()
+        if remaining_s <= 0:
+            raise TimeoutError("the reply took too long")
+        self._sock.settimeout(None if remaining_s == math.inf else remaining_s)
+        return self._received.readinto1(buffer)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._received.close()
+        super().close()
