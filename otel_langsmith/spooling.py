@@ -1,7 +1,7 @@
-"""What waits on disk, to be looked at or thrown away by hand.
+"""What waits on disk, for ``otel-langsmith spool`` to list and delete.
 
-Two kinds of directory are understood: our own spool, and ``LANGSMITH_FAILED_TRACES_DIR`` of the
-LangSmith SDKs. What a running process is at work on is shown and otherwise left alone.
+Two kinds of directory are read: our own spool, and ``LANGSMITH_FAILED_TRACES_DIR`` of the LangSmith
+SDKs. The files of a running process are shown and otherwise left alone.
 """
 
 from collections.abc import Callable, Iterator
@@ -66,7 +66,7 @@ class Place(NamedTuple):
 
 
 class Directory:
-    """A directory that was opened for a look; what cannot be read goes into ``problems``.
+    """A spool directory, opened for reading; ``problems`` says what cannot be read.
 
     Raises:
         OSError: It cannot be opened. PermissionError: others can write to it, so nothing in it can

@@ -1,4 +1,4 @@
-"""W3C's three headers, by OpenTelemetry's own propagators, with room for LangSmith beside them.
+"""Reads and writes W3C's three headers by OpenTelemetry's own propagators.
 
 Spec: https://www.w3.org/TR/trace-context/ and https://www.w3.org/TR/baggage/
 """
