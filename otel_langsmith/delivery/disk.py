@@ -1,4 +1,4 @@
-"""One folder that is nobody's but ours; the only file that makes the spool's system calls.
+"""A private folder; the only module that makes the spool's system calls.
 
 Every call goes through the folder's own descriptor where the system can, so that nobody who renames
 or replaces the folder meanwhile can turn us elsewhere. Nothing here follows a symbolic link.

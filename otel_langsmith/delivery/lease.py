@@ -1,4 +1,4 @@
-"""Who may touch a writer's files: whoever holds the lock on its lease.
+"""Leases: only the process that holds the lock on a writer's lease may touch the writer's files.
 
 The lock goes with the process, however that ends, so no lease is ever stale and none expires while
 its holder lives. Nothing here waits.

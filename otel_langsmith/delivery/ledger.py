@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 SHUT_DOWN: Final = "shut_down"
-"""It came when nobody was there any more to take it."""
+"""It came after the shutdown."""
 
 UNDELIVERED: Final = "undelivered"
 """It waited in the backlog when the exporter was shut down, and LangSmith took no more."""
@@ -59,7 +59,7 @@ class Ledger:
         return self.lost + self.dead_lettered
 
     def with_queued(self, count: int) -> "Ledger":
-        """The same, and ``count`` spans more that came in and are on their way."""
+        """The same ledger with ``count`` more spans received and queued."""
         if not count:
             return self
         return replace(self, received=self.received + count, queued=self.queued + count)
@@ -194,7 +194,7 @@ class Book:
             self._tell()
 
     def note(self, notes: Iterable[str]) -> None:
-        """Count what had to be bent."""
+        """Count what had to be altered, and the like."""
         if told := [*notes]:
             with self._lock:
                 self._noted.update(told)
@@ -212,7 +212,7 @@ class Book:
         return not (self._queued or self._spooled)
 
     def _tell(self) -> None:
-        """Have whoever waits look again; that anybody does is rare, and cheaper to ask first."""
+        """Wake those who wait for idleness, if any: nearly always nobody does."""
         if self._awaited:
             self._changed.notify_all()
 
@@ -222,7 +222,7 @@ INTERRUPTED: Final = "interrupted"
 
 
 class Consignment:
-    """Spans on their way until someone else answers for them; see `Book.consign`."""
+    """Spans that somebody must settle before the block ends; see `Book.consign`."""
 
     def __init__(self, book: Book, count: int, queued: int) -> None:
         self._book = book
@@ -240,7 +240,7 @@ class Consignment:
             self.dropped(INTERRUPTED, self._open)
 
     def pass_on(self, count: int) -> None:
-        """``count`` of them are now another's to settle in the book."""
+        """``count`` of them are settled by somebody else, later."""
         self._open -= count
 
     def dropped(self, reason: str, count: int = 1) -> None:

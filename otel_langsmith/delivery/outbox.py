@@ -1,6 +1,6 @@
-"""What is on disk for one LangSmith: runs to be sent again, refused runs, and runs left open.
+"""What is on disk for one destination: runs to be sent again, refused runs, and runs left open.
 
-Without a spool directory it keeps nothing and says so. When is a run on disk?
+Without a spool directory it keeps nothing. When is a run on disk?
 
 * Once one request for it went unanswered, or was answered with "later": before anyone waits.
 * At once, untried, while the last request went that way. So nothing but a delivery under way is in
@@ -77,7 +77,7 @@ def open_storage(settings: Settings, lost: Callable[[str, int, bool], None]) -> 
 
 
 class Outbox:
-    """Keeps for later what cannot be sent now, and knows when that is; for many threads.
+    """Keeps on disk what cannot be sent now, and says when to try again. Safe from many threads.
 
     What it takes over it books as spooled. Spans that another process had received are in the book
     from the moment at which their fate is known.
@@ -102,7 +102,7 @@ class Outbox:
 
     @property
     def keeps(self) -> bool:
-        """Whether there is a disk to keep anything on."""
+        """Whether there is a spool directory."""
         return self._spool is not None
 
     @property

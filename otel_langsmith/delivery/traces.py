@@ -1,4 +1,4 @@
-"""How many runs each trace has: LangSmith takes 25,000, and drops what comes later in silence."""
+"""How many runs each trace has: LangSmith takes 25,000 and silently drops what comes later."""
 
 import logging
 import threading
