@@ -1,4 +1,4 @@
-"""Spans at their places → encoded runs that may be sent; the others are settled in the book."""
+"""Placed spans → encoded runs that may be sent; the others are counted as dropped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from otel_langsmith.wire.batch import EncodedRun
 
 UNTRANSLATABLE: Final = "untranslatable"
-"""No run could be made of the span; that is a bug of ours, and said once in the log."""
+"""No run could be made of the span: a bug of ours, logged once."""
 
 INVALID: Final = "invalid"
 """The run breaks LangSmith's rules and would have failed its whole request."""
@@ -36,7 +36,7 @@ _Made = TypeVar("_Made")
 
 
 class _Steps:
-    """What is done to the spans of one delivery; a span that breaks a step costs no other."""
+    """The steps from the spans of one delivery to encoded runs; a failing span costs no other."""
 
     def __init__(self, encoder: Encoder, bugs: Bugs, consignments: Consignments) -> None:
         self._encoder = encoder
@@ -44,7 +44,7 @@ class _Steps:
         self._consignments = consignments
 
     def told(self, block: Sequence[Placed]) -> list[Told]:
-        """The runs of a block."""
+        """The spans of a block as runs."""
         encoder = self._encoder
         try:
             return in_turns(encoder.tell, in_turns(encoder.read, in_turns(encoder.see, block)))
@@ -52,7 +52,7 @@ class _Steps:
             return self._in_turns(encoder.tell_each, block)
 
     def encoded(self, block: Sequence[Told]) -> list[Encoded]:
-        """The same, as they will be sent."""
+        """The runs of a block, encoded."""
         return self._in_turns(self._encoder.encode, block)
 
     def _in_turns(
@@ -63,7 +63,7 @@ class _Steps:
     def _each(
         self, step: Callable[[Sequence[_T]], Sequence[_Made]], few: Sequence[_T]
     ) -> Sequence[_Made]:
-        """What a step makes of a few spans: at once, and if that fails, of each that it can."""
+        """What a step makes of a few spans: of all at once or, if that fails, one by one."""
         try:
             return step(few)
         except Exception as error:  # noqa: BLE001 - one bad span must not cost its batch
@@ -75,9 +75,10 @@ class _Steps:
 
 
 class Admission:
-    """Has each run encoded once, however many destinations get it.
+    """Turns placed spans into runs that may be sent, each encoded once for all destinations.
 
-    The encoder is opened for the first run: all conventions load then, in the thread that delivers.
+    The encoder is made for the first run, in the thread that delivers, for it loads all
+    conventions.
     """
 
     def __init__(
@@ -114,7 +115,7 @@ class Admission:
     def _admitted(
         self, block: Sequence[Encoded], consignments: Consignments
     ) -> Sequence[EncodedRun]:
-        """What may be sent of a block: all of it, but for rare cases."""
+        """The runs of a block that may be sent: nearly always all."""
         sent: list[EncodedRun] = []
         traces: list[str] = []
         notes: list[str] = []
@@ -135,9 +136,9 @@ class Admission:
     def _examined(
         self, run: Run, sent: EncodedRun, fault: str | None, consignments: Consignments
     ) -> Iterator[EncodedRun]:
-        """The run itself, if it may be sent."""
+        """The run, if it may be sent; else it is counted as dropped."""
         if fault is not None:
-            _log.warning("run %s is not sent: %s", run.id, fault)
+            _log.warning("run %s is dropped, LangSmith would refuse it: %s", run.id, fault)
             consignments.dropped(INVALID)
         # a run that is shown already is among those LangSmith has taken
         elif not (self._traces.admit(run.trace_id) or _is_shown(sent)):
@@ -148,12 +149,12 @@ class Admission:
             yield sent
 
     def ancestors(self, placed: Sequence[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
-        """What LangSmith must have before it can place those that go as plain REST."""
+        """Openings of the ancestors that LangSmith must have before runs sent as plain REST."""
         if placed and (alone := self._encoder.alone(placed)):
             yield from self.openings(live.ancestors_of(alone), live)
 
     def openings(self, placed: Iterable[Placed], live: LiveRuns) -> Iterator[EncodedRun]:
-        """What shows runs whose spans are open; one that cannot be shown is left to its end."""
+        """The posts of runs whose spans are open; one that fails is sent when its span ends."""
         for one in placed:
             try:
                 run, sent, fault = self._encoder.opening(one)
@@ -165,7 +166,7 @@ class Admission:
                 yield sent
 
     def closings(self, live: LiveRuns, now_ns: int) -> Iterator[EncodedRun]:
-        """What ends runs whose spans will not."""
+        """The patches that close runs whose spans will not end any more."""
         for opened in live.unended(now_ns):
             yield self._encoder.closing(opened)
 

@@ -21,8 +21,8 @@ SpanKey: TypeAlias = tuple[int, int]
 """A span's trace id and span id; contexts themselves cannot be hashed."""
 
 REMEMBERED: Final = 16_384
-"""Of so many decided spans, the older half is forgotten; the memory is for contexts that lost what
-was hung on them, and for spans that come twice."""
+"""Beyond so many placed spans, the older half is forgotten. They are remembered for contexts that
+lost what was hung on them, and to recognise spans that come twice."""
 
 REMEMBERED_BYTES: Final = 16 * 2**20
 """The same of so much text: at a depth of 1,000, a dotted order takes 59 KB."""
@@ -41,7 +41,7 @@ _ENTRY_BYTES: Final = 40
 
 _GOLDEN: Final = 0.618_033_988_749_895
 _LOOKS: Final = tuple(number * _GOLDEN % 1 < 1 / 8 for number in range(4_001))
-"""Which spans are weighed: so spread that few rhythms of an application's fit it."""
+"""Which spans are weighed: spread so that it coincides with few patterns of an application."""
 
 _SLOT_BYTES: Final = 8
 _FLAT: Final = frozenset((str, bool, int, float, bytes))
@@ -92,12 +92,15 @@ def _raised(error: Exception) -> None:
 
 
 class Assembly:
-    """Spans that wait for their parents, oldest first, within `Bounds`.
+    """Holds spans until the lineage of their parents is known, oldest first, within `Bounds`.
 
-    A remote parent never comes here, so its child is decided at once. Beyond a bound the oldest
+    A remote parent never comes here, so its child is placed at once. Beyond a bound the oldest
     waiting tree is given up as orphaned: its topmost span becomes the root of a trace of its own.
-    With ``claims``, a remote parent that nothing is known of is claimed by its id. ``lost`` hears
-    of each span that cannot be placed, which is a bug of ours and costs no other span.
+
+    Args:
+        bounds: How many spans may be held, of how much memory, for how long.
+        claims: Whether a span names a remote parent of which only the id is known.
+        lost: Called with the exception for each span that cannot be placed; it costs no other.
     """
 
     def __init__(
@@ -178,7 +181,7 @@ class Assembly:
         return placed
 
     def _at(self, parent: SpanContext | None) -> tuple[Lineage | None, _Siblings | None]:
-        """The lineage of spans' parent, or else who waits for it, if it can be waited for."""
+        """The parent's lineage or, while that is unknown, the spans that wait for it already."""
         if parent is None:
             return None, None
         key = (parent.trace_id, parent.span_id)

@@ -1,4 +1,4 @@
-"""What the log says of a bug of ours: where it is, once."""
+"""Exceptions that nobody expected, logged once each by their place in the code."""
 
 import logging
 from traceback import walk_tb
@@ -8,13 +8,13 @@ _log: Final = logging.getLogger("otel_langsmith")
 
 
 class Bugs:
-    """Each kind is said once, by its place: an exception's own words may hold hidden content."""
+    """Logs each kind once, without the exception's text: that may hold hidden content."""
 
     def __init__(self) -> None:
         self._said: set[str] = set()
 
     def say(self, what: str, error: Exception) -> None:
-        """Tell what came of an exception that nobody expected."""
+        """Log what an unexpected exception led to, and where it was raised."""
         if what not in self._said:
             self._said.add(what)
             # not `extract_tb`: it reads the source, by modules that Python lacks when it is ending

@@ -1,4 +1,4 @@
-"""Model calls, and what two runs of one and the same call would have in common.
+"""Model calls, indexed by what two runs of the same call have in common.
 
 Pure, and knows runs only; whether two runs do tell of one call is decided in `twice`.
 """
@@ -11,10 +11,10 @@ from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH
 from otel_langsmith.run import Run
 
 _NEAREST: Final = 8
-"""How far up a call looks for another that it is a part of."""
+"""How many ancestors of a call are searched for another call that contains it."""
 
 _LATEST: Final = 64
-"""How many calls beneath one run, or with the same tokens, are looked at."""
+"""How many calls beneath one run, or with the same token counts, are compared."""
 
 _ABOVE: Final = slice(-SEGMENT_LENGTH - _NEAREST * (SEGMENT_LENGTH + 1), -SEGMENT_LENGTH)
 """Where in a dotted order the nearest ancestors are, each with a dot behind it."""
@@ -77,14 +77,14 @@ class Call:
         return next(iter(self._runs[self._at : self._at + 1]), None)
 
     def holds(self, other: "Call") -> bool:
-        """Whether the other began and ended within this one's time."""
+        """Whether the other call began and ended while this one lasted."""
         return self.start_ns <= other.start_ns and other.end_ns <= self.end_ns
 
 
 class Group:
-    """Model calls that were met together: until they are sent their runs, and what is remembered.
+    """The model calls of one block of spans: their runs until they are sent, and their features.
 
-    Most are never compared with another; of these no `Call` is made.
+    Most are never compared with another; for these no `Call` is made.
     """
 
     __slots__ = ("calls", "features", "runs")
@@ -114,19 +114,19 @@ class Group:
         return {segment[STAMP_LENGTH:] for segment in set(branches.split("."))}
 
     def compared(self) -> Sequence[Call]:
-        """The calls, from now on with what is found out about them."""
+        """The calls as objects, which hold from now on what comparing them finds."""
         self.calls = [Call(self.runs, at, one) for at, one in enumerate(self.features)]
         return self.calls
 
     def let_go(self) -> None:
-        """Forget what was said."""
+        """Let go of the runs, whose content takes memory."""
         self.runs.clear()
         for call in self.calls:
             call.details = ()
 
 
 class Memory:
-    """Calls by what another run of the same call would have in common with one of them."""
+    """An index of calls by run id, ancestor, token counts and response id."""
 
     __slots__ = ("_above", "_ids", "_unsorted", "alike", "answered", "beneath", "calls", "size")
 
@@ -150,12 +150,12 @@ class Memory:
         self._above.update(above)
 
     def add(self, group: Group) -> None:
-        """Remember more calls, as yet without a look at what they have in common with any."""
+        """Remember more calls; they are indexed when `sort` is called."""
         self.size += len(group)
         self._unsorted.append(group)
 
     def sort(self) -> None:
-        """Have all of them at hand by what they may have in common with another."""
+        """Index all calls that were added."""
         while self._unsorted:
             try:
                 group = self._unsorted.popleft()
@@ -165,7 +165,7 @@ class Memory:
                 self.put(call)
 
     def has_common(self, call: Call) -> bool:
-        """Whether the call has anything in common with these: most have nothing."""
+        """Whether any of these may be the same call; for most there is none."""
         return (
             call.id in self.beneath
             or call.counts in self.alike
@@ -174,7 +174,7 @@ class Memory:
         )
 
     def put(self, call: Call) -> None:
-        """Have one more at hand."""
+        """Index one call."""
         self.calls[call.id] = call
         beneath = self.beneath
         for run_id in call.above:

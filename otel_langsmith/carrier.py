@@ -1,4 +1,4 @@
-"""What a carrier holds, whatever it is: mappings of any case, lists of pairs, text or bytes.
+"""Reads header texts from any carrier: mappings in any case, lists of pairs, text or bytes.
 
 It knows names and texts, and nothing of what they mean.
 """
@@ -39,7 +39,7 @@ def _values(carrier: CarrierT, getter: Getter[CarrierT], name: str) -> list[str]
 
 
 def held(carrier: Any, names: Collection[str]) -> dict[str, tuple[str, str]]:
-    """What a carrier that can be asked has by these names: its own spelling, and the text."""
+    """The carrier's own spelling and text of these headers; empty if it can only be written to."""
     found: dict[str, tuple[str, str]] = {}
     try:
         for key, value in carrier if isinstance(carrier, list) else carrier.items():

@@ -1,4 +1,4 @@
-r"""Keys, tokens and passwords in a text, told by how they look or by the name before them.
+r"""Finds keys, tokens and passwords in a text, by their form or by the name before them.
 
 Every search is linear in the text, whatever the text: a pattern goes on only where a rare literal
 stands, and of its repetitions all are bounded but a last one, which has nothing after it to go back

@@ -1,15 +1,16 @@
-"""Modules that load when something of them is first asked for, not when somebody names them.
+"""Lazy imports: a module that loads when one of its names is first used.
 
     if TYPE_CHECKING:
         from otel_langsmith import pipeline
     else:
         pipeline = deferred("otel_langsmith.pipeline")
 
-An import is the application's time, and the thread that delivers has time of its own: what is
-deferred loads there, but for what a constructor uses. Whatever the application's threads need it
-should use, for Python loads nothing any more once it is ending. Type checkers and the order of the
-house (tests/test_architecture.py) see an import as any other. ``importlib.util.LazyLoader`` would
-put a stand-in where everybody looks for the module, and in Python 3.11 two threads can fill it.
+Importing costs the application time, so what only the delivering thread needs is loaded there. What
+the application's threads need, a constructor should use: Python cannot import any more once it is
+ending. Type checkers and tests/test_architecture.py see an ordinary import.
+
+Not ``importlib.util.LazyLoader``: it puts a stand-in into ``sys.modules`` for everybody, which in
+Python 3.11 two threads can fill at once.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ FORK_S: Final = 5.0
 
 
 def deferred(name: str) -> ModuleType:
-    """What stands for a module until something of it is asked for, and hands that out."""
+    """A stand-in for the module, which loads it when an attribute is first asked for."""
     return _Deferred(name)
 
 
 def is_loaded(module: ModuleType) -> bool:
-    """Whether anybody has loaded what is deferred here."""
+    """Whether the module that this stands for was loaded, by anybody."""
     return module.__name__ in sys.modules
 
 

@@ -1,4 +1,4 @@
-"""Several LangSmiths at once: what ``LANGSMITH_RUNS_ENDPOINTS`` says, read as LangSmith's SDK does.
+"""Several destinations: ``LANGSMITH_RUNS_ENDPOINTS``, read as LangSmith's SDK reads it.
 
 Spec: `_parse_write_replicas_from_env_var` of the SDK's ``run_trees.py``, 0.8 and later.
 """
@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from otel_langsmith.spellings import as_header, as_text, as_url, as_uuid
 
 Endpoints: TypeAlias = Sequence[Mapping[str, Any]] | Mapping[str, str] | str
-"""What may be said."""
+"""What `as_endpoints` reads; the text is JSON."""
 
 _FORM: Final = "it must be a list of {api_url, api_key}, an object {url: key}, or JSON of either"
 _MEMBERS: Final = frozenset({"api_url", "api_key", "project_name", "workspace_id", "primary"})
@@ -38,7 +38,11 @@ class Endpoint:
 
 
 def as_endpoints(value: object) -> tuple[Endpoint, ...]:
-    """Every destination, in the order in which they are said; duplicates count once."""
+    """Every destination, in order; duplicates count once.
+
+    Raises:
+        ValueError: One cannot be used; the text says which, why, and no value.
+    """
     found, faults = _read(value)
     if faults:
         raise ValueError("; ".join(faults))
@@ -46,7 +50,7 @@ def as_endpoints(value: object) -> tuple[Endpoint, ...]:
 
 
 def usable_endpoints(value: object) -> tuple[Endpoint, ...] | None:
-    """Those that can be used, whatever is wrong with others; None if there is none."""
+    """The destinations that can be used; None if there is none."""
     return _read(value)[0] or None
 
 

@@ -1,4 +1,4 @@
-"""What the LangSmith SDKs leave in ``LANGSMITH_FAILED_TRACES_DIR``, as records; pure.
+"""Reads what the LangSmith SDKs leave in ``LANGSMITH_FAILED_TRACES_DIR``; pure.
 
 They write each request that failed for good as ``{version, endpoint, headers, body_base64}`` and
 ship nothing that sends it again (langsmith.md §4.2). Of its headers only those are read that say

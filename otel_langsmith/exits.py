@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 LAST_S: Final = 3.0
-"""Longest that such an end is put off; whoever ends processes loses patience after 10 s or so."""
+"""Longest that the end is put off; supervisors kill a process after 10 s or so."""
 
 
 class Delivering(Protocol):
@@ -37,7 +37,7 @@ _first_pid: Final = os.getpid()
 
 
 def shut_down_at_sigterm(delivering: Delivering) -> bool:
-    """Whether a SIGTERM will shut ``delivering`` down before it ends the process.
+    """Install a SIGTERM handler that shuts ``delivering`` down first; whether one is installed.
 
     Only where SIGTERM would kill without further ado: not if anyone handles it, nor outside the
     main thread. Those who install a handler later (gunicorn, Celery) replace ours and end through
@@ -82,7 +82,7 @@ def _shut_down_all() -> None:
 
 
 def flush_at_child_exit(delivering: Delivering) -> None:
-    """Flush at the end of a worker process, which leaves through ``os._exit``.
+    """Flush at the end of a worker process, which ends by ``os._exit`` and without ``atexit``.
 
     To be called in the child and after its start, which forgets what was asked for before. Never
     raises; in a process that is nobody's child there is ``atexit``, and nothing to do here. It is
@@ -121,4 +121,4 @@ _ENDS_OF_CHILDREN: Final[dict[str, Callable[[Any, Callable[..., None]], None]]] 
     "multiprocessing.util": _ask_multiprocessing,
     "celery.signals": _ask_celery,  # sent by the pool's workers alone, which run no finalizers
 }
-"""The modules that end children so, and how each is asked for a last call, where it is in use."""
+"""The modules whose workers end so, and how to be called before each of them does."""

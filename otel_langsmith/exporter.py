@@ -1,4 +1,4 @@
-"""The face towards OpenTelemetry's batch and simple span processors."""
+"""`LangSmithSpanExporter`, for OpenTelemetry's batch and simple span processors."""
 
 from __future__ import annotations
 
@@ -40,19 +40,20 @@ class LangSmithSpanExporter(SpanExporter):
 
         provider.add_span_processor(BatchSpanProcessor(LangSmithSpanExporter()))
 
-    A span is held until its local ancestors ended, because a run's place in its tree depends on
-    their start times; a span with a remote parent is sent at once. What cannot be sent within
+    A span is held until its local ancestors have ended, because a run's place in its tree depends
+    on their start times; a span with a remote parent is sent at once. What cannot be sent within
     ``timeout`` waits for the next ``export``, on disk if there is a ``spool_dir``; what is lost is
     counted in `ledger` by reason. Safe for concurrent calls from many threads, and across ``fork``.
+    `LangSmithSpanProcessor` holds nothing and sends sooner: prefer it where you can add one.
 
     Every keyword is optional: argument → ``OTEL_EXPORTER_LANGSMITH_*`` → ``LANGSMITH_*`` →
     ``LANGCHAIN_*`` → default.
 
     Args:
         endpoint: Where LangSmith is; a path prefix is kept. Default: the US cloud.
-        endpoints: Several LangSmiths instead, none of which waits for another: a list of
-            ``{api_url, api_key}``, each with ``project_name`` (takes the place of all others),
-            ``workspace_id`` and ``primary`` if need be; or an object ``{url: key}``.
+        endpoints: Several LangSmiths instead, none of which waits for another: ``{url: key}``, or a
+            list of ``{api_url, api_key}``, each with an optional ``project_name`` (overrides every
+            other), ``workspace_id`` and ``primary`` (true: keeps the ids of runs).
         api_key: LangSmith API key. Without one, runs are dropped and counted.
         workspace_id: UUID of the workspace, for keys that span several.
         project: The LangSmith project; created when unknown. Default: ``default``.
@@ -63,43 +64,45 @@ class LangSmithSpanExporter(SpanExporter):
         timeout: Seconds one ``export`` may take in all, retries included. Default: 10.
         headers: Extra request headers.
         session: Your own ``requests.Session``, for proxies, certificates or authentication.
-        hide_inputs: Withhold inputs, and all that may repeat them.
-        hide_outputs: Withhold outputs, and all that may repeat them.
-        hide_metadata: Withhold metadata other than ids, models and tokens.
+        hide_inputs: Withhold inputs, and whatever may repeat them. Default: false.
+        hide_outputs: Withhold outputs, and whatever may repeat them. Default: false.
+        hide_metadata: Withhold metadata other than ids, models and tokens. Default: false.
         redact: Rewrites the content of each run, last of all: a callable on a dict of it, such as
             ``otel_langsmith.redact.secrets``. If it fails, the content is withheld.
-        conventions: Your own dialects of attributes, ``otel_langsmith.conventions.Convention``;
-            they go before ours.
+        conventions: Your own attribute conventions, ``otel_langsmith.conventions.Convention``; they
+            go before the built-in ones.
         max_batch_runs: Most runs in one request. Default: 100.
         max_batch_bytes: Most bytes in one request, before compression. Default: 20 MiB.
-        max_backlog_bytes: Most memory of runs, compressed, that wait to be sent. Default: 48 MiB.
+        max_backlog_bytes: Most memory for runs that wait to be sent, compressed. Default: 48 MiB.
         max_trace_runs: Most runs of one trace; LangSmith takes no more. Default: 25,000.
         max_requests_per_minute: Most requests in a minute; the others wait. Default: no limit.
         max_events_per_hour: Most posts and patches of runs in an hour. Default: no limit.
         max_bytes_per_hour: Most bytes of runs in an hour, before compression. Default: no limit.
         meter_provider: Gets OpenTelemetry's ``otel.sdk.exporter.*`` metrics; True: the global one.
-        max_held_spans: Most spans that wait for their ancestors. Default: 50,000.
+        max_held_spans: Most spans that are held until their ancestors end. Default: 50,000.
         max_held_bytes: Most memory that they take. Default: 96 MiB.
-        max_held_seconds: Longest wait; then the span becomes the root of a trace of its own.
-            Default: one hour.
-        remote_parent: What becomes of a span with a remote parent of which no header tells the
-            LangSmith run: ``root`` of a trace of its own (default), or ``parent``: its run claims
-            the run that LangSmith makes of that span when it gets it by OTLP. Such traces go as in
-            ``mode="basic"``; what LangSmith then refuses becomes a root after all.
-        spool_dir: Directory where runs wait that LangSmith does not take now, and where those it
-            refuses are kept; they outlive the process. Default: none, they wait in memory.
-        spool_max_bytes: Most bytes of runs that wait there, oldest go first. Default: 512 MiB.
-        spool_max_age_seconds: Longest that a run waits there. Default: 7 days.
-        spool_fsync: Make what waits there outlive a power cut. Default: false.
-        span_filter: For the processor that ``opentelemetry-instrument`` puts in this exporter's
-            place, as are the following; so each can be a key under ``OTEL_CONFIG_FILE``.
-        live: As above.
-        schedule_delay_millis: As above.
-        max_queue_size: As above.
+        max_held_seconds: Longest that a span is held; then it becomes the root of a trace of its
+            own. Default: one hour.
+        remote_parent: What becomes of a span whose remote parent is known by its span id only, for
+            no header named its LangSmith run: it begins a trace (``root``, default), or its run
+            names as parent the run that LangSmith makes of that span if it receives it by OTLP
+            (``parent``). Such traces are sent as in ``mode="basic"``; if LangSmith knows no such
+            run, the trace begins here after all.
+        spool_dir: Directory for runs that cannot be delivered now, and for those that LangSmith
+            refuses; they outlive the process. Default: none, runs wait in memory.
+        spool_max_bytes: Most bytes in it; beyond, the oldest runs are dropped. Default: 512 MiB.
+        spool_max_age_seconds: Longest that a run waits in it. Default: 7 days.
+        spool_fsync: Sync each write, so that runs in it outlive a power cut. Default: false.
+        span_filter: No effect on an exporter: this and the following are for the processor that
+            ``opentelemetry-instrument`` puts in its place, so that ``OTEL_CONFIG_FILE`` can set
+            them. See `LangSmithSpanProcessor`.
+        live: See ``span_filter``.
+        schedule_delay_millis: See ``span_filter``.
+        max_queue_size: See ``span_filter``.
 
     Raises:
-        ConfigurationError: An argument cannot be used. An unusable environment variable is warned
-            about instead.
+        ConfigurationError: An argument cannot be used. (An unusable environment variable is logged
+            and replaced by a safe value.)
     """
 
     def __init__(  # noqa: PLR0913 - the settings are the signature
@@ -141,7 +144,7 @@ class LangSmithSpanExporter(SpanExporter):
         schedule_delay_millis: float | None = None,
         max_queue_size: int | None = None,
     ) -> None:
-        arguments = dict(locals())  # each keyword is a row of settings.py; a test holds them equal
+        arguments = dict(locals())  # each keyword is a row of `SETTINGS`; a test holds them equal
         self._pipeline = pipeline.open_pipeline(arguments)
         self._successor: LangSmithSpanProcessor | None = None
         ours = [row.keyword for row in settings.SETTINGS if row.faces == ("processor",)]
@@ -150,44 +153,57 @@ class LangSmithSpanExporter(SpanExporter):
             _configured.add(self)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """SUCCESS if all that could be sent is delivered; never raises, returns in ``timeout``."""
+        """SUCCESS if each span is delivered, or held until its ancestors have ended.
+
+        FAILURE if a span is lost, or waits because LangSmith did not take it in time; the others of
+        the batch are delivered all the same. Never call it again with the same spans: what can be
+        sent later is kept and sent with the next ``export`` or flush. A span that is exported twice
+        is sent once and counts as delivered by the first call. Never raises; returns within
+        ``timeout`` seconds.
+
+        Spec: https://opentelemetry.io/docs/specs/otel/trace/sdk/#exportbatch
+        """
         if self._successor is not None:
             followed = tracking.is_followed
             spans = [span for span in spans if span.context is None or not followed(span.context)]
             if not spans:
                 return SpanExportResult.SUCCESS
         elif self._unheeded:
-            _log.warning("%s: only LangSmithSpanProcessor obeys that", ", ".join(self._unheeded))
+            names = ", ".join(self._unheeded)
+            _log.warning("%s has no effect here: use LangSmithSpanProcessor instead", names)
             self._unheeded = []
         delivered = self._pipeline.export(spans)
         return SpanExportResult.SUCCESS if delivered else SpanExportResult.FAILURE
 
     def force_flush(self, timeout_millis: float | None = 30_000) -> bool:
-        """Whether everything received so far is delivered, at the latest after the timeout.
+        """Whether everything received so far is delivered, after at most ``timeout_millis``.
 
-        False while spans wait for ancestors that have not ended.
+        False while spans are held for ancestors that have not ended, and if a span was lost since
+        the last flush. None is 30 s.
         """
         if self._successor is not None:
             return self._successor.force_flush(timeout_millis)
         return self._pipeline.flush((30_000 if timeout_millis is None else timeout_millis) / 1000)
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
-        """Send what is held, orphans as traces of their own, and refuse what comes later.
+        """Send what is held and what waits, then refuse what comes later.
 
-        Returns within ``timeout_millis``, and ``timeout`` after LangSmith last took anything.
+        A held span whose parent never ended becomes the root of a trace of its own. Returns within
+        ``timeout_millis``, and at most ``timeout`` seconds after LangSmith last took anything. A
+        second call does nothing.
         """
         if self._successor is None:  # else the pipeline is the successor's to close
             self._pipeline.close(timeout_millis / 1000)
 
     def ledger(self) -> Ledger:
-        """What became of every span received: delivered, held, queued, dropped by reason.
+        """What became of every span received so far; see `Ledger`.
 
-        Of several destinations it is the sum, in which each span counts once for each.
+        With several destinations it is the sum, in which each span counts once for each.
         """
         return (self._successor or self._pipeline).ledger()
 
     def ledgers(self) -> Mapping[str, Ledger]:
-        """The same for each destination, by its address."""
+        """The ledger of each destination, by its address."""
         return (self._successor or self._pipeline).ledgers()
 
     def _succeed(self) -> LangSmithSpanProcessor:

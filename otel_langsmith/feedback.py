@@ -1,4 +1,4 @@
-"""From a span to the run that LangSmith knows it by."""
+"""`run_id`: from a span to its run in LangSmith."""
 
 from uuid import UUID
 
@@ -9,14 +9,16 @@ from otel_langsmith.tracking import find
 
 
 def run_id(span: Span | SpanContext) -> UUID:
-    """The id of a span's run, for feedback, links and look-ups; it is known before the run is sent.
+    """The id of a span's run in LangSmith, for feedback, links and look-ups.
 
         client.create_feedback(run_id(span), key="helpful", score=1)
 
-    Of a span that `LangSmithSpanProcessor` leaves out, the id of the nearest run above it.
+    It is known as soon as the span has started. A span that ``span_filter`` leaves out has the id
+    of the nearest run above it.
 
     Raises:
-        ValueError: The span is invalid, as the one that is current where there is none.
+        ValueError: The span is invalid, as `opentelemetry.trace.get_current_span` returns where
+            there is none.
     """
     context = span if isinstance(span, SpanContext) else span.get_span_context()
     if not context.is_valid:

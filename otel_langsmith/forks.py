@@ -1,4 +1,4 @@
-"""What happens in a forked child, where locks may be held by threads that are gone."""
+"""State that a forked child makes anew: its locks may be held by threads that it does not have."""
 
 import os
 from collections.abc import Callable

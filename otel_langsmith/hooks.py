@@ -35,7 +35,9 @@ def pre_instrument() -> None:
                 setup.join(provider, processor, {})
                 _speak_up()
     except Exception:  # noqa: BLE001 - see above
-        _log.exception("LangSmith gets no more than an exporter can give; please report this")
+        _log.exception(
+            "LangSmithSpanProcessor cannot take the exporter's place; please report this"
+        )
 
 
 def _speak_up() -> None:
@@ -44,10 +46,10 @@ def _speak_up() -> None:
 
 
 class LastResort(logging.Handler):
-    """Writes to stderr what nobody shows, as `logging.lastResort` does where nobody listens.
+    """Writes warnings to stderr unless the application has a handler, as `logging.lastResort` does.
 
-    OpenTelemetry's own handlers count as nobody: they send records away, most likely to a place
-    that never hears of traces that fail to arrive, and they silence ``lastResort``.
+    OpenTelemetry's own handlers do not count: they export records, most likely to where nobody
+    looks for traces that fail to arrive, and they silence ``lastResort``.
     """
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -61,6 +61,12 @@ def uuid_text(value: object) -> str | None:
     return dashed if text in (dashed, digits) else None
 
 
+def trace_id_of(trace_uuid: str) -> int | None:
+    """The 128 bits of a UUID, dashed or not, as an OTel trace id; None if that would be invalid."""
+    text = uuid_text(trace_uuid)
+    return int(text.replace("-", ""), 16) or None if text else None
+
+
 def writable_ns(time_ns: float) -> int:
     """The nearest time that can be written: whole nanoseconds of the years 1970 to 9999.
 

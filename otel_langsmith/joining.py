@@ -1,6 +1,5 @@
-"""Where the log records of this process wait for their spans: one place, in reach of all faces."""
+"""The log records of this process that wait for their spans: one collection for all exporters."""
 
-import os
 import threading
 from collections.abc import Iterable
 from itertools import repeat
@@ -10,20 +9,20 @@ from typing import Final
 from opentelemetry._logs import LogRecord
 from opentelemetry.sdk.trace import ReadableSpan
 
+from otel_langsmith.forks import begin_anew_in_children
 from otel_langsmith.log_events import NOTHING, Bounds, Joined, LogEvents
 
 
 class Joining:
-    """`LogEvents` for any thread. A forked child starts anew: open spans are its parent's to send.
+    """`LogEvents`, safe from any thread. A forked child begins with none: see `Fate.INHERITED`.
 
-    The lock is one that its own thread may take again, for a finalizer may log at any time.
+    The lock is reentrant, for a finalizer may log while its thread holds it.
     """
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._begin)
+        begin_anew_in_children(self._begin)
 
     def _begin(self) -> None:
         self._lock = threading.RLock()
@@ -39,8 +38,8 @@ class Joining:
         return next(iter(self.joined_to_each((span,))))
 
     def joined_to_each(self, spans: Iterable[ReadableSpan]) -> Iterable[Joined]:
-        """What was logged for these spans; nothing without end if nothing ever was."""
-        if not self._events.used:  # the way of most processes, and no price for it
+        """What was logged for each of these spans, in order."""
+        if not self._events.used:  # as in most processes, which shall not pay for the lock
             return repeat(NOTHING)
         with self._lock:
             return [self._events.joined_to(span) for span in spans]

@@ -1,6 +1,4 @@
-"""Where runs go with the settings as they are, and whether anything can be sent there: is there an
-address, and a key?
-"""
+"""The destinations that the settings name, and whether each has an address and a key."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -27,8 +25,10 @@ def destinations(settings: Settings) -> tuple[Settings, ...]:
 
 
 def _of(settings: Settings, one: Endpoint) -> Settings:
-    """Ids of workspaces are a LangSmith's own, so only the one that the rest of the settings is
-    about inherits theirs; so does LangSmith's SDK.
+    """The settings of one destination.
+
+    A workspace id means nothing to another LangSmith, so ``workspace_id`` is inherited only where
+    the key is the same or the address is the US cloud's, as in LangSmith's SDK.
     """
     known = urlsplit(one.url).netloc == urlsplit(US_CLOUD).netloc
     inherits = known or one.api_key == settings.api_key
@@ -43,7 +43,7 @@ def _of(settings: Settings, one: Endpoint) -> Settings:
 
 
 def names_of(each: Sequence[Settings]) -> list[str]:
-    """What each destination is called: its address, numbered where it occurs again."""
+    """A name for each destination: its address, numbered if it occurs more than once."""
     seen: Counter[str] = Counter()
     names = []
     for settings in each:
@@ -54,7 +54,7 @@ def names_of(each: Sequence[Settings]) -> list[str]:
 
 
 def in_words(text: str, settings: Settings) -> str:
-    """The text, which names variables, for who said this destination among several."""
+    """The text, with variables replaced by the members of LANGSMITH_RUNS_ENDPOINTS, if used."""
     if settings.endpoints:
         for variable, member in _MEMBERS.items():
             text = text.replace(variable, f"{member} in LANGSMITH_RUNS_ENDPOINTS")
@@ -69,7 +69,7 @@ _MEMBERS: Final = {
 
 
 def undeliverable(settings: Settings) -> str | None:
-    """Why nothing can be sent with these settings, by its name in the ledger; None if it can."""
+    """Why nothing can be sent there, as the ledger's reason; None if it can."""
     if settings.endpoint is None:
         return NO_ENDPOINT
     keyed = settings.session is not None or _KEY_HEADERS & {*map(str.lower, settings.headers)}
@@ -77,6 +77,6 @@ def undeliverable(settings: Settings) -> str | None:
 
 
 def missing_key(settings: Settings) -> str:
-    """What to tell who has given no key."""
+    """The log's line about a missing key."""
     remedy = _NO_ACCOUNT if settings.endpoint == US_CLOUD else ""
     return f"LANGSMITH_API_KEY is not set, so no run is sent to {settings.endpoint}{remedy}"

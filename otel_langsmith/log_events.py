@@ -1,4 +1,4 @@
-"""Log records that tell what a model was told and what it answered → the events of their spans.
+"""Log records with GenAI content → the events of their spans.
 
 OpenTelemetry moves GenAI content from span events to log records, which carry the span's ids; most
 come before their span ends (genai.md §0.3). Pure: the caller brings the time and the lock.
@@ -18,10 +18,10 @@ from otel_langsmith.conventions.readers import from_json
 SpanKey: TypeAlias = tuple[int, int]
 
 LOG_LATE: Final = "log_late"
-"""A log record came after its span's run was sent; a run is patched once, so it is not in it."""
+"""A log record came after its span's run was sent; a run is patched once, so it is left out."""
 
 LOG_UNJOINED: Final = "log_unjoined"
-"""No span ever asked for a log record, or there were too many: its span was sent, or never ends."""
+"""A log record was dropped: its span was never sent, or too many records waited."""
 
 MOST_RECORDS: Final = 65_536
 MOST_BYTES: Final = 64 * 2**20
@@ -33,7 +33,7 @@ _DETAILS: Final = "gen_ai.client.inference.operation.details"
 _EXCEPTION: Final = "gen_ai.client.operation.exception"
 _SLOT: Final = "_otel_langsmith_log_events"
 _BODILY: Final = (".message", ".choice")
-"""Kinds of event that say nothing without a body: content was not to be captured."""
+"""Ends of event names that are empty without a body: content was not captured."""
 
 _NOT_SAID: Final = ("event.name", "code.")
 _DEEPEST: Final = 32
@@ -67,10 +67,10 @@ class _Waiting:
 
 
 class LogEvents:
-    """Events that wait for their spans to end, those of the oldest span first, within `Bounds`.
+    """Events that wait for their spans to end, within `Bounds`; beyond, the oldest are dropped.
 
-    What a span asked for hangs on its context from then on, so that each of several exporters finds
-    it, and it lives as long as the span.
+    What was joined to a span is kept on its context, so that each of several exporters finds it
+    there for as long as the span lives.
     """
 
     def __init__(self, bounds: Bounds) -> None:

@@ -1,4 +1,4 @@
-"""The face towards OpenTelemetry's logs: GenAI content that is logged belongs to a span's run."""
+"""`LangSmithLogRecordProcessor`: GenAI content that is logged belongs to a span's run."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ _log: Final = logging.getLogger("otel_langsmith")
 
 
 class LangSmithLogRecordProcessor(LogRecordProcessor):
-    """Joins the content of GenAI log events to the runs of their spans.
+    """Adds the content of GenAI log events to the runs of their spans.
 
         logger_provider.add_log_record_processor(LangSmithLogRecordProcessor())
 
     Many instrumentations log prompts and answers as events named ``gen_ai.…`` instead of putting
-    them on the span. Such events wait here until their span ends, at most 65,536 of them, 64 MiB
-    and one hour; then they are read as if they were span events, by whichever LangSmith exporter or
-    processor of this process sends the span, and hidden as its settings want. Other records are
-    left alone; none is sent as it is.
+    them on the span. Such events wait in memory until their span ends: at most 65,536 of them,
+    64 MiB and one hour. Then whichever LangSmith exporter or processor of this process sends the
+    span reads them as span events, and hides them as its settings say. Other records are ignored.
 
-    An event that comes after its run was sent is not in it. The ledgers of these count such events
-    among ``noted`` as ``log_late``, and as ``log_unjoined`` those that no span asked for.
+    An event that comes after its run was sent is left out; `Ledger.noted` counts it as
+    ``log_late``. One whose span was never sent is counted as ``log_unjoined``.
     """
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:

@@ -153,18 +153,19 @@ class Pipeline:
             self._books.note(joining.JOINED.notes())
 
     def export(self, spans: Sequence[ReadableSpan]) -> bool:
-        """Whether all that could be sent now is delivered.
+        """Whether no span was lost, and all that could be sent now is delivered.
 
-        Spans that wait for their ancestors are held, which is no failure.
+        Spans that wait for their ancestors are held, which is no failure; nor is a span that came
+        before, for the first one is accounted for.
         """
         deadline_s = self.clock.now_s() + self.settings.timeout
         self._books.receive(len(spans))
         with self._lock:
             closed = self._closed
-            placed = [] if closed else self._assembled(spans)
+            placed, complete = ([], False) if closed else self._assembled(spans)
         if closed:
             return self._refuse(len(spans), SHUT_DOWN)
-        return self._deliver(placed, deadline_s)
+        return self._deliver(placed, deadline_s) and complete
 
     def accept(self, count: int) -> None:
         """Count spans that `send` will be given next."""
@@ -198,7 +199,7 @@ class Pipeline:
         found: list[Placed] = []
         if untracked:
             with self._lock:
-                found = self._assembled(untracked)
+                found, _ = self._assembled(untracked)
         both = [*placed, *found]
         self._deliver(both, deadline_s, queued=len(placed), live=live, wait=False)
 
@@ -245,7 +246,7 @@ class Pipeline:
         timeout_s = bounded(timeout_s)
         deadline_s = self.clock.now_s() + timeout_s
         with self._lock:
-            overdue = [] if self._closed else self._assembled(())
+            overdue = [] if self._closed else self._assembled(())[0]
         clear = self._finished.is_set() or self._deliver(overdue, deadline_s)
         clear = clear or self._route.drain(deadline_s)
         idle = clear and self._books.wait_idle(deadline_s, self.clock)
@@ -263,7 +264,7 @@ class Pipeline:
             if self._closed:
                 return
             self._closed = True
-            placed = self._assembled((), drain=True)
+            placed, _ = self._assembled((), drain=True)
         end = self.end_by(deadline_s)
         # others may be sending: what they give back, being interrupted, goes with the rest
         if not self._at_rest_by(end.last_s):
@@ -279,8 +280,10 @@ class Pipeline:
             left_s = bounded(deadline_s - self.clock.now_s())
             return self._at_rest.wait_for(lambda: self._deliveries == 0, left_s)
 
-    def _assembled(self, spans: Sequence[ReadableSpan], *, drain: bool = False) -> list[Placed]:
-        """What can be delivered now that ``spans`` came, or that no more will come.
+    def _assembled(
+        self, spans: Sequence[ReadableSpan], *, drain: bool = False
+    ) -> tuple[list[Placed], bool]:
+        """What can be delivered now that ``spans`` came, or no more will; whether none was lost.
 
         Whatever goes wrong with one span, the others are placed and the book is told.
         """
@@ -293,8 +296,8 @@ class Pipeline:
             placed += assembly.drain()
         doubles = assembly.doubles - doubles
         self._refuse(doubles, DUPLICATE)
-        self._refuse(expected - doubles - len(placed) - len(assembly), UNTRANSLATABLE)
-        return placed
+        lost = expected - doubles - len(placed) - len(assembly)
+        return placed, self._refuse(lost, UNTRANSLATABLE)
 
     def _unplaced(self, error: Exception) -> None:
         self._bugs.say("a span cannot be placed and is counted as lost", error)

@@ -1,4 +1,4 @@
-"""Spans → blocks of them that go through each step together, in portions that fit in memory."""
+"""Placed spans → blocks that pass each step together, in portions of bounded memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -7,11 +7,11 @@ from typing import Final
 from otel_langsmith.assembly import Placed, memory_of
 
 BLOCK: Final = 64
-"""Spans of a block. What is done to all of them before the next thing is done finds its code in the
-processor's caches: with blocks of 8 an export takes a tenth longer, with 128 hardly less."""
+"""Spans of a block. Each step runs over the whole block, so that its code stays in the processor's
+caches: with blocks of 8 an export takes a tenth longer, with 128 hardly less."""
 
 BLOCK_BYTES: Final = 2**20
-"""Memory of a block, which is to find its content there, too."""
+"""Memory of a block, so that its content stays in the caches, too."""
 
 PORTION_BYTES: Final = 8 * 2**20
 """Memory of runs that wait to be told apart; the 256 that may could have a megabyte each."""
@@ -20,7 +20,7 @@ _WEIGHED: Final = 8
 """Of so many spans one is weighed: all would cost 5 µs a model call."""
 
 _STRIDE: Final = 3
-"""Each time another one, and odd, so that of traces of four or eight spans it is not the same."""
+"""Which of them: odd, so that in traces of four or eight spans it is not always the same."""
 
 
 def portions(placed: Sequence[Placed]) -> Iterator[Iterator[Sequence[Placed]]]:

@@ -1,4 +1,4 @@
-"""What LangSmith has of a run that was posted before its span ended, as far as we know. Pure."""
+"""What LangSmith has of a run that was posted before its span ended: a state machine. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Operation: TypeAlias = Literal["post", "patch"]
 
 
 class State(Enum):
-    """How much is known."""
+    """What is known of the run at LangSmith."""
 
     ABSENT = "nothing was sent yet"
     UNSURE = "its opening was sent, and whether it arrived is not known"
@@ -64,7 +64,7 @@ class Presence:
         self._elsewhere: tuple[Presence, ...] = ()
 
     def at(self, destination: int) -> Presence:
-        """What another LangSmith has of the run, the first being 0; for one thread at a time."""
+        """The state at another destination, the first being 0; for one thread at a time."""
         while len(self._elsewhere) < destination:
             self._elsewhere += (Presence(),)
         return self._elsewhere[destination - 1] if destination else self

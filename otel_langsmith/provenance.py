@@ -1,4 +1,4 @@
-"""Where a run comes from: what OpenTelemetry knows of its span beside attributes and events."""
+"""A run's metadata about its origin: resource, scope, kind, ids, links, dropped counts."""
 
 from dataclasses import dataclass
 from functools import lru_cache

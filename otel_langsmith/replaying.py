@@ -1,4 +1,4 @@
-"""What waits on disk, sent again by hand: each run is delivered, refused for good, or stays."""
+"""``otel-langsmith spool replay``: each run on disk is delivered, refused for good, or stays."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from otel_langsmith.delivery.dead_letters import REFUSED, DeadLetter, DeadLetters
 from otel_langsmith.delivery.disk import Folder
 from otel_langsmith.delivery.records import ending
+from otel_langsmith.delivery.server import headers_of
 from otel_langsmith.delivery.spool import Bounds, Spool
 from otel_langsmith.delivery.transport import Request
-from otel_langsmith.version import __version__
 from otel_langsmith.wire import basic, multipart
-from otel_langsmith.wire.reply import Accepted, Reply, Sent, Split, judge
+from otel_langsmith.wire.reply import OF_THE_RUN, Accepted, Reply, Sent, Split, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from otel_langsmith.delivery.records import Record
-    from otel_langsmith.delivery.shelf import Entry
+    from otel_langsmith.delivery.segment import Entry
     from otel_langsmith.delivery.transport import Transport
     from otel_langsmith.run import JsonObject
     from otel_langsmith.settings import Settings
@@ -41,13 +41,10 @@ _SHOWN: Final = 300
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
 
-_OF_THE_RUN: Final = frozenset({400, 413, 422})
-"""Refusals that are said of a run, and not of the request, the key or the hour."""
-
 
 @dataclass(slots=True)
-class Outcome:
-    """What became of the runs; those ``left`` are where they were, and ``why`` says for what."""
+class Report:
+    """How many runs were delivered, refused for good, or left where they are, and ``why``."""
 
     delivered: int = 0
     refused: int = 0
@@ -55,16 +52,16 @@ class Outcome:
     why: list[str] = field(default_factory=list)
 
     def leave(self, runs: int, why: str) -> None:
-        """So many runs stay."""
+        """So many runs stay where they are."""
         self.left += runs
         if why not in self.why:
             self.why.append(why)
 
 
-class Fate(NamedTuple):
-    """What LangSmith said of one run; ``settled``: it need not be sent again.
+class Result(NamedTuple):
+    """What came of sending one run.
 
-    ``of_run``: a 404 would be about it, and not about the endpoint.
+    ``settled``: LangSmith has it. ``of_run``: a 404 would be about the run, not about the endpoint.
     """
 
     settled: bool
@@ -75,7 +72,7 @@ class Fate(NamedTuple):
     def refused(self) -> bool:
         """Whether the run will never be taken."""
         missing = self.of_run and self.reply.status == _NOT_FOUND
-        return not self.settled and (missing or self.reply.status in _OF_THE_RUN)
+        return not self.settled and (missing or self.reply.status in OF_THE_RUN)
 
     @property
     def orphaned(self) -> bool:
@@ -84,7 +81,7 @@ class Fate(NamedTuple):
 
 
 class Courier:
-    """Sends runs to the one LangSmith of the settings; after the first failure, none any more."""
+    """Sends runs to one LangSmith; after the first failure to reach it, no more."""
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
         self._settings = settings
@@ -92,22 +89,22 @@ class Courier:
         self._failure: Reply | None = None
 
     def fitness(self, place: Place) -> int:
-        """Whether what waits there is for this LangSmith: 0 if not, most if for this project."""
+        """How well the place matches this LangSmith: 0 not at all, 2 fully, 1 but for project."""
         ours, meant = self._settings, place.destination
         if (ours.endpoint, ours.workspace_id) != (meant.endpoint, meant.workspace_id):
             return 0
         return 2 if ours.project == meant.project else 1
 
-    def send(self, records: Sequence[Record]) -> list[Fate]:
+    def send(self, records: Sequence[Record]) -> list[Result]:
         """What became of each, in order.
 
         A request that is refused for one of its runs is halved until that run is alone.
         """
-        return [fate for few in self._requests(records) for fate in self._sent(few)]
+        return [result for few in self._requests(records) for result in self._sent(few)]
 
-    def why(self, fate: Fate | None) -> str:
+    def why(self, result: Result | None) -> str:
         """Why a run stays, in the server's words."""
-        return self.scrubbed(str(fate.reply))[:_SHOWN] if fate else "not sent"
+        return self.scrubbed(str(result.reply))[:_SHOWN] if result else "not sent"
 
     def scrubbed(self, text: str) -> str:
         """A server's words without what it may quote of our headers."""
@@ -115,14 +112,14 @@ class Courier:
             text = text.replace(secret, "[secret]")
         return text
 
-    def letter(self, record: Record, fate: Fate, place: Place) -> DeadLetter:
+    def letter(self, record: Record, result: Result, place: Place) -> DeadLetter:
         """The refused run, to be kept."""
-        said, where = self.scrubbed(fate.reply.text), place.folder.path.name
-        return DeadLetter(record, time.time_ns(), fate.reply.status, said, where)
+        said, where = self.scrubbed(result.reply.text), place.folder.path.name
+        return DeadLetter(record, time.time_ns(), result.reply.status, said, where)
 
-    def _sent(self, records: Sequence[Record]) -> list[Fate]:
+    def _sent(self, records: Sequence[Record]) -> list[Result]:
         if self._failure is not None:
-            return [Fate(settled=False, reply=self._failure)] * len(records)
+            return [Result(settled=False, reply=self._failure)] * len(records)
         reply = self._transport.send(self._request(records), self._settings.timeout)
         size, of_run = sum(record.size for record in records), _is_asked_for(records[0])
         sent = Sent(runs=len(records), size=size, of_run=of_run)
@@ -132,12 +129,12 @@ class Courier:
             return [*self._sent(records[:middle]), *self._sent(records[middle:])]
         if reply.status == _CONFLICT and records[0].doubtful:
             return self._sent([replace(records[0], verb="patch", doubtful=False)])
-        fate = Fate(isinstance(verdict, Accepted), reply, of_run)
-        if fate.orphaned and records[0].alone and records[0].place:
+        result = Result(isinstance(verdict, Accepted), reply, of_run)
+        if result.orphaned and records[0].alone and records[0].place:
             return self._sent([replace(records[0], place={})])
-        if not (fate.settled or fate.refused):
+        if not (result.settled or result.refused):
             self._failure = reply
-        return [fate] * len(records)
+        return [result] * len(records)
 
     def _requests(self, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
         """The records in order, cut so that no request is too large or has a run twice."""
@@ -165,44 +162,37 @@ class Courier:
             body = multipart.encode(runs, token_hex(16))
             message = basic.Message("POST", "/runs/multipart", body.data)
             content_type = body.content_type
-        headers = {
-            "User-Agent": f"otel-langsmith/{__version__}",
-            **settings.headers,
-            "x-api-key": settings.api_key,
-            "x-tenant-id": settings.workspace_id,
-            "Content-Type": content_type,
-        }
-        told = {name: value for name, value in headers.items() if value}
-        return Request(message.method, f"{settings.endpoint}{message.path}", told, message.data)
+        headers = {**headers_of(settings), "Content-Type": content_type}
+        return Request(message.method, f"{settings.endpoint}{message.path}", headers, message.data)
 
 
 def replay(
     directory: Directory, each: Sequence[Settings], transport: Transport, *, refused: bool = False
-) -> Outcome:
+) -> Report:
     """Send again what waits for these destinations, and what LangSmith's SDKs failed to upload.
 
     With ``refused``, what was refused before as well. Nothing goes to another endpoint or workspace
     than it was meant for, and what a running process is at work on is left to it.
     """
-    outcome = Outcome()
+    report = Report()
     couriers = [Courier(settings, transport) for settings in each]
     for place in directory.places:
         courier = max(couriers, key=lambda one: one.fitness(place))
         if courier.fitness(place):
-            _replay_spool(directory, place, courier, outcome)
+            _replay_spool(directory, place, courier, report)
             if refused:
-                _replay_letters(directory, place, courier, outcome)
+                _replay_letters(directory, place, courier, report)
         else:
             others = sum(found.destination == place.title for found in directory.look())
-            outcome.leave(
+            report.leave(
                 others, f"{place.title}: not what LANGSMITH_ENDPOINT and _WORKSPACE_ID say"
             )
     for file, records in directory.envelopes():
         if len(couriers) == 1:
-            _replay_envelope(file, records, couriers[0], outcome)
+            _replay_envelope(file, records, couriers[0], report)
         else:
-            outcome.leave(len(records), _WHOSE)
-    return outcome
+            report.leave(len(records), _WHOSE)
+    return report
 
 
 _WHOSE: Final = (
@@ -211,49 +201,49 @@ _WHOSE: Final = (
 )
 
 
-def _replay_spool(directory: Directory, place: Place, courier: Courier, outcome: Outcome) -> None:
+def _replay_spool(directory: Directory, place: Place, courier: Courier, report: Report) -> None:
     letters = DeadLetters(partial(Folder, REFUSED, place.folder), MAX_REFUSED_BYTES)
     lost = partial(_tell_lost, directory, place)
     with closing(Spool(place.folder, FOR_EVER, lost)) as spool:
         spool.adopt()
-        failed: Fate | None = None
+        failed: Result | None = None
         while failed is None and (entries := spool.take(_AT_ONCE, _AT_ONCE_BYTES)):
             records = [_whole(entry) for entry in entries]
-            fates = courier.send(records)
-            for entry, record, fate in zip(entries, records, fates, strict=True):
-                if fate.settled or (
-                    fate.refused and letters.keep(courier.letter(record, fate, place))
+            results = courier.send(records)
+            for entry, record, result in zip(entries, records, results, strict=True):
+                if result.settled or (
+                    result.refused and letters.keep(courier.letter(record, result, place))
                 ):
                     spool.settle([entry])
-                    outcome.delivered += fate.settled
-                    outcome.refused += fate.refused
+                    report.delivered += result.settled
+                    report.refused += result.refused
                 else:
                     spool.give_back([entry])
-                    failed = fate
+                    failed = result
     for found in directory.waiting(place):
         why = "a running process will send them" if found.in_use else courier.why(failed)
-        outcome.leave(1, why)
+        report.leave(1, why)
 
 
-def _replay_letters(directory: Directory, place: Place, courier: Courier, outcome: Outcome) -> None:
+def _replay_letters(directory: Directory, place: Place, courier: Courier, report: Report) -> None:
     for file, letter in directory.letters(place):
-        (fate,) = courier.send([letter.record])
-        if fate.settled:
-            outcome.delivered += 1
+        (result,) = courier.send([letter.record])
+        if result.settled:
+            report.delivered += 1
             file.unlink(missing_ok=True)
         else:
-            outcome.leave(1, courier.why(fate))
+            report.leave(1, courier.why(result))
 
 
 def _replay_envelope(
-    file: Path, records: Sequence[Record], courier: Courier, outcome: Outcome
+    file: Path, records: Sequence[Record], courier: Courier, report: Report
 ) -> None:
-    fates = courier.send(records)
-    outcome.delivered += sum(fate.settled for fate in fates)
-    for fate in fates:
-        if not fate.settled:
-            outcome.leave(1, f"{file.name}: {courier.why(fate)}")
-    if all(fate.settled for fate in fates):
+    results = courier.send(records)
+    report.delivered += sum(result.settled for result in results)
+    for result in results:
+        if not result.settled:
+            report.leave(1, f"{file.name}: {courier.why(result)}")
+    if all(result.settled for result in results):
         file.unlink(missing_ok=True)
 
 

@@ -1,7 +1,7 @@
-"""How much memory a queue of spans takes, without weighing each.
+"""An estimate of how much memory a queue of spans takes.
 
-A span that is weighed stands for those since the last one: the bound on bytes is an estimate, for
-weighing each would cost the application more than all else we do.
+Only one span in 64 or so is weighed and stands for those since the last one: weighing each would
+cost the application more than all else we do.
 """
 
 from itertools import cycle
@@ -11,19 +11,19 @@ MAX_QUEUE_BYTES: Final = 32 * 2**20
 """Most memory of spans at hand. With the backlog's 48 MiB and 16 to work in, that makes 96."""
 
 EACH_BYTES: Final = 2048
-"""Of a longer queue, so much for each of its spans; the default one has 16,384."""
+"""The bound of a longer queue, for each of its spans; the default length is 16,384."""
 
 WAKE_AT: Final = 512
-"""So many waiting spans wake the worker before its time; OpenTelemetry's batch size."""
+"""So many waiting spans wake the worker early; OpenTelemetry's batch size."""
 
 _strides: Final = cycle((61, 83, 47, 71, 53, 67))
-"""How far apart spans are weighed: so irregular that no rhythm of the application's fits it."""
+"""How many spans apart two are weighed: irregular, to match no pattern of the application."""
 
 
 class Scales:
-    """Estimates the bytes of spans at hand; no lock, threads may overshoot a bound by a span each.
+    """Estimates the memory of spans in the queue and of those that are being encoded.
 
-    Those at hand wait in the queue, or were taken from it to be encoded.
+    Without a lock: threads may overshoot a bound by a span each.
     """
 
     def __init__(self, most_spans: int) -> None:
@@ -38,7 +38,7 @@ class Scales:
         return self._taken + self._bytes < self._most_bytes // 2
 
     def weigh(self, size: int, waiting: int) -> int:
-        """With how many waiting to ask again; 0 if there is no room for a span of ``size`` bytes.
+        """At what length of the queue to ask again; 0 if a span of ``size`` bytes has no room.
 
         After a heavy span the next is looked at sooner.
         """
@@ -53,7 +53,7 @@ class Scales:
         return min(waiting + stride, min(self.wake_at, most) if waiting < self.wake_at else most)
 
     def take(self) -> None:
-        """What waited is being encoded, and takes its memory until that is done."""
+        """All that waited is being encoded, and takes memory until `done`."""
         self._taken += self._bytes
         self._bytes = self._looked_at = 0
 

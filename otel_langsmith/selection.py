@@ -80,9 +80,9 @@ def selector(span_filter: SpanFilter) -> Wanted | None:
 
 
 def forgiving(wanted: Wanted | None, complain: Callable[[Exception], None]) -> Wanted | None:
-    """The filter, but that a span on which it fails is kept: it is not there to hide anything.
+    """The same filter, which keeps a span on which it raises.
 
-    Its first failure is handed to ``complain``.
+    (A filter is no means of hiding content.) ``complain`` is called with the first exception.
     """
     failed: list[bool] = []
 

@@ -1,4 +1,4 @@
-"""A flush after each call, for processes that are frozen or ended between two of them."""
+"""`flush_on_return`, for processes that may be frozen or ended between two calls."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def flush_on_return(
     timeout_millis: float = LONGEST_MILLIS,
     margin_millis: float = 500,
 ) -> Handler | Callable[[Handler], Handler]:
-    """The handler, after each call of which the global tracer provider is flushed.
+    """A decorator: the handler, with a flush of the global tracer provider after each call.
 
         @flush_on_return
         def handler(event, context): ...
@@ -54,10 +54,11 @@ def flush_on_return(
     and ends within a call needs no announcement.
 
     Args:
-        handler: Called with whatever its caller brings.
-        timeout_millis: Longest that a flush may take. Default: 30,000.
-        margin_millis: How much to leave of the time that the caller says remains, by an argument
-            with AWS Lambda's ``get_remaining_time_in_millis()``. Default: 500.
+        handler: Any callable.
+        timeout_millis: Longest that a flush may take, in milliseconds. Default: 30,000.
+        margin_millis: If an argument of the call has AWS Lambda's
+            ``get_remaining_time_in_millis()``, the flush ends so long before that time is over.
+            Default: 500.
     """
     if handler is None:
         return partial(_flushing, timeout_millis=timeout_millis, margin_millis=margin_millis)

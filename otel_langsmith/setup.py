@@ -1,4 +1,4 @@
-"""One line of set-up: the global tracer provider and propagator, made or joined, never replaced."""
+"""`configure`: the global tracer provider and propagator, made or added to, never replaced."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from opentelemetry.propagators.textmap import TextMapPropagator
     from typing_extensions import Unpack
 
-    from otel_langsmith import crossing, log_processor, settings
+    from otel_langsmith import log_processor, propagation, settings
     from otel_langsmith.conventions import Convention
     from otel_langsmith.endpoints import Endpoints
     from otel_langsmith.redact import Redact
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 else:
     _logs = deferred("opentelemetry._logs")
     composite = deferred("opentelemetry.propagators.composite")
-    crossing = deferred("otel_langsmith.crossing")
     log_processor = deferred("otel_langsmith.log_processor")
     # its import makes the propagators that the environment names, ours among them
     propagate = deferred("opentelemetry.propagate")
+    propagation = deferred("otel_langsmith.propagation")
     settings = deferred("otel_langsmith.settings")
 
 _log: Final = logging.getLogger("otel_langsmith")
 
 
 class Keywords(TypedDict, total=False):
-    """What `configure` takes: the rows of settings.py; a test holds them equal."""
+    """What `configure` takes: the rows of `SETTINGS`; a test holds them equal."""
 
     endpoint: str | None
     endpoints: Endpoints | None
@@ -94,18 +94,21 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
 
         otel_langsmith.configure(project="shop")
 
-    A provider that is there gets a `LangSmithSpanProcessor`; else one is made. The global
-    propagator gets a `LangSmithPropagator` as its last, unless it has one or
-    ``OTEL_PROPAGATORS=none`` asks for silence. A SIGTERM that nobody handles shuts the processor
-    down first, for 3 s at most. Safe in forked and spawned processes, before and after the fork. A
-    global logger provider that is there gets a `LangSmithLogRecordProcessor`.
+    Adds to what is there and replaces nothing:
+
+    * the global tracer provider, made if there is none, gets a `LangSmithSpanProcessor`;
+    * the global propagator gets a `LangSmithPropagator` as its last, unless it has one or
+      ``OTEL_PROPAGATORS=none`` forbids it;
+    * a global logger provider, if there is one, gets a `LangSmithLogRecordProcessor`;
+    * a SIGTERM that nobody handles shuts the processor down first, for 3 s at most.
 
     A second call changes nothing, nor does one under ``opentelemetry-instrument`` that has
-    ``langsmith`` among its exporters; settings that differ are then named in a warning.
+    ``langsmith`` among its exporters; settings that differ are then named in a warning. May be
+    called before a fork or in the child.
 
     Args:
-        settings: The keywords of `LangSmithSpanProcessor` and `LangSmithPropagator`; what is not
-            given is taken from the environment.
+        settings: The keywords of `LangSmithSpanProcessor` and `LangSmithPropagator`; the others are
+            read from the environment.
 
     Raises:
         ConfigurationError: An argument cannot be used, or the global provider is not one that takes
@@ -127,10 +130,7 @@ def configure(**settings: Unpack[Keywords]) -> TracerProvider:
 def join(
     provider: TracerProvider, processor: LangSmithSpanProcessor, settings: Mapping[str, object]
 ) -> None:
-    """Let the processor see the provider's spans; `configure` then has nothing left to do.
-
-    What is logged for spans is joined to them, if there is a logger provider by now.
-    """
+    """Add the processor to the provider, and all that `configure` adds beside a propagator."""
     provider.add_span_processor(processor)
     shut_down_at_sigterm(processor)
     _given.append(settings)
@@ -185,5 +185,5 @@ def _provider() -> TracerProvider:
 
 def _is_settled(propagator: TextMapPropagator) -> bool:
     """Whether it writes LangSmith's header already, or was told to write none at all."""
-    fields: object = propagator.fields  # a set by its type, and yet None in some of other making
-    return isinstance(fields, Collection) and (crossing.TRACE in fields or not fields)
+    fields: object = propagator.fields  # a set by its type, yet None in some third-party ones
+    return isinstance(fields, Collection) and (propagation.TRACE in fields or not fields)

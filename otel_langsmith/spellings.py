@@ -1,4 +1,4 @@
-"""How settings are spelt: what somebody said → the value, or ValueError with the remedy."""
+"""Readers of settings: what was given → the value, or ValueError with the remedy."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -23,12 +23,12 @@ SECRET: Final = "not shown, it may be a secret"  # noqa: S105 - the words that s
 
 
 def is_blank(said: object) -> bool:
-    """Whether nothing is said."""
+    """Whether this counts as unset."""
     return said is None or (isinstance(said, str) and not said.strip(QUOTES))
 
 
 def shown(said: object) -> str:
-    """The value as it was said, unless it may be a secret: keys get pasted into wrong places."""
+    """The value for an error message, unless it may be a secret: keys get pasted anywhere."""
     try:
         text = repr(said)
     except ValueError:  # an integer of too many digits

@@ -1,7 +1,7 @@
-"""What waits on disk, to be looked at or thrown away by hand.
+"""What waits on disk, for ``otel-langsmith spool`` to list and delete.
 
-Two kinds of directory are understood: our own spool, and ``LANGSMITH_FAILED_TRACES_DIR`` of the
-LangSmith SDKs. What a running process is at work on is shown and otherwise left alone.
+Two kinds of directory are read: our own spool, and ``LANGSMITH_FAILED_TRACES_DIR`` of the LangSmith
+SDKs. The files of a running process are shown and otherwise left alone.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from otel_langsmith.delivery.destination import Destination, described
 from otel_langsmith.delivery.disk import Disk, Folder
 from otel_langsmith.delivery.lease import give_up, take_over
 from otel_langsmith.delivery.records import Record, unpack
-from otel_langsmith.delivery.segments import contents, lease_writers, segment_names
+from otel_langsmith.delivery.segment_files import contents, lease_writers, segment_names
 from otel_langsmith.envelopes import PATTERN, read_envelope
 from otel_langsmith.errors import WireError
 from otel_langsmith.wire.parts import MAIN
@@ -66,7 +66,7 @@ class Place(NamedTuple):
 
 
 class Directory:
-    """A directory that was opened for a look; what cannot be read goes into ``problems``.
+    """A spool directory, opened for reading; ``problems`` says what cannot be read.
 
     Raises:
         OSError: It cannot be opened. PermissionError: others can write to it, so nothing in it can
@@ -75,7 +75,7 @@ class Directory:
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            raise FileNotFoundError(f"there is no {path}")
+            raise FileNotFoundError(f"there is no directory {path}")
         self._outer = Folder(path)
         self.problems: list[str] = []
         self.places = tuple(self._places())

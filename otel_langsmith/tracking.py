@@ -1,4 +1,4 @@
-"""Where a lineage is kept while its span lives, and how each span's own is told at any time.
+"""The lineage of live spans: where it is kept, and how it is computed when it is needed.
 
 Pure: no clock, no lock.
 """
@@ -73,7 +73,7 @@ def in_context(context: Context | None = None) -> Lineage | None:
 
 
 class Fate(Enum):
-    """Why a finished span is no run, or none yet."""
+    """Why a finished span is not a run, or not yet."""
 
     FILTERED = "left out as asked"
     UNTRACKED = "started before anyone looked, or where nothing can be hung on a context"
@@ -81,14 +81,13 @@ class Fate(Enum):
 
 
 class Tracker:
-    """Follows spans from their start, so that each one's lineage can be told at any time.
+    """Follows spans from their start, so that the lineage of each can be computed at any time.
 
-    What `start` hangs on a span's context is three references; nothing is computed before someone
-    asks. Whether a span is ``wanted`` as a run is decided when its place is first needed: when it
-    ends, or earlier because a child has ended, a header names it or it is shown while it is open. A
-    yes is final. A no is asked again at the end, and if the span is wanted only then, it is a run
-    beside the children that went on without it. Safe from any thread without a lock: who computes
-    twice computes the same.
+    `start` hangs three references on a span's context. Its place is computed when first needed:
+    when the span ends, or earlier because a child has ended, a header names it or it is shown while
+    it is open. That is also when ``wanted`` is asked. A yes is final; after a no it is asked again
+    at the end, and if the span is wanted only then, it becomes a run beside the children that were
+    placed without it. Safe from any thread without a lock: two threads compute the same.
 
     Args:
         wanted: Asked of spans that are still open, too; None wants them all.

@@ -1,6 +1,6 @@
 """A trace as a tree for the terminal: `StoredRun`s in, a rich renderable out.
 
-Runs hold text of strangers. It is only ever shown through `rich.text.Text`, which knows no markup,
+Runs hold untrusted text. It is only ever shown through `rich.text.Text`, which knows no markup,
 and after `printable` took out what a terminal would obey.
 """
 
@@ -27,7 +27,7 @@ COLOURS: Final[Mapping[str, str]] = {
 }
 
 _HOLDERS: Final = ("content", "text", "page_content", "tool_calls")
-"""What a message, a block or a document is about, in the order of interest."""
+"""Members that hold the text of a message, a block or a document, the most telling first."""
 
 _LONE: Final = frozenset({"input", "output", "query", "documents"})
 """Names that say nothing beside a lone value; ``order_id`` would."""

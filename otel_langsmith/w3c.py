@@ -1,4 +1,4 @@
-"""W3C's three headers, by OpenTelemetry's own propagators, with room for LangSmith beside them.
+"""Reads and writes W3C's three headers by OpenTelemetry's own propagators.
 
 Spec: https://www.w3.org/TR/trace-context/ and https://www.w3.org/TR/baggage/
 """
@@ -11,7 +11,7 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from otel_langsmith.headers import MAX_BAGGAGE_BYTES
+from otel_langsmith.baggage import MAX_BAGGAGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -22,7 +22,7 @@ pytest.importorskip("opentelemetry.instrumentation.requests")
 import openai
 import requests
 
-from otel_langsmith.commands import default_database
+from otel_langsmith.commands.database import default_database
 from otel_langsmith.demo import agent, fake_model, program, service
 from otel_langsmith.demo.serving import serving
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import (
     BatchSpanProcessor,
     SimpleSpanProcessor,
@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import (
 from opentelemetry.trace import Status, StatusCode
 from support.captures import CAPTURES, load, name_of
 from support.rude_server import deaf_address, rude_server
-from support.spans import span
+from support.spans import context, span
 
 from otel_langsmith import ConfigurationError, LangSmithSpanExporter
 from otel_langsmith.conventions import Convention, attr
@@ -200,6 +200,42 @@ def test_what_comes_twice_is_sent_once(receiver: Receiver) -> None:
     exporter.export([span(1), span(3, 2)])
     ledger = exporter.ledger()
     assert (ledger.delivered, ledger.dropped) == (3, {"duplicate": 4})
+
+
+class Unplaceable(ReadableSpan):
+    """Nobody can ask it for what its lineage depends on."""
+
+    @property
+    def attributes(self) -> Any:
+        raise LookupError
+
+
+class Untranslatable(ReadableSpan):
+    """It can be placed, but not made a run of: that has a name at least."""
+
+    @property
+    def name(self) -> Any:
+        raise LookupError
+
+
+@pytest.mark.parametrize("kind", [Unplaceable, Untranslatable])
+def test_a_lost_span_fails_its_export_whatever_it_was_lost_to(
+    receiver: Receiver, kind: type[ReadableSpan]
+) -> None:
+    """Bad data is a failure to OpenTelemetry; the other spans are delivered."""
+    exporter = exporter_to(receiver)
+    bad = kind(name="bad", context=context(2), start_time=1, end_time=2)
+    assert exporter.export([span(1), bad]) is SpanExportResult.FAILURE
+    ledger = exporter.ledger()
+    assert (ledger.delivered, ledger.dropped) == (1, {"untranslatable": 1})
+    assert exporter.export([span(3)]) is SpanExportResult.SUCCESS
+
+
+def test_a_span_that_comes_again_is_no_failure(receiver: Receiver) -> None:
+    exporter = exporter_to(receiver)
+    assert exporter.export([span(1)]) is SpanExportResult.SUCCESS
+    assert exporter.export([span(1), span(2)]) is SpanExportResult.SUCCESS
+    assert exporter.ledger().dropped == {"duplicate": 1}
 
 
 def test_two_spans_that_claim_one_run_id_cost_no_other(receiver: Receiver) -> None:

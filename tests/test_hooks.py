@@ -156,7 +156,9 @@ def test_what_only_a_processor_obeys_is_not_ignored_in_silence(
     for number in (1, 2):
         exporter.export([span(number)])
     (record,) = caplog.records
-    assert record.getMessage() == "span_filter: only LangSmithSpanProcessor obeys that"
+    assert record.getMessage() == (
+        "span_filter has no effect here: use LangSmithSpanProcessor instead"
+    )
     exporter.shutdown()
 
 

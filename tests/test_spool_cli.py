@@ -221,7 +221,7 @@ def test_a_directory_that_is_not_safe_or_not_there_is_one_line(tmp_path: Path) -
     assert done.exit_code == 1
     assert done.stderr.startswith(f"Error: {tmp_path} can be written to by others; chmod go-w")
     done = cli("ls", "--dir", tmp_path / "none")
-    assert done.stderr == f"Error: there is no {tmp_path / 'none'}\n"
+    assert done.stderr == f"Error: there is no directory {tmp_path / 'none'}\n"
 
 
 def test_damage_is_told_and_costs_nothing_else(tmp_path: Path) -> None:

@@ -1,6 +1,4 @@
-"""The ledgers of several destinations, where what befalls a span before any of them gets it is
-written into all of them at once.
-"""
+"""The books of all destinations, written to at once until each goes its own way."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +15,7 @@ _COUNTS: Final = (
 
 
 class Books:
-    """One book for each destination; a single one is as good as alone."""
+    """One `Book` for each destination; what is counted here is counted in each of them."""
 
     def __init__(self, books: Sequence[Book]) -> None:
         self._books = books
@@ -42,7 +40,7 @@ class Books:
             book.refuse(reason, count)
 
     def note(self, notes: Iterable[str]) -> None:
-        """Count what had to be bent."""
+        """Count what had to be altered, and the like."""
         told = [*notes]
         for book in self._books:
             book.note(told)
@@ -82,7 +80,7 @@ class Consignments:
             one.__exit__()
 
     def pass_on(self, count: int) -> None:
-        """``count`` of them are now another's to settle, everywhere."""
+        """``count`` of them are settled by somebody else, everywhere."""
         for one in self.each:
             one.pass_on(count)
 

@@ -9,14 +9,14 @@ from itertools import chain, islice
 from typing import Final, Protocol, TypeVar
 
 POLITE: Final = 16
-"""After so many spans of one step, a thread of the application's that waits for the interpreter
-gets it: else it would wait for up to five milliseconds, twelve times as often late (performance.md
-§2). ``python -m bench late`` tells how often it is."""
+"""After so many spans of one step the thread yields the interpreter (GIL): else the application's
+threads would wait for up to five milliseconds, and be late twelve times as often (performance.md
+§2). ``python -m bench late`` measures it."""
 
 _yield: Final[Callable[[], None]] = getattr(os, "sched_yield", lambda: None)
 
 AT_ONCE: Final = threading.Event()
-"""An interrupt that is there from the start: one attempt, and no wait for another."""
+"""An interrupt that is set from the start: one attempt, and no wait for another."""
 AT_ONCE.set()
 
 _T = TypeVar("_T")
@@ -53,12 +53,12 @@ class SystemClock:
 
 
 def bounded(timeout_s: float) -> float:
-    """A time that can be waited: not negative, no NaN, not longer than a thread can wait."""
+    """The timeout as a thread can wait for it: not negative, not NaN, not too long."""
     return min(timeout_s, threading.TIMEOUT_MAX) if timeout_s > 0 else 0.0
 
 
 def politely(work: Iterable[_T]) -> Iterator[list[_T]]:
-    """The same, a few at a time, giving way to other threads after each."""
+    """The same items, `POLITE` at a time, yielding to other threads after each lot."""
     rest = iter(work)
     while few := [*islice(rest, POLITE)]:
         yield few
@@ -66,5 +66,5 @@ def politely(work: Iterable[_T]) -> Iterator[list[_T]]:
 
 
 def in_turns(step: Callable[[Sequence[_T]], Iterable[_Made]], block: Iterable[_T]) -> list[_Made]:
-    """What a step makes of a block, a few at a time, so that other threads get their turn."""
+    """What a step makes of a block, `POLITE` items at a time, yielding to other threads."""
     return [*chain.from_iterable(map(step, politely(block)))]

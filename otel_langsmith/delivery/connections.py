@@ -1,4 +1,4 @@
-"""Connections that keep their time and can be hung up."""
+"""Connections whose timeout is for a whole reply, and which another thread can break off."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Lines:
                 socket.socket.shutdown(getattr(line, "socket", line), socket.SHUT_RDWR)
 
 
-class Punctual(io.RawIOBase):
+class DeadlineReader(io.RawIOBase):
     """What a socket receives until its timeout has passed once, counted from now.
 
     A socket's own timeout is for each packet, so that a status line and headers that drip, one byte
@@ -97,17 +97,17 @@ class Punctual(io.RawIOBase):
         super().close()
 
 
-def _made_punctual(manager: urllib3.PoolManager, lines: Lines) -> urllib3.PoolManager:
+def _with_deadlines(manager: urllib3.PoolManager, lines: Lines) -> urllib3.PoolManager:
     """The same manager, whose connections read a whole reply in the time their socket has.
 
     All that are open are among the ``lines``.
     """
 
-    class PunctualResponse(client.HTTPResponse):
+    class DeadlineResponse(client.HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
             super().__init__(sock, *args, **kwargs)
             self._asked = kwargs.get("method") == "GET"
-            self._bytes = Punctual(sock, self.fp)
+            self._bytes = DeadlineReader(sock, self.fp)
             self.fp = io.BufferedReader(self._bytes)
 
         def begin(self) -> None:
@@ -120,9 +120,9 @@ def _made_punctual(manager: urllib3.PoolManager, lines: Lines) -> urllib3.PoolMa
             pool.ConnectionCls.connect(self)
             lines.add(self)
 
-        own = {"response_class": PunctualResponse, "connect": connect}
-        connection = type("PunctualConnection", (pool.ConnectionCls,), own)
-        return type("PunctualPool", (pool,), {"ConnectionCls": connection})
+        own = {"response_class": DeadlineResponse, "connect": connect}
+        connection = type("DeadlineConnection", (pool.ConnectionCls,), own)
+        return type("DeadlinePool", (pool,), {"ConnectionCls": connection})
 
     found = manager.pool_classes_by_scheme
     manager.pool_classes_by_scheme = {scheme: of(pool) for scheme, pool in found.items()}
@@ -130,16 +130,16 @@ def _made_punctual(manager: urllib3.PoolManager, lines: Lines) -> urllib3.PoolMa
 
 
 def pooled(session: requests.Session, lines: Lines) -> requests.Session:
-    """The same session, over connections of this kind."""
+    """The same session, over pooled connections of this kind; it retries nothing."""
 
-    class PunctualAdapter(adapters.HTTPAdapter):
+    class DeadlineAdapter(adapters.HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, **kwargs)
-            _made_punctual(self.poolmanager, lines)
+            _with_deadlines(self.poolmanager, lines)
 
         def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.PoolManager:
-            return _made_punctual(super().proxy_manager_for(*args, **kwargs), lines)
+            return _with_deadlines(super().proxy_manager_for(*args, **kwargs), lines)
 
     for scheme in ("https://", "http://"):
-        session.mount(scheme, PunctualAdapter(pool_maxsize=_POOL_SIZE, max_retries=0))
+        session.mount(scheme, DeadlineAdapter(pool_maxsize=_POOL_SIZE, max_retries=0))
     return session

@@ -1,4 +1,4 @@
-"""Runs that LangSmith refused, each as a file that a person can read, mend and send again."""
+"""Runs that LangSmith refused, each as a JSON file that a person can read, correct and resend."""
 
 import base64
 import re
@@ -92,7 +92,7 @@ def written(letter: DeadLetter) -> bytes:
 
 
 def read_letter(data: bytes) -> DeadLetter:
-    """The letter of a document, mended by hand or not.
+    """The refused run of a document, corrected by hand or not.
 
     Raises:
         ValueError: It is no such document; the text says what is wrong with it.
@@ -111,12 +111,12 @@ def read_letter(data: bytes) -> DeadLetter:
     except KeyError as error:
         raise ValueError(f"{error} is missing") from None
     except (TypeError, AttributeError):
-        raise ValueError("it is no refused run") from None
+        raise ValueError("it is not the JSON document of a refused run") from None
     return DeadLetter(record, 0, status, said, str(told.get("destination", "")))
 
 
 def _check(parts: Iterable[Part], run: str, attachment: str) -> None:
-    """Raise unless all are of the run, the main one among them: which run it is, is told once."""
+    """Raise ValueError unless all parts are of this run, and its main part is among them."""
     names = [part.name for part in parts]
     for name in names:
         if name != run and not name.startswith((f"{run}.", f"{attachment}.")):

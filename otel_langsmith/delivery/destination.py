@@ -1,4 +1,4 @@
-"""Where runs go, as a name that may stand on disk: it says nothing of any key.
+"""A destination as the name of a folder on disk, which says nothing of any key.
 
 Runs that wait carry this name and not the credentials, which are looked up when they are sent. So a
 new key, the usual remedy for a refused one, delivers what the old one could not. The reverse: two

@@ -1,4 +1,4 @@
-"""One folder that is nobody's but ours; the only file that makes the spool's system calls.
+"""A private folder; the only module that makes the spool's system calls.
 
 Every call goes through the folder's own descriptor where the system can, so that nobody who renames
 or replaces the folder meanwhile can turn us elsewhere. Nothing here follows a symbolic link.
@@ -216,9 +216,9 @@ def _check_folder(found: os.stat_result, path: Path) -> None:
     keep what we opened, or find one that is not ours.
     """
     if not stat.S_ISDIR(found.st_mode):
-        raise PermissionError(f"{path} is no folder (a symbolic link is none)")
+        raise PermissionError(f"{path} is not a directory (nor may it be a link to one)")
     if _HAS_OWNERS and found.st_uid != os.geteuid():
-        raise PermissionError(f"{path} belongs to another user; name a folder in it, to be made")
+        raise PermissionError(f"{path} belongs to another user; name a new directory in it")
     if _HAS_OWNERS and found.st_mode & _WRITABLE_BY_OTHERS:
         raise PermissionError(f"{path} can be written to by others; chmod go-w, or name another")
 
@@ -226,7 +226,7 @@ def _check_folder(found: os.stat_result, path: Path) -> None:
 def _check_file(found: os.stat_result, name: str) -> None:
     ours = not _HAS_OWNERS or found.st_uid == os.geteuid()
     if not (ours and stat.S_ISREG(found.st_mode) and found.st_nlink == 1):
-        raise PermissionError(f"{name} is no file of ours")
+        raise PermissionError(f"{name} is not a regular file of this user with one name")
 
 
 if sys.platform == "win32":  # pragma: no cover - the same promise by other means

@@ -1,4 +1,4 @@
-"""When LangSmith may be asked again, after it refused everybody or asked for patience."""
+"""When the next request may go, after LangSmith refused the key or asked to wait."""
 
 import random
 import threading
@@ -26,7 +26,7 @@ _HOLDING: Final = (Paused, RetryLater)
 
 
 class Gate:
-    """Holds requests back, then lets a single one through to see; for use from many threads.
+    """A circuit breaker: holds requests back, then lets one probe through. Safe from many threads.
 
     While none is held back, as nearly always, no lock is taken: ``_until_s`` means nothing then.
 
@@ -65,7 +65,7 @@ class Gate:
             return True
 
     def judged(self, verdict: Verdict) -> None:
-        """What the request that was let through came to."""
+        """What LangSmith answered to a request that was let through."""
         if not self._holds and not isinstance(verdict, _HOLDING):
             return
         with self._lock:
@@ -75,7 +75,7 @@ class Gate:
             self._reason = verdict.reason if isinstance(verdict, Paused) else None
 
     def give_up(self) -> None:
-        """Let one request through at once: it is the last chance, or nobody heard of the last."""
+        """Let one request through at once: it is the last chance, or the last probe got lost."""
         with self._lock:
             self._until_s = self._clock.now_s()
 

@@ -1,6 +1,6 @@
-"""Which runs are open: a note on disk of each that LangSmith was told of and that has not ended.
+"""The open runs, on disk: of each run that was posted and has not ended, the patch that closes it.
 
-A note is a last will: the patch that ends the run, for whoever finds the process dead.
+That patch is called a will: the next process sends it if this one dies.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,13 +9,13 @@ from typing import Final, NamedTuple
 
 from otel_langsmith.delivery.disk import Disk
 from otel_langsmith.delivery.records import Kind, Record, frame, pack
-from otel_langsmith.delivery.segments import SegmentName
+from otel_langsmith.delivery.segment_files import SegmentName
 
 COMPACT_AT_BYTES: Final = 2**20
 """A journal of this size is written anew, if that leaves a quarter of it or less."""
 
 MAX_OPEN_BYTES: Final = 16 * 2**20
-"""Most bytes of last wills; a process with so many open runs has another problem."""
+"""Most bytes of wills; a process with so many open runs has another problem."""
 
 
 class _Will(NamedTuple):

@@ -1,8 +1,4 @@
-"""What became of every span: a count that always adds up.
-
-``received = delivered + held + queued + spooled + filtered + dead_lettered + dropped``, at any
-moment and in any thread.
-"""
+"""The ledger: what became of every span, in counts that add up at any moment and in any thread."""
 
 import threading
 from collections import Counter
@@ -12,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 SHUT_DOWN: Final = "shut_down"
-"""It came when nobody was there any more to take it."""
+"""It came after the shutdown."""
 
 UNDELIVERED: Final = "undelivered"
 """It waited in the backlog when the exporter was shut down, and LangSmith took no more."""
@@ -20,12 +16,21 @@ UNDELIVERED: Final = "undelivered"
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """A snapshot of what became of every span received.
+    """What became of every span received, at one moment: counts of spans.
 
-    ``delivered``: LangSmith has it. ``held``: waits for its ancestors. ``queued``: on its way.
-    ``spooled``: waits on disk. ``filtered``: left out as asked, or a parent process's to send.
-    ``dead_lettered``: refused by LangSmith, kept on disk. ``dropped``: lost, by reason. ``noted``
-    counts what had to be bent to be acceptable, by what it was; it is no part of the sum.
+    ``received = delivered + held + queued + spooled + filtered + dead_lettered + dropped``.
+
+    Attributes:
+        received: All spans that came in.
+        delivered: LangSmith has them.
+        held: They wait for ancestors that have not ended.
+        queued: They are on their way, or wait in memory for LangSmith to take them.
+        spooled: They wait on disk.
+        filtered: ``span_filter`` left them out, or the parent of a forked process sends them.
+        dead_lettered: LangSmith refused them; they are kept on disk.
+        dropped: They are lost, by reason.
+        noted: How often a span had to be altered to be acceptable, and the like, by kind; these
+            spans are counted above as well.
     """
 
     received: int = 0
@@ -54,7 +59,7 @@ class Ledger:
         return self.lost + self.dead_lettered
 
     def with_queued(self, count: int) -> "Ledger":
-        """The same, and ``count`` spans more that came in and are on their way."""
+        """The same ledger with ``count`` more spans received and queued."""
         if not count:
             return self
         return replace(self, received=self.received + count, queued=self.queued + count)
@@ -189,7 +194,7 @@ class Book:
             self._tell()
 
     def note(self, notes: Iterable[str]) -> None:
-        """Count what had to be bent."""
+        """Count what had to be altered, and the like."""
         if told := [*notes]:
             with self._lock:
                 self._noted.update(told)
@@ -207,7 +212,7 @@ class Book:
         return not (self._queued or self._spooled)
 
     def _tell(self) -> None:
-        """Have whoever waits look again; that anybody does is rare, and cheaper to ask first."""
+        """Wake those who wait for idleness, if any: nearly always nobody does."""
         if self._awaited:
             self._changed.notify_all()
 
@@ -217,7 +222,7 @@ INTERRUPTED: Final = "interrupted"
 
 
 class Consignment:
-    """Spans on their way until someone else answers for them; see `Book.consign`."""
+    """Spans that somebody must settle before the block ends; see `Book.consign`."""
 
     def __init__(self, book: Book, count: int, queued: int) -> None:
         self._book = book
@@ -240,7 +245,7 @@ class Consignment:
         return self._open
 
     def pass_on(self, count: int) -> None:
-        """``count`` of them are now another's to settle in the book."""
+        """``count`` of them are settled by somebody else, later."""
         self._open -= count
 
     def dropped(self, reason: str, count: int = 1) -> None:

@@ -1,6 +1,6 @@
-"""What is on disk for one LangSmith: runs to be sent again, refused runs, and runs left open.
+"""What is on disk for one destination: runs to be sent again, refused runs, and runs left open.
 
-Without a spool directory it keeps nothing and says so. When is a run on disk?
+Without a spool directory it keeps nothing. When is a run on disk?
 
 * Once one request for it went unanswered, or was answered with "later": before anyone waits.
 * At once, untried, while the last request went that way. So nothing but a delivery under way is in
@@ -21,13 +21,14 @@ from otel_langsmith.delivery.dead_letters import REFUSED, DeadLetter, DeadLetter
 from otel_langsmith.delivery.destination import Destination, open_folder
 from otel_langsmith.delivery.disk import Folder
 from otel_langsmith.delivery.records import Record, ending
-from otel_langsmith.delivery.shelf import Entry
+from otel_langsmith.delivery.segment import Entry
 from otel_langsmith.delivery.spool import Bounds, Spool
 from otel_langsmith.live import UNENDED_ERROR
 from otel_langsmith.presence import Presence, State
 from otel_langsmith.run import EMPTY
 from otel_langsmith.wire.batch import EncodedRun
 from otel_langsmith.wire.parts import MAIN, closing
+from otel_langsmith.wire.reply import OF_THE_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +45,6 @@ _LONGEST_BACKOFF_S: Final = 10.0
 """Longest pause between two attempts; a flush, too, waits for the next one."""
 
 _NOT_FOUND: Final = 404
-_OF_THE_RUN: Final = frozenset({400, 413, 422})
-"""Refusals that are said of a run, and not of the request, the key or the hour."""
-
 _log: Final = logging.getLogger("otel_langsmith")
 
 
@@ -79,7 +77,7 @@ def open_storage(settings: Settings, lost: Callable[[str, int, bool], None]) -> 
 
 
 class Outbox:
-    """Keeps for later what cannot be sent now, and knows when that is; for many threads.
+    """Keeps on disk what cannot be sent now, and says when to try again. Safe from many threads.
 
     What it takes over it books as spooled. Spans that another process had received are in the book
     from the moment at which their fate is known.
@@ -104,7 +102,7 @@ class Outbox:
 
     @property
     def keeps(self) -> bool:
-        """Whether there is a disk to keep anything on."""
+        """Whether there is a spool directory."""
         return self._spool is not None
 
     @property
@@ -176,7 +174,7 @@ class Outbox:
         What is wrong with the key or the address is no fault of the runs.
         """
         alone = batch.runs[0].alone and reply.status == _NOT_FOUND
-        if not (alone or reply.status in _OF_THE_RUN) and self.keep(batch):
+        if not (alone or reply.status in OF_THE_RUN) and self.keep(batch):
             self.failed()
             return False
         self.settle(batch)

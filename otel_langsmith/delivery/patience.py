@@ -1,4 +1,4 @@
-"""How long delivery goes on trying when the process may be ending.
+"""Deadlines of deliveries while the process may be ending.
 
 Pure: the caller has the clock.
 """
@@ -32,7 +32,7 @@ def ending(now_s: float, timeout_s: float, *, keeps: bool) -> Ending:
 
 
 class Patience:
-    """Lets each delivery take its time, except the last ones to a LangSmith that does not answer.
+    """Gives each delivery its full deadline, except the last ones to a server that does not answer.
 
     A batch processor that shuts down does not tell its exporter: it exports what it has, batch
     after batch, and waits up to 30 s for that (opentelemetry.md §1). Each batch would take the full

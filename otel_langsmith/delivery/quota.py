@@ -1,4 +1,4 @@
-"""The user's own limits on what is sent in a minute and in an hour."""
+"""Rate limits that the user sets: requests a minute, events and bytes an hour."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SLOTS: Final = 60
 
 
 class Window:
-    """How much was spent in the last ``length_s`` seconds, and how much may be."""
+    """A sliding window: what was spent in the last ``length_s`` seconds, and how much may be."""
 
     def __init__(self, limit: int, length_s: float) -> None:
         self._limit = limit

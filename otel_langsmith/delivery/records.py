@@ -1,4 +1,4 @@
-"""What stands in a file of the spool: a sequence of frames, each safe by itself.
+"""The format of the spool's files: a sequence of frames, each with a checksum of its own.
 
     marker 8 │ CRC-32 4 │ kind 1 │ codec 1 │ spans 2 │ time 8 │ length 4 │ payload
 

@@ -1,4 +1,4 @@
-"""What the log says of delivery: its changes of state, and nobody's secrets or content."""
+"""What the log says of delivery: when its state changes, without secrets and content."""
 
 import logging
 import threading
@@ -22,11 +22,14 @@ _REMEDIES: Final = {
 }
 _WHERE: Final = " (is LANGSMITH_ENDPOINT right?)"
 
+_LOST: Final = "they are lost; set OTEL_EXPORTER_LANGSMITH_SPOOL_DIR to keep such runs"
+_KEPT: Final = "they are kept with the reason: see `otel-langsmith spool ls --dir %s`"
+
 _log: Final = logging.getLogger("otel_langsmith")
 
 
 class Reports:
-    """Says in the log when delivery begins to fail and when it works again, not in between."""
+    """Logs when delivery begins to fail and when it works again, not in between."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -41,9 +44,9 @@ class Reports:
         self._refusals: set[str] = set()
 
     def heard(self, reply: Reply, verdict: Verdict, now_s: float) -> None:
-        """A reply; the server's own words only for debugging.
+        """LangSmith replied, or did not.
 
-        They may quote what was sent, and a log is no place for content.
+        Its words are logged at DEBUG only, for they may quote what was sent.
         """
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("LangSmith answered: %.300s", self.scrubbed(str(reply)))
@@ -67,7 +70,7 @@ class Reports:
                 self._sent += runs
 
     def clear(self) -> None:
-        """Nothing waits any more: if that was not so, it is worth a line."""
+        """Nothing waits any more; logged if delivery had failed before."""
         with self._lock:
             since_s, back_s, runs = self._since_s, self._back_s, self._sent
             if since_s is None or back_s is None:
@@ -79,22 +82,24 @@ class Reports:
         _log.warning(message, back_s - since_s, f"{runs:,}", where)
 
     def refused(self, verdict: Rejected, reply: Reply) -> None:
-        """Some runs are refused; said once for each reason."""
+        """LangSmith will never take some runs; logged once for each reason."""
         if verdict.reason not in self._refusals:
             self._refusals.add(verdict.reason)
-            _log.warning("LangSmith refuses runs: %s: %s", self._endpoint, reply.summary)
+            spool_dir = self._settings.spool_dir
+            fate = _LOST if spool_dir is None else _KEPT % spool_dir
+            _log.warning("LangSmith refuses runs: %s: %s (%s)", self._endpoint, reply.summary, fate)
 
     def _remedy(self, reply: Reply, otherwise: str) -> str:
         return in_words(_REMEDIES.get(reply.status or 0, otherwise), self._settings)
 
     def scrubbed(self, text: str) -> str:
-        """The text without our key and headers."""
+        """The text without the API key and the values of the extra headers."""
         for secret in self._secrets:
             text = text.replace(secret, "[secret]").replace(quote(secret), "[secret]")
         return text
 
     def _began(self, now_s: float, *, paused: bool) -> bool:
-        """Whether that is news."""
+        """Whether this failure is the first since delivery worked, or the first that pauses it."""
         with self._lock:
             news = self._since_s is None or (paused and not self._paused)
             self._since_s = now_s if self._since_s is None else self._since_s

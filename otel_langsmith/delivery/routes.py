@@ -1,4 +1,4 @@
-"""How encoded runs get to the lanes: to a single one here and now, to several in parallel."""
+"""How encoded runs reach their destinations: one in the calling thread, several in parallel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GRACE_S: Final = 0.5
 
 
 class Route(Protocol):
-    """What takes encoded runs to where they are to go."""
+    """Delivers encoded runs to one destination or several."""
 
     def deliver(
         self,
@@ -63,7 +63,7 @@ class Route(Protocol):
         """Whoever waits for another attempt need not any more."""
 
     def abandon(self) -> None:
-        """Leave what waits on disk, or count it as lost; later, too, what comes back."""
+        """Leave what waits on disk, or count it as lost; so is what comes back later."""
 
 
 class Straight:

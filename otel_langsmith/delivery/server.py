@@ -1,4 +1,4 @@
-"""One LangSmith server: what it takes, which runs it has, and the requests made of that."""
+"""One LangSmith server: its limits, the runs it is known to have, and the requests that suit it."""
 
 import os
 import threading

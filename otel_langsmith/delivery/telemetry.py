@@ -1,4 +1,4 @@
-"""What OpenTelemetry wants to know of every exporter, under its names, for who asked for it.
+"""OpenTelemetry's metrics of exporters, ``otel.sdk.exporter.*``, if the settings ask for them.
 
 Spec: https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
 """
@@ -30,7 +30,7 @@ _numbers: Final = count()
 
 
 class Telemetry:
-    """Counts spans and times requests; costs nothing unless the settings want it.
+    """Counts spans and times requests; does nothing unless the settings ask for it.
 
     The instruments are made at the first use, by whoever delivers then: a provider that raises
     costs no application its start, and one whose lock was held at a fork does not hang the child.
@@ -87,7 +87,10 @@ class Telemetry:
             except Exception as error:  # noqa: BLE001 - a provider may be anybody's
                 self._given = None
                 kind = type(error).__name__
-                _log.warning("meter_provider makes no instruments, so nothing is told it: %s", kind)
+                _log.warning(
+                    "meter_provider makes no instruments, so there are no exporter metrics: %s",
+                    kind,
+                )
 
 
 class _Instruments(NamedTuple):

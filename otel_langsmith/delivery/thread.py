@@ -1,4 +1,4 @@
-"""A thread that is there when it is needed."""
+"""A daemon thread that starts when it is first needed."""
 
 import sys
 import threading
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class LazyThread:
-    """Starts with the first need, so that a process that forks before has nothing to lose."""
+    """A thread that starts with the first work, so that a process may fork before."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -15,14 +15,13 @@ class LazyThread:
 
     @property
     def runs(self) -> bool:
-        """Whether it is at work."""
+        """Whether it is running."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, work: Callable[[], None]) -> bool:
-        """Whether it is at ``work``, after starting it if need be.
+        """Whether the thread runs ``work``, after starting it if need be.
 
-        Not at the interpreter's exit: then the work is the caller's. Before Python 3.12, a thread
-        that starts when all is over hangs who starts it, instead of raising.
+        False at the interpreter's exit: then the caller has to do the work.
         """
         if sys.is_finalizing():  # before Python 3.12 a thread that starts now hangs who starts it
             return False

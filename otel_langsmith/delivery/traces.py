@@ -1,4 +1,4 @@
-"""How many runs each trace has: LangSmith takes 25,000, and drops what comes later in silence."""
+"""How many runs each trace has: LangSmith takes 25,000 and silently drops what comes later."""
 
 import logging
 import threading
@@ -64,7 +64,10 @@ class Traces:
             admitted = count < self._most
             self._count(trace_id, count + admitted)
         if admitted and count + 1 == self._warn_at:
-            message = "trace %s has %d runs; those beyond %d are dropped"
+            message = (
+                "trace %s has %d runs; those beyond %d are dropped, as LangSmith would "
+                "(begin another trace, or leave spans out by span_filter)"
+            )
             _log.warning(message, trace_id, self._warn_at, self._most)
         return admitted
 

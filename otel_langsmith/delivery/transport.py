@@ -1,4 +1,4 @@
-"""One HTTP request → one `Reply`; the only file that sends anything."""
+"""One HTTP request → one `Reply`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be said about settings, key, endpoint and workspace before anyone is asked. Pure."""
+"""Checks of settings, key, endpoint and workspace, before any request is made. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ _OTHERS: Final = (
     ("pylf_", "Logfire"),
     ("tvly-", "Tavily"),
 )
-"""Who else's keys begin so; the first match wins."""
+"""How keys of other vendors begin; the first match wins."""
 
 _MISSPELT: Final[Mapping[str, str]] = {
     "LANGSMITH_APIKEY": "LANGSMITH_API_KEY",
@@ -72,7 +72,7 @@ _MISSPELT: Final[Mapping[str, str]] = {
     "LANGSMITH_WORKSPACE": "LANGSMITH_WORKSPACE_ID",
     "LANGSMITH_PROJECT_NAME": "LANGSMITH_PROJECT",
 }
-"""What people write; the names nobody else reads."""
+"""Common misspellings that no other program reads."""
 
 _GET_A_KEY: Final = "make one on LangSmith's settings page and set LANGSMITH_API_KEY"
 
@@ -103,7 +103,7 @@ def settings(situation: Situation) -> Observations:
         *_shadowed(situation),
         *_unread(situation.environ),
     ]
-    yield from seen or [ok("every variable can be used")]
+    yield from seen or [ok("every variable has a valid value")]
 
 
 def _shadowed(situation: Situation) -> Observations:
@@ -142,7 +142,7 @@ def key(situation: Situation) -> Observations:
     elif text is not None:
         yield _looked_at(text, situation)
     elif KEY_HEADERS & {name.lower() for name in situation.settings.headers}:
-        yield ok("none, but the extra headers carry credentials")
+        yield ok("LANGSMITH_API_KEY is not set, but the extra headers carry credentials")
     else:
         local = situation.settings.endpoint and place_of(situation.settings.endpoint).local
         remedy = "any text will do here: set LANGSMITH_API_KEY=local" if local else _GET_A_KEY
@@ -164,7 +164,7 @@ def _looked_at(text: str, situation: Situation) -> Observation:
 
 
 def _fault(text: str, place: Place) -> tuple[str, str] | None:
-    """What makes it no key of LangSmith's, and what to do."""
+    """Why it cannot be a key of LangSmith's, and what to do."""
     if any(map(str.isspace, text)):
         return "holds white space", "set the bare key, without the word Bearer"
     if _PLACEHOLDER.fullmatch(text) and not place.local:
@@ -225,6 +225,6 @@ def workspace(situation: Situation) -> Observations:
     elif situation.settings.workspace_id:
         yield ok(f"{situation.settings.workspace_id}")
     elif (situation.settings.api_key or "").startswith("lsv2_sk_"):
-        yield ok("none", "a service key of the whole organisation needs LANGSMITH_WORKSPACE_ID")
+        yield ok("not set", "a service key of the whole organisation needs LANGSMITH_WORKSPACE_ID")
     else:
-        yield ok("none: the key's own")
+        yield ok("not set: the key's own workspace")

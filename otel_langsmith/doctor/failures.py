@@ -1,4 +1,4 @@
-"""Why no answer came → a plain sentence and what to do. Pure.
+"""Why a request failed → a plain sentence and what to do. Pure.
 
 The texts are those of requests and urllib3, which name addresses and may quote a proxy's password:
 they are looked into, never passed on.

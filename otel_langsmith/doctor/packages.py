@@ -1,4 +1,4 @@
-"""What is installed beside us: versions, combinations that break, rivals for one job. Pure."""
+"""Checks of the installed packages: versions, combinations that break, duplicates. Pure."""
 
 import re
 from collections import defaultdict
@@ -74,7 +74,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def packages(situation: Situation) -> Observations:
     """Combinations of packages that are known to break, and pins that are not kept."""
     seen = [*_broken(situation), *_unkept(situation)]
-    yield from seen or [ok("no combination that is known to break")]
+    yield from seen or [ok("no combination is known to break")]
 
 
 def _broken(situation: Situation) -> Observations:

@@ -1,4 +1,4 @@
-"""The questions that are really asked: of this Python, of the server, and with one run.
+"""Collects what the checks look at: from this Python, from the server, and with one run.
 
 The only part of the doctor that touches the world. It decides nothing but whom to ask next.
 """
@@ -59,11 +59,11 @@ _FIRST_PAUSE_S: Final = 0.2
 
 
 def examine(environ: Mapping[str, str], *, timeout_s: float, send: bool) -> Situation:
-    """Everything the checks want to know, asked in turn.
+    """Everything that the checks look at.
 
     Args:
         environ: Like ``os.environ``. That the SDK reads some variables itself is not changed.
-        timeout_s: The most that one question may take.
+        timeout_s: Seconds that one request may take.
         send: Whether to send a run.
     """
     settings, problems = resolve({}, environ)

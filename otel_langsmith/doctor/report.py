@@ -1,4 +1,4 @@
-"""Findings → a table for people, a document for programs, an exit status for both."""
+"""Findings → a table for people, JSON for programs, and whether they pass."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What LangSmith's answers say: is it there, is it LangSmith, does it take the key, a run. Pure.
+"""Checks of LangSmith's answers: is it there, is it LangSmith, are key and run accepted? Pure.
 
 Nothing of a server's text is passed on but its version: it may quote what was sent to it.
 """
@@ -128,7 +128,7 @@ def server(situation: Situation) -> Observations:
     """What LangSmith says of itself, against the settings it will meet."""
     told = None if situation.info is None else document(situation.info.reply)
     if told is None:
-        yield skipped("LangSmith did not say")
+        yield skipped("no /info was read")
         return
     limits, flags = _object(told, "batch_ingest_config"), _object(told, "instance_flags")
     seen = [
@@ -212,7 +212,7 @@ def account(situation: Situation) -> Observations:
 def _why_not_asked(situation: Situation) -> str:
     reached = situation.info is not None and answers(situation.info.reply)
     if situation.settings.endpoint and (situation.elsewhere or not reached):
-        return "no LangSmith answered, so nobody was shown the key"
+        return "no LangSmith answered, so the key was not sent"
     return "there is no usable key to ask with" if situation.settings.endpoint else _NO_ENDPOINT
 
 
@@ -246,7 +246,7 @@ def clock(situation: Situation) -> Observations:
     exchange = situation.info
     date = "" if exchange is None else exchange.reply.headers.get("date", "")
     if exchange is None or (theirs := _date(date)) is None:
-        yield skipped("LangSmith did not tell the time")
+        yield skipped("no answer tells the server's time")
         return
     skew_s = (exchange.at - theirs).total_seconds()
     if abs(skew_s) <= CLOCK_TOLERANCE_S + 0.5 + exchange.took_s / 2:
@@ -270,11 +270,11 @@ def _date(text: str) -> datetime | None:
 
 
 def canary(situation: Situation) -> Observations:
-    """What became of the one run sent through the real pipeline."""
+    """What became of the one run that was sent through the real pipeline."""
     sent = situation.canary
     if sent is None:
         asked = situation.account is not None
-        yield skipped("not wanted (--no-canary)" if asked else _why_not_asked(situation))
+        yield skipped("no run was sent (--no-canary)" if asked else _why_not_asked(situation))
     elif not sent.run_id:
         remedy = "unset OTEL_SDK_DISABLED, and any OTEL_…_LIMIT that is no number"
         yield error("the SDK makes no spans here", remedy)
@@ -306,7 +306,7 @@ def read_back(situation: Situation) -> Observations:
     sent = situation.canary
     exchange = None if sent is None else sent.read_back
     if sent is None or exchange is None:
-        yield skipped("there is no run to look for")
+        yield skipped("no run was accepted that could be read")
         return
     told = document(exchange.reply)
     if told is not None:
@@ -325,5 +325,8 @@ def read_back(situation: Situation) -> Observations:
 def _same(run_id: str, told: Mapping[str, Any]) -> Observation:
     strange = [name for name in ("id", "trace_id") if told.get(name) not in (run_id, None)]
     if strange:
-        return warning(f"the run came back with another {strange[0]}", "what is in between?")
+        return warning(
+            f"the run came back with another {strange[0]}",
+            "does a gateway or proxy change requests?",
+        )
     return ok("the run is there, under its own id")

@@ -1,4 +1,4 @@
-"""What the checks look at, and what they say: two values, and nothing that acts."""
+"""The values of the doctor: what the checks look at, and what they find."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -95,7 +95,7 @@ class Canary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """Everything that is known when the checks begin; None where it was not asked.
+    """Everything that the checks look at; None where nothing was asked.
 
     ``info`` answers ``GET /info``, ``account`` a question that needs the key. ``elsewhere`` is an
     address of the same host that does answer as LangSmith when the configured one does not. Of

@@ -1,4 +1,4 @@
-"""What the environment says about tracing: who traces, what goes where, who is joined. Pure."""
+"""Checks of OpenTelemetry's and LangSmith's variables for tracing. Pure."""
 
 import re
 from collections.abc import Mapping

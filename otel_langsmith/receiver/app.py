@@ -1,6 +1,6 @@
-"""LangSmith's ingest endpoints over HTTP: who may speak, how often, how much; and the pages.
+"""LangSmith's ingest endpoints as an ASGI application: authentication, quotas, size limits, pages.
 
-What may be said is decided in `ingest`.
+The rules for the content of a request are in `ingest`.
 """
 
 import time

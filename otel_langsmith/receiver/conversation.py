@@ -1,4 +1,4 @@
-"""A run's messages as a short conversation for the page; pure, and blind to unknown shapes."""
+"""A run's messages as a short conversation for the page; unknown shapes yield none. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

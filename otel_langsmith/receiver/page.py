@@ -1,4 +1,4 @@
-"""The pages a person looks at: the list of traces, and one trace as a tree.
+"""The web pages: the list of traces, and one trace as a tree.
 
 Nothing in them is executable: no script, no external resource, every value escaped by the template
 engine, and a Content-Security-Policy that would stop what slipped through.

@@ -1,7 +1,7 @@
-"""What may be read back: the projects, and one run by its id, in the shapes of LangSmith's own API.
+"""The endpoints that read: projects, and one run by its id, in the shapes of LangSmith's own API.
 
-So little is served that a client can tell whether its key is taken and what became of a run; who
-wants more reads the `Store`. Spec: https://docs.langchain.com/langsmith/smith-api
+Enough for a client to tell whether its key is accepted and what became of a run; for more, read
+the `Store`. Spec: https://docs.langchain.com/langsmith/smith-api
 """
 
 from collections.abc import Mapping

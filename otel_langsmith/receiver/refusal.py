@@ -1,4 +1,4 @@
-"""The words LangSmith refuses with: a status and a text; nothing here decides what to refuse.
+"""LangSmith's refusals: a status and a text each; nothing here decides what to refuse.
 
 The shape is the Go ingest service's, ``{"error": "<Status>: <text>"}``. Texts that have been seen
 in the wild are reproduced; the others are worded by us, and no client should match on them.

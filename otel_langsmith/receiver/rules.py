@@ -1,4 +1,4 @@
-"""What LangSmith demands of one run, whatever endpoint brings it: JSON in, problems out; pure.
+"""LangSmith's rules for one run, the same at every endpoint: JSON in, problems out; pure.
 
 Status 422 is for the schema, 400 for the lineage (``dotted_order``, ``trace_id``,
 ``parent_run_id``). Unknown fields are ignored, as the server does; so are ``attachments`` and

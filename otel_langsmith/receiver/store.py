@@ -303,7 +303,9 @@ def _open(path: str | Path) -> sqlite3.Connection:
             database.close()
             raise
     except sqlite3.Error as error:
-        raise ConfigurationError(f"{path} cannot be used as the receiver's file: {error}") from None
+        raise ConfigurationError(
+            f"{path} cannot be used as the receiver's file, name another: {error}"
+        ) from None
     return database
 
 

@@ -1,4 +1,4 @@
-"""What the store hands out: runs and one-line summaries of traces, as values; knows no SQL."""
+"""What the store returns: runs, and summaries of traces, as values; knows no SQL."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

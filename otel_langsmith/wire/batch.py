@@ -11,16 +11,24 @@ from otel_langsmith.wire.parts import Parts, size_of
 from otel_langsmith.wire.shorten import shortened
 
 Moment: TypeAlias = Literal["opening", "end", "closing"]
-"""What an encoded run tells of: that it runs, how it ended, or that its end will not be known."""
+"""What an encoded run is: the post of an open span, an ended span, or the patch that closes a run
+whose end will not be known."""
 
 
 @dataclass(slots=True)
 class EncodedRun:
-    """A run as its parts; they are never split over two requests. Never mutated once it is made.
+    """A run as its parts, which are never split over two requests. Never mutated once it is made.
 
-    ``alone``: it travels by itself as plain REST. ``place`` is then what the server needs to find
-    its place in a tree: the parent's id, and the rest if we know it. ``origin`` is where it waited,
-    and means something only to whoever put it there.
+    Attributes:
+        run_id: The run's id.
+        parts: What is sent of it.
+        presence: What LangSmith has of it, if it was or may have been posted before its end.
+        moment: Which moment of the run this tells of.
+        alone: It is sent by itself, as plain REST.
+        place: If ``alone``, what the server needs to find its place in a tree: the parent's id, and
+            the rest if we know it.
+        origin: Where it waited; means something only to whoever put it there.
+        cuts: How many of its largest fields are to be cut.
     """
 
     run_id: str
@@ -46,7 +54,7 @@ class EncodedRun:
 
     @property
     def content(self) -> Parts:
-        """Its parts as far as LangSmith takes them."""
+        """Its parts, the largest ones cut if LangSmith refused the whole."""
         return shortened(self.parts, self.cuts) if self.cuts else self.parts
 
 
@@ -54,9 +62,13 @@ class EncodedRun:
 class Batch:
     """The runs of one request.
 
-    ``tried``: it may have been received, though no reply said so. ``accused``: an error named its
-    one run as the culprit. ``ends`` is how many the ledger waits for: those whose span has ended;
-    ``openings`` are those that say that one runs.
+    Attributes:
+        runs: At least one.
+        size: Bytes of their parts.
+        tried: The request was sent before and may have been received, though no reply said so.
+        accused: An error named its one run as the culprit.
+        ends: How many of its runs the ledger counts: those whose span has ended.
+        openings: Those that only say that a run has begun.
     """
 
     runs: Sequence[EncodedRun]
@@ -67,7 +79,7 @@ class Batch:
     openings: Sequence[EncodedRun] = field(init=False)
 
     def __post_init__(self) -> None:
-        # looked at once and not at each of the ten stations of a delivery
+        # computed once, for a delivery asks ten times
         runs = self.runs
         ends = [run.moment for run in runs].count("end")
         shown = [run for run in runs if run.moment == "opening"] if ends < len(runs) else ()
@@ -128,7 +140,7 @@ def _batch(runs: Sequence[EncodedRun]) -> Batch:
 
 
 AMPLE: Final = 2 * 2**20
-"""Bytes that are enough for a request: a larger one costs no less a byte, and waits in memory."""
+"""Bytes beyond which a larger request costs no less for each byte, and only takes memory."""
 
 
 def batches(runs: Iterable[EncodedRun], *, max_runs: int, max_bytes: int) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""A body → the same body, smaller."""
+"""Compresses a request body."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What LangSmith says of itself at ``GET /info`` → what it takes: `Capabilities`."""
+"""The reply to ``GET /info`` → the server's limits and codings: `Capabilities`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A refused batch → smaller ones, in which what LangSmith refuses will be alone."""
+"""A refused batch → smaller batches, until the run that LangSmith refuses is alone."""
 
 import re
 from dataclasses import replace

@@ -22,7 +22,7 @@ from otel_langsmith.wire.parts import (
 )
 
 Told: TypeAlias = tuple[str, str, Parts]
-"""What is to be done with a run, as ``post``; its id; its parts."""
+"""An operation on a run (``post`` or ``patch``), the run's id, its parts."""
 
 
 class Body(NamedTuple):

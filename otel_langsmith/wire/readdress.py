@@ -1,4 +1,4 @@
-"""An encoded run → the same for a destination with a project of its own: its first part anew.
+"""An encoded run → the same run for a destination with another project: only its main part differs.
 
 All other parts, which hold what is large, are shared byte for byte. A run that goes into another
 project gets other ids there, as LangSmith's SDK gives them: two runs of one id in one workspace are

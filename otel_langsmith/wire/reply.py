@@ -18,6 +18,9 @@ LARGE_BYTES: Final = 32_000_000
 
 Course: TypeAlias = Literal["accept", "retry", "split", "reject", "pause"]
 
+OF_THE_RUN: Final = frozenset({400, 413, 422})
+"""Refusals that are said of a run, and not of the request, the key or the hour."""
+
 _COURSES: Final[tuple[tuple[Iterable[int], Course, Course], ...]] = (
     # statuses                                      of one run  of several
     (range(200, 300),                               "accept",   "accept"),
@@ -27,7 +30,7 @@ _COURSES: Final[tuple[tuple[Iterable[int], Course, Course], ...]] = (
     ((*range(300, 400), 401, 402, 403, 404, 405, 407, 415), "pause", "pause"),
     ((408, 425, 429, 499, *range(500, 600)),        "retry",    "retry"),
 )  # fmt: skip
-"""What every status comes to; one that is not here says that a run is bad."""
+"""What each status means for a request of one run, and of several; any other rejects the run."""
 
 _OF_ONE: Final = {status: one for statuses, one, _ in _COURSES for status in statuses}
 _OF_SEVERAL: Final = {status: several for statuses, _, several in _COURSES for status in statuses}
@@ -99,10 +102,13 @@ Verdict: TypeAlias = Accepted | RetryLater | Split | Rejected | Paused
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a reply is on: so many ``runs`` in one request, of ``size`` bytes uncompressed.
+    """The request that a reply answers.
 
-    ``tried``: it was sent before, and a conflict can only mean that it arrived then. ``of_run``: a
-    404 would be about the run or its parent, and not about the endpoint.
+    Attributes:
+        runs: How many it held.
+        size: Its bytes, uncompressed.
+        tried: It was sent before, so a conflict can only mean that it arrived then.
+        of_run: A 404 would be about the run or its parent, not about the endpoint.
     """
 
     runs: int = 1
@@ -114,11 +120,15 @@ class Sent:
 def judge(reply: Reply, now: datetime, sent: Sent = Sent()) -> Verdict:
     """The verdict on the reply to what was ``sent``.
 
-    A redirect is no success, its target never saw the body; nor is a web page, which LangSmith does
-    not answer with: both say that the endpoint is wrong. A conflict says that a run is there
-    already: that is success for one run, and for a request tried before whose reply went missing.
-    Of several new runs it says only that one of them is. ``now`` is for a ``Retry-After`` that
-    names a date.
+    A redirect is no success, for its target never saw the body; nor is a web page, for LangSmith
+    never answers with one: both mean that the endpoint is wrong. A conflict (409) means that a run
+    is there already: success for a lone run, and for a request that was tried before and whose
+    reply went missing; of several new runs only one may be there, so they are split.
+
+    Args:
+        reply: What came back.
+        now: The time, for a ``Retry-After`` that names a date.
+        sent: What it answers.
     """
     status = reply.status
     reason = f"http_{status}"

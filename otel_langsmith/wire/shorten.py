@@ -1,4 +1,4 @@
-"""A run too large for LangSmith → the same run with its largest fields cut, and saying so."""
+"""A run too large for LangSmith → the same run with its largest fields cut and a note of that."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -19,18 +19,18 @@ MOST_CUTS: Final = 2
 """A run still refused after its two largest fields were cut is refused for good."""
 
 WORTH_CUTTING: Final = 65_536
-"""Bytes; a smaller field is not what makes a run too large."""
+"""Bytes: a smaller field is not cut, for it is not what makes a run too large."""
 
 _EXCERPT: Final = 16_384
 _EXCERPT_TEXT: Final = 8_192
 _EXCERPT_VALUE: Final = 256
-"""So chosen that no excerpt, escaped once more, is worth cutting again."""
+"""Small enough that no excerpt, once it is escaped, exceeds `WORTH_CUTTING`."""
 
 _ATTACHMENTS: Final = ".attachments"
 
 
 def shortened(parts: Parts, cuts: int) -> Parts:
-    """The parts with so many fields cut, the largest first; the same if none is worth it.
+    """The parts with so many fields cut, the largest first; unchanged if none is large.
 
     Inputs and outputs become an object with the beginning of their text, attachments are left out
     together. The metadata tell which fields were cut and how many bytes they had.

@@ -21,7 +21,7 @@ from support.captures import CAPTURES, load, log_records, logs_of, name_of
 
 from otel_langsmith import LangSmithLogRecordProcessor, LangSmithSpanExporter
 from otel_langsmith.delivery.records import content, scan
-from otel_langsmith.delivery.segments import segment_names
+from otel_langsmith.delivery.segment_files import segment_names
 
 pytestmark = pytest.mark.large
 

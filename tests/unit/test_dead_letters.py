@@ -109,7 +109,7 @@ def test_a_run_id_is_no_path(tmp_path: Path) -> None:
     ("document", "problem"),
     [
         (b"", "unexpected|empty|input"),
-        (b"[]", "no refused run"),
+        (b"[]", "not the JSON document"),
         (b"{}", "'parts' is missing"),
         (b'{"parts": [], "verb": "post", "run_id": "x"}', "must not be empty"),
         (b'{"parts": [{"name": "a"}], "verb": "post"}', "needs one of json, text, base64"),

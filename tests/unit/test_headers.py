@@ -1,4 +1,4 @@
-"""`headers`: what either LangSmith SDK writes is read, and what we write either reads."""
+"""`headers` and `baggage`: what the LangSmith SDKs write we read, and what we write they read."""
 
 import base64
 import json
@@ -22,22 +22,18 @@ from opentelemetry.context import Context
 from opentelemetry.trace import TraceState
 from support.properties import examples
 
-from otel_langsmith.headers import (
+from otel_langsmith.baggage import (
     MAX_BAGGAGE_BYTES,
     MAX_MEMBER_BYTES,
-    MAX_STATE_LENGTH,
     OTEL_TRACE_ID,
     LangSmithBaggage,
     merge_baggage,
     otel_trace_id,
-    pack_state,
     parse_baggage,
-    parse_trace,
-    trace_id_of,
-    unpack_state,
     with_otel_trace_id,
 )
-from otel_langsmith.identity import LAST_NS, parse_dotted_order, run_id_of, stamp
+from otel_langsmith.headers import MAX_STATE_LENGTH, pack_state, parse_trace, unpack_state
+from otel_langsmith.identity import LAST_NS, parse_dotted_order, run_id_of, stamp, trace_id_of
 
 RUN = "019b7cbc-f1ae-7000-8000-000000000001"
 CHILD = "019b7cbc-f1af-7000-8000-000000000002"

@@ -42,8 +42,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from requests.structures import CaseInsensitiveDict
 
 import otel_langsmith
+from otel_langsmith.baggage import parse_baggage
 from otel_langsmith.errors import ConfigurationError
-from otel_langsmith.headers import parse_baggage, unpack_state
+from otel_langsmith.headers import unpack_state
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import Lineage, Riding, of_span
 from otel_langsmith.propagator import LangSmithPropagator

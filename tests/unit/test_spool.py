@@ -18,14 +18,14 @@ from support.spools import CALLS, ERRNOS, Losses, RudeFolder, drain, ids, record
 from otel_langsmith.delivery.destination import Destination, described, open_folder
 from otel_langsmith.delivery.disk import Folder
 from otel_langsmith.delivery.records import scan, unpack
-from otel_langsmith.delivery.segments import segment_names
+from otel_langsmith.delivery.segment_files import segment_names
 from otel_langsmith.delivery.spool import SPOOL_DAMAGED, SPOOL_EXPIRED, SPOOL_FULL, Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from otel_langsmith.delivery.shelf import Entry
+    from otel_langsmith.delivery.segment import Entry
 
 DAY_NS = 86_400 * 10**9
 
@@ -510,17 +510,17 @@ def test_a_symbolic_link_is_refused_wherever_it_points(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "real")
     for path in (tmp_path / "link", f"{tmp_path}/link/"):
-        with pytest.raises(PermissionError, match="no folder"):
+        with pytest.raises(PermissionError, match="not a directory"):
             Folder(path)
     inner = Destination("https://h", None, "p").name
     (tmp_path / "real" / inner).symlink_to(tmp_path)
-    with pytest.raises(PermissionError, match="no folder"):
+    with pytest.raises(PermissionError, match="not a directory"):
         open_folder(tmp_path / "real", Destination("https://h", None, "p"))
 
 
 def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(PermissionError, match="no folder"):
+    with pytest.raises(PermissionError, match="not a directory"):
         Folder(tmp_path / "file")
 
 
@@ -533,7 +533,7 @@ def test_what_belongs_to_another_user_is_refused(tmp_path: Path) -> None:
     heir.adopt()
     assert drain(heir) == []
     os.chown(place, 65534, 65534)
-    with pytest.raises(PermissionError, match="belongs to another user; name a folder in it"):
+    with pytest.raises(PermissionError, match="belongs to another user; name a new directory"):
         Folder(place)
 
 

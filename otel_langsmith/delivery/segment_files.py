@@ -1,4 +1,4 @@
-"""The files of a spool by name, and what their frames amount to.
+"""The names of the spool's files, and which runs wait in each.
 
 A file belongs to a writer, of whom there is one in each process, and is only ever appended to. Its
 name says when it was begun, as which of the writer's files, and by whom; the format's version is

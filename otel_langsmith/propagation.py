@@ -1,6 +1,6 @@
-"""Who is calling whom: carrier → context, and context → carrier, by LangSmith's headers and W3C's.
+"""Extract and inject: carrier → context, and context → carrier, by LangSmith's headers and W3C's.
 
-What the headers mean is in `headers`. Like `propagator` this is imported while
+What the headers mean is in `headers` and `baggage`. Like `propagator` this is imported while
 ``opentelemetry.propagate`` is half imported itself, so it may not import that.
 """
 
@@ -18,21 +18,17 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, TraceFlags, get_current_span
 
 from otel_langsmith import w3c
-from otel_langsmith.carrier import held, name_of, read
-from otel_langsmith.headers import (
-    MAX_SEGMENTS,
+from otel_langsmith.baggage import (
     OTEL_TRACE_ID,
     LangSmithBaggage,
     merge_baggage,
     otel_trace_id,
-    pack_state,
     parse_baggage,
-    parse_trace,
-    trace_id_of,
-    unpack_state,
     with_otel_trace_id,
 )
-from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, span_id_of
+from otel_langsmith.carrier import held, name_of, read
+from otel_langsmith.headers import MAX_SEGMENTS, pack_state, parse_trace, unpack_state
+from otel_langsmith.identity import SEGMENT_LENGTH, STAMP_LENGTH, span_id_of, trace_id_of
 from otel_langsmith.lineage import (
     CALLER_RUN_ID,
     CALLER_TRACE_ID,
@@ -78,14 +74,14 @@ _packed: Final = lru_cache(maxsize=512)(pack_state)
 _log: Final = logging.getLogger("otel_langsmith")
 
 
-class Crossing:
-    """Takes lineages out of carriers and puts them into others, as far as settings trust them."""
+class Propagation:
+    """Extracts lineages from carriers, as far as the settings trust them, and injects them."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
         self._ignored: dict[str, int] = {}
-        self._asked = False
+        self._warned = False
 
     def ignored(self) -> Mapping[str, int]:
         """How often something in a header was not taken, by reason."""
@@ -110,7 +106,7 @@ class Crossing:
             return context
 
     def inject(self, carrier: CarrierT, context: Context | None, setter: Setter[CarrierT]) -> None:
-        """Write who is calling, each header once; never raises."""
+        """Write the current run and span into the carrier, each header once; never raises."""
         try:
             there = held(carrier, FIELDS)
             headers = self._outgoing(context, there.get(BAGGAGE, ("", ""))[1])
@@ -133,16 +129,16 @@ class Crossing:
             return context
         remote = w3c.remote(context)
         order, project = self._caller(headers[TRACE], remote)
-        said, reachable = self._said(headers[BAGGAGE])
+        said, reachable = self._read_baggage(headers[BAGGAGE])
         said = replace(said, project=said.project or project) if project else said
         if not (order or said.project or said.tags or said.metadata):
             return context
         if order and reachable and self._settings.inbound == "continue":
-            lineage = self._riding(said, order)
+            lineage = self._callers_lineage(said, order)
             if remote is None and (remote := _synthesised(lineage, said.metadata)):
                 context = w3c.under(remote, context)
         else:
-            lineage = self._riding(said, "", order)
+            lineage = self._callers_lineage(said, "", order)
         if remote is not None and find(remote) != lineage:
             remote = w3c.twin(remote)
             hang(remote, lineage)
@@ -164,7 +160,7 @@ class Crossing:
             self._ignore("state_unusable")
         return unpacked or (None, None)
 
-    def _said(self, values: Sequence[str]) -> tuple[LangSmithBaggage, bool]:
+    def _read_baggage(self, values: Sequence[str]) -> tuple[LangSmithBaggage, bool]:
         """What LangSmith's members of ``baggage`` say, and whether our runs can go where it says.
 
         They cannot go to an agent's address, nor where a project is named as well; as children of
@@ -179,7 +175,9 @@ class Crossing:
             self._ignore("address_unsupported")
         return said, not said.address and "two_destinations" not in faults
 
-    def _riding(self, said: LangSmithBaggage, order: str, linked: str | None = None) -> Lineage:
+    def _callers_lineage(
+        self, said: LangSmithBaggage, order: str, linked: str | None = None
+    ) -> Lineage:
         """The lineage of a caller's run, or without ``order`` what rides along with a new trace."""
         settings = self._settings
         metadata = dict(_portable(said.metadata)) if settings.accept_metadata else {}
@@ -203,11 +201,11 @@ class Crossing:
         """The headers of a request, ``present`` being the baggage that it has already."""
         span = get_current_span(context)
         current = span.get_span_context()
-        lineage = self._nearest(span, context)
+        lineage = self._nearest_lineage(span, context)
         headers = w3c.written(context)
         if lineage is not None:
             order = lineage.dotted_order[:_LONGEST_ORDER]
-            ours = self._ours(lineage, span)
+            ours = self._outgoing_baggage(lineage, span)
             headers[TRACE] = order
             headers[BAGGAGE] = merge_baggage(present or w3c.baggage(context), ours)
             if current.is_valid:
@@ -216,16 +214,16 @@ class Crossing:
             headers[BAGGAGE] = merge_baggage(w3c.baggage(context), LangSmithBaggage())
         return {name: value for name, value in headers.items() if value}
 
-    def _nearest(self, span: Span, context: Context | None) -> Lineage | None:
+    def _nearest_lineage(self, span: Span, context: Context | None) -> Lineage | None:
         """The lineage of the run that a called service hangs under, if it can be told."""
         current = span.get_span_context()
         lineage = find(current)
         if lineage is None and not is_followed(current):
-            lineage = self._unfollowed(span, context)
+            lineage = self._untracked_lineage(span, context)
         return lineage if lineage is not None and lineage.can_be_named else None
 
-    def _unfollowed(self, span: Span, context: Context | None) -> Lineage | None:
-        """What is known without our processor: of a span that has no local parent, all."""
+    def _untracked_lineage(self, span: Span, context: Context | None) -> Lineage | None:
+        """The lineage of a span that no `Tracker` saw start: exact if it has no local parent."""
         caller = in_context(context)
         if not isinstance(span, ReadableSpan):
             return caller
@@ -238,22 +236,22 @@ class Crossing:
         if not current.trace_flags.sampled:
             return above or caller
         if parent is not None and not parent.is_remote and above is None:
-            self._ask_for_the_processor()
+            self._warn_of_missing_processor()
             return caller
         if self._settings.remote_parent == "parent":
             above = claimed(span, above)
         return of_span(current.span_id, span.start_time or 0, above, span.attributes or EMPTY)
 
-    def _ask_for_the_processor(self) -> None:
-        if not self._asked:
-            self._asked = True
+    def _warn_of_missing_processor(self) -> None:
+        if not self._warned:
+            self._warned = True
             _log.warning(
                 "a span's place in its LangSmith trace is not known when a request leaves, so the "
                 "called service cannot hang under it: add LangSmithSpanProcessor() to the "
                 "TracerProvider, in place of a batch processor with LangSmithSpanExporter()"
             )
 
-    def _ours(self, lineage: Lineage, span: Span) -> LangSmithBaggage:
+    def _outgoing_baggage(self, lineage: Lineage, span: Span) -> LangSmithBaggage:
         """What LangSmith's members of the outgoing ``baggage`` say."""
         riding = lineage.riding
         metadata: dict[str, Json] = {
@@ -273,7 +271,10 @@ class Crossing:
 
 
 def _synthesised(lineage: Lineage, metadata: JsonObject) -> SpanContext | None:
-    """OpenTelemetry ids for a caller that has none; sampled, or most samplers drop what follows."""
+    """A remote span context for a caller that sent no ``traceparent``.
+
+    Sampled, or parent-based samplers would drop every span below it.
+    """
     trace_id = otel_trace_id(metadata) or trace_id_of(lineage.trace_id)
     span_id = span_id_of(lineage.run_id)
     if not (trace_id and span_id):
@@ -288,7 +289,7 @@ def _run_ids(order: str) -> list[str]:
 
 
 def _portable(metadata: JsonObject) -> Iterator[tuple[str, Json]]:
-    """All that is not about the caller's own run: its model and tokens would be charged twice."""
+    """The metadata without what describes the caller's own run: its tokens would count twice."""
     for key, value in metadata.items():
         if not key.startswith(_OF_THE_CALLERS_RUN):
             yield key, value

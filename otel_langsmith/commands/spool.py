@@ -1,4 +1,4 @@
-"""``otel-langsmith spool``: ls, show, replay, purge."""
+"""``otel-langsmith spool``: `ls`, `show`, `replay`, `purge`."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from rich.text import Text
 from otel_langsmith.delivery.dead_letters import DeadLetter, written
 from otel_langsmith.delivery.transport import HttpTransport
 from otel_langsmith.keys import destinations
-from otel_langsmith.replaying import Outcome, replay
+from otel_langsmith.replaying import Report, replay
 from otel_langsmith.settings import resolve
 from otel_langsmith.spooling import STATES, Directory, Found
 from otel_langsmith.tree import printable
@@ -42,23 +42,30 @@ directory_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 states_option = click.option(
-    "--state", "states", type=click.Choice(STATES), multiple=True, help="Only these. Repeatable."
+    "--state",
+    "states",
+    type=click.Choice(STATES),
+    multiple=True,
+    help="Only runs in this state. Repeatable.",
 )
 
 
 @click.group()
 def spool() -> None:
-    """Look at runs that wait on disk, send them again, or throw them away."""
+    """List, resend or delete runs on disk.
+
+    They are in the `spool_dir` of an exporter, or in LANGSMITH_FAILED_TRACES_DIR.
+    """
 
 
 @spool.command("ls")
 @directory_option
 @json_option
 def ls(path: Path, *, as_json: bool) -> None:
-    """List the files, and how many runs wait in each.
+    """List the files and how many runs each holds.
 
-    `waits`: not delivered yet. `open`: the run goes on, or its process died. `refused`: LangSmith
-    will not take it as it is. `failed upload`: the LangSmith SDK gave up on it.
+    Its state is `waits`: not delivered yet; `open`: the run goes on, or its process died;
+    `refused`: LangSmith will not take it as it is; or `failed upload`: the LangSmith SDK gave up.
     """
     with _opened(path) as directory:
         files: dict[Path, list[Found]] = {}
@@ -77,7 +84,10 @@ def ls(path: Path, *, as_json: bool) -> None:
 @json_option
 @states_option
 def show(run_id: str | None, path: Path, states: Sequence[str], *, as_json: bool) -> None:
-    """List the runs, or print all that is known of those whose id begins with RUN_ID."""
+    """List the runs, or print some in full.
+
+    RUN_ID is a run id or the beginning of one.
+    """
     with _opened(path) as directory:
         wanted = [
             found
@@ -94,11 +104,13 @@ def show(run_id: str | None, path: Path, states: Sequence[str], *, as_json: bool
 
 @spool.command("replay")
 @directory_option
-@click.option("--refused", is_flag=True, help="Also those that were refused before.")
+@click.option("--refused", is_flag=True, help="Send refused runs again, too.")
 def replay_command(path: Path, *, refused: bool) -> None:
-    """Send what waits to the LangSmith that the environment names, or to each of several.
+    """Send the runs to LangSmith.
 
-    Runs that LangSmith has already are no error. What cannot be delivered stays.
+    To the one that LANGSMITH_ENDPOINT and LANGSMITH_API_KEY name, or to each of
+    LANGSMITH_RUNS_ENDPOINTS. Runs that it has already are no error. What cannot be delivered stays,
+    and the exit status is 1.
     """
     settings, problems = resolve({}, os.environ)
     for problem in problems:
@@ -107,8 +119,8 @@ def replay_command(path: Path, *, refused: bool) -> None:
     if any(one.endpoint is None or one.api_key is None for one in each):
         raise click.ClickException("set LANGSMITH_API_KEY (and LANGSMITH_ENDPOINT) to send runs")
     with _opened(path) as directory, contextlib.closing(HttpTransport()) as transport:
-        outcome = replay(directory, each, transport, refused=refused)
-    _report(outcome)
+        report = replay(directory, each, transport, refused=refused)
+    _report(report)
 
 
 @spool.command()
@@ -116,7 +128,10 @@ def replay_command(path: Path, *, refused: bool) -> None:
 @states_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def purge(path: Path, states: Sequence[str], *, yes: bool) -> None:
-    """Delete runs from disk for good, except those that a running process is at work on."""
+    """Delete the runs for good.
+
+    Those that a running process will still send are left alone.
+    """
     with _opened(path) as directory:
         chosen = frozenset(state for state in STATES if state in (states or STATES))
         held = Counter(
@@ -143,11 +158,11 @@ def _opened(path: Path) -> Iterator[Directory]:
         click.echo(problem, err=True)
 
 
-def _report(outcome: Outcome) -> None:
-    click.echo(f"{outcome.delivered} delivered, {outcome.refused} refused, {outcome.left} left")
-    for why in outcome.why:
+def _report(report: Report) -> None:
+    click.echo(f"{report.delivered} delivered, {report.refused} refused, {report.left} left")
+    for why in report.why:
         click.echo(printable(why), err=True)
-    if outcome.left:
+    if report.left:
         raise click.exceptions.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""One segment of runs: written, then read, and gone when each of its runs is settled."""
+"""One segment of the spool: written, then read, and removed when each of its runs is settled."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from otel_langsmith.delivery.disk import Disk
 from otel_langsmith.delivery.records import Frame, Kind, Record, frame, pack, pack_offsets, unpack
-from otel_langsmith.delivery.segments import SegmentName, contents
+from otel_langsmith.delivery.segment_files import SegmentName, contents
 
 
 class Entry(NamedTuple):
@@ -28,8 +28,8 @@ class Entry(NamedTuple):
         return self.segment.type == "open"
 
 
-class Shelf:
-    """A segment and what is known of it; not for two threads at once.
+class Segment:
+    """A file of runs and what is known of it; not for two threads at once.
 
     One of this process is written until it is sealed, one that was inherited is only read. Any call
     may raise OSError. ``spans`` is how many wait in it or are under way; of an inherited one that
