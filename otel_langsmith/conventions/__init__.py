@@ -19,6 +19,7 @@ from otel_langsmith.conventions.genkit import GENKIT
 from otel_langsmith.conventions.google_adk import GOOGLE_ADK
 from otel_langsmith.conventions.haystack import HAYSTACK
 from otel_langsmith.conventions.honeyhive import HONEYHIVE
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.judgeval import JUDGEVAL
 from otel_langsmith.conventions.laminar import LAMINAR
 from otel_langsmith.conventions.langfuse import LANGFUSE
@@ -41,7 +42,7 @@ from otel_langsmith.conventions.pipecat import PIPECAT
 from otel_langsmith.conventions.plain import PLAIN
 from otel_langsmith.conventions.promptflow import PROMPTFLOW
 from otel_langsmith.conventions.pydantic_ai import PYDANTIC_AI
-from otel_langsmith.conventions.readers import BLANK, UNREADABLE, constant, from_json
+from otel_langsmith.conventions.readers import BLANK, UNREADABLE, constant
 from otel_langsmith.conventions.rows import (
     EARLY,
     LATE,

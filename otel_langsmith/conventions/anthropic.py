@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.models import finish_reasons
-from otel_langsmith.conventions.readers import as_count, as_text, from_json
+from otel_langsmith.conventions.readers import as_count, as_text
 from otel_langsmith.conventions.rows import Convention, attr
 
 ANTHROPIC: Final = Convention(

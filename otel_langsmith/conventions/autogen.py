@@ -6,8 +6,9 @@ Its agents and tools are told by ``gen_ai.*``; what the runtime does with messag
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
-from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_text, from_json
+from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_text
 from otel_langsmith.conventions.results import Message
 from otel_langsmith.conventions.rows import Convention, When, attr, prefix
 

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.models import parameters, provider
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
@@ -11,7 +12,6 @@ from otel_langsmith.conventions.readers import (
     as_seconds,
     as_tags,
     as_text,
-    from_json,
     one_of,
     picked,
 )

@@ -7,7 +7,8 @@ telemetry as the former; all of it text, much of it JSON.
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.readers import as_text, from_json
+from otel_langsmith.conventions.json import from_json
+from otel_langsmith.conventions.readers import as_text
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, prefix
 
 SCOPES: Final = (

@@ -7,6 +7,7 @@ whoever wrote them, they mean the same.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import (
     input_messages,
     instructions,
@@ -28,7 +29,6 @@ from otel_langsmith.conventions.readers import (
     as_text,
     as_texts,
     constant,
-    from_json,
 )
 from otel_langsmith.conventions.retrieval import documents
 from otel_langsmith.conventions.rows import (

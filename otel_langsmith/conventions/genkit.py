@@ -7,13 +7,13 @@ the request and the raw response beside it.
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions.json import decoded
 from otel_langsmith.conventions.messages import messages
 from otel_langsmith.conventions.models import finish_reasons, parameters, provider
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
     as_object,
     as_text,
-    decoded,
     in_json,
     one_of,
     picked,

@@ -7,6 +7,7 @@ for both; the second has them in ``gen_ai.*``, if told to.
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import input_messages
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
@@ -15,7 +16,6 @@ from otel_langsmith.conventions.readers import (
     as_object,
     as_text,
     as_texts,
-    from_json,
     picked,
 )
 from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, spread

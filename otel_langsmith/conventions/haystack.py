@@ -9,14 +9,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
-from otel_langsmith.conventions.readers import (
-    UNREADABLE,
-    as_text,
-    constant,
-    from_json,
-)
-from otel_langsmith.conventions.reprs import spelt
+from otel_langsmith.conventions.readers import UNREADABLE, as_text, constant
+from otel_langsmith.conventions.reprs import from_object_repr
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, spread
 from otel_langsmith.conventions.tools import arguments, tool_definitions
 
@@ -60,7 +56,7 @@ def component(value: Any) -> Any:
 
 def _read(value: Any) -> Any:
     """An object, of JSON or of Python's repr, in which messages may be reprs."""
-    found = spelt(value, _made, _SPELT)
+    found = from_object_repr(value, _made, _SPELT)
     return found if isinstance(found, dict) else UNREADABLE
 
 
@@ -169,7 +165,7 @@ def _result(inner: Mapping[str, Any]) -> Any:
 
 def shown(value: Any) -> Any:
     """What any step took or gave, with messages as LangSmith has them, and without what is null."""
-    return payloads.conversation(_shown(spelt(value, _made, _SPELT), _DEPTH))
+    return payloads.conversation(_shown(from_object_repr(value, _made, _SPELT), _DEPTH))
 
 
 _DEPTH: Final = 6

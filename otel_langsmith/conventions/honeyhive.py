@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.readers import as_text, from_json, one_of
+from otel_langsmith.conventions.json import from_json
+from otel_langsmith.conventions.readers import as_text, one_of
 from otel_langsmith.conventions.rows import LATE, Convention, attr, named, prefix
 
 _TYPES: Final = {"model": "llm", "tool": "tool", "chain": "chain"}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions.json import decoded
 from otel_langsmith.conventions.models import parameters, provider
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
@@ -13,7 +14,6 @@ from otel_langsmith.conventions.readers import (
     as_object,
     as_tags,
     as_text,
-    decoded,
     in_json,
     one_of,
     picked,

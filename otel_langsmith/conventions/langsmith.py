@@ -3,12 +3,14 @@
 Its content is LangSmith's already (the inputs and outputs of a run, as JSON) and passes unchanged.
 """
 
-from collections.abc import Callable
+import base64
+import binascii
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
-    as_attachments,
     as_bool,
     as_count,
     as_counts,
@@ -18,7 +20,6 @@ from otel_langsmith.conventions.readers import (
     as_text,
     as_uuid,
     constant,
-    from_json,
     one_of,
 )
 from otel_langsmith.conventions.rows import (
@@ -32,7 +33,7 @@ from otel_langsmith.conventions.rows import (
     spread,
 )
 from otel_langsmith.conventions.tools import tool_definitions
-from otel_langsmith.run import RUN_TYPES
+from otel_langsmith.run import RUN_TYPES, Attachment
 
 _KINDS: Final = {word: word for word in RUN_TYPES}
 _COUNTS: Final = ("input_tokens", "output_tokens", "total_tokens")
@@ -83,6 +84,45 @@ def _is_message(item: Any) -> bool:
     return isinstance(item, dict) and "role" in item
 
 
+def attachments(value: Any) -> dict[Any, Any]:
+    """LangSmith's ``[{name, content, mime_type}]`` as attachments; what is not one, kept as it is.
+
+    Content is base64. A name never leads to a file, and loses its dots, by which LangSmith
+    separates the parts of a multipart name.
+    """
+    found = from_json(value)
+    items: Sequence[Any] = found if isinstance(found, (list, tuple)) else (found,)
+    made, left = [], []
+    for item in items:
+        attachment = _attachment(item)
+        if attachment is None:
+            left.append(item)
+        else:
+            made.append(attachment)
+    fields: dict[str, Any] = {"attachments": tuple(made)} if made else {}
+    if left:
+        fields["metadata.langsmith.attachments"] = left if made else value
+    return fields
+
+
+def _attachment(item: Any) -> Attachment | None:
+    if not isinstance(item, dict):
+        return None
+    name, content = item.get("name"), item.get("content")
+    if not isinstance(name, str) or not name or not isinstance(content, (str, bytes)):
+        return None
+    try:
+        data = base64.b64decode(content, validate=True) if isinstance(content, str) else content
+    except (binascii.Error, ValueError):
+        return None
+    mime_type = item.get("mime_type")
+    return Attachment(
+        name.replace(".", "_"),
+        mime_type if isinstance(mime_type, str) and mime_type else "application/octet-stream",
+        data,
+    )
+
+
 LANGSMITH: Final = Convention(
     name="langsmith",
     spec=(
@@ -102,7 +142,7 @@ LANGSMITH: Final = Convention(
         attr("run_type", "langsmith.span.kind", via=one_of(_KINDS), when=EARLY),
         attr("tags", "langsmith.span.tags", via=as_tags),
         attr("reference_example_id", "langsmith.reference_example_id", via=as_uuid),
-        spread("langsmith.attachments", via=as_attachments, content=True),
+        spread("langsmith.attachments", via=attachments, content=True),
         # Read by `lineage.of_span`; dropped here as far as the run says the same.
         attr("lineage.run_id", "langsmith.span.id"),
         attr("lineage.trace_id", "langsmith.trace.id"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.models import parameters
 from otel_langsmith.conventions.openinference import KINDS
 from otel_langsmith.conventions.readers import (
@@ -16,7 +17,6 @@ from otel_langsmith.conventions.readers import (
     as_object,
     as_tags,
     as_text,
-    from_json,
     one_of,
     picked,
 )

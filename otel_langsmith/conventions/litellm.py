@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.models import provider
-from otel_langsmith.conventions.readers import BLANK, UNREADABLE, as_text, from_repr
+from otel_langsmith.conventions.readers import BLANK, UNREADABLE, as_text
+from otel_langsmith.conventions.reprs import from_repr
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, named, prefix, spread
 
 ANSWERED: Final = frozenset(

@@ -8,16 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.json import from_json, unquoted
 from otel_langsmith.conventions.messages import instructions, messages
-from otel_langsmith.conventions.readers import (
-    UNREADABLE,
-    as_bool,
-    as_object,
-    as_seconds,
-    as_text,
-    from_json,
-    unquoted,
-)
+from otel_langsmith.conventions.readers import UNREADABLE, as_bool, as_object, as_seconds, as_text
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, together
 from otel_langsmith.conventions.tools import arguments
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from otel_langsmith.conventions import payloads, retrieval
+from otel_langsmith.conventions.json import first_of, from_json
 from otel_langsmith.conventions.messages import messages
-from otel_langsmith.conventions.readers import UNREADABLE, Thin, first_of, from_json
+from otel_langsmith.conventions.readers import UNREADABLE, Thin
 from otel_langsmith.conventions.rows import Convention, events
 
 Told: TypeAlias = Iterable[tuple[str, Mapping[str, Any]]]

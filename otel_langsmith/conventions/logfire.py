@@ -7,15 +7,9 @@ read. Lists and dicts are JSON. A streamed answer comes in a span of its own, be
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.models import parameters
-from otel_langsmith.conventions.readers import (
-    UNREADABLE,
-    as_object,
-    as_text,
-    as_texts,
-    from_json,
-    one_of,
-)
+from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_text, as_texts, one_of
 from otel_langsmith.conventions.rows import Convention, When, attr, spread
 from otel_langsmith.conventions.tokens import usage
 from otel_langsmith.conventions.tools import arguments

@@ -6,7 +6,8 @@ by `gen_ai` where it is told at all: MCP's own SDK keeps it to itself.
 
 from typing import Final
 
-from otel_langsmith.conventions.readers import as_text, from_json, one_of
+from otel_langsmith.conventions.json import from_json
+from otel_langsmith.conventions.readers import as_text, one_of
 from otel_langsmith.conventions.rows import Convention, attr, prefix, spread
 
 METHODS: Final = {

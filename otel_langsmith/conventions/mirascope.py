@@ -7,9 +7,10 @@ import re
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
 from otel_langsmith.conventions.models import provider
-from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text, from_json, picked
+from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text, picked
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, spread
 
 _MODEL: Final = re.compile(r"\w+/(?P<model>[^/]+?)(?::completions|:responses)?")

@@ -6,6 +6,7 @@ It also copies the arguments of a model's call to attributes of their own names.
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions.json import decoded
 from otel_langsmith.conventions.models import parameters, provider
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
@@ -16,7 +17,6 @@ from otel_langsmith.conventions.readers import (
     as_object,
     as_text,
     as_texts,
-    decoded,
     in_json,
     one_of,
     picked,

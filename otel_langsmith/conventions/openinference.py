@@ -7,6 +7,7 @@ they were, and flattened. The raw view is the better one wherever it can be read
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import CONTENT_OF, messages
 from otel_langsmith.conventions.models import finish_reasons, parameters, provider
 from otel_langsmith.conventions.readers import (
@@ -18,7 +19,6 @@ from otel_langsmith.conventions.readers import (
     as_object,
     as_tags,
     as_text,
-    from_json,
     one_of,
 )
 from otel_langsmith.conventions.rows import (

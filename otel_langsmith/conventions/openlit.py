@@ -9,15 +9,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
-from otel_langsmith.conventions.readers import (
-    UNREADABLE,
-    as_bool,
-    as_count,
-    as_text,
-    from_json,
-    from_repr,
-)
+from otel_langsmith.conventions.readers import UNREADABLE, as_bool, as_count, as_text
+from otel_langsmith.conventions.reprs import from_repr
 from otel_langsmith.conventions.rows import (
     EARLY,
     LATE,

@@ -6,7 +6,8 @@ Speaks OpenTelemetry's dialect of models and services, and has the content besid
 from typing import Final
 
 from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.readers import as_bool, as_seconds, as_text, from_json
+from otel_langsmith.conventions.json import from_json
+from otel_langsmith.conventions.readers import as_bool, as_seconds, as_text
 from otel_langsmith.conventions.rows import Convention, When, attr
 from otel_langsmith.conventions.tools import tool_definitions
 

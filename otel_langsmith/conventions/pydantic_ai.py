@@ -7,6 +7,7 @@ holds the whole conversation, which is told apart here into what it was asked an
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import instructions, messages
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
@@ -15,7 +16,6 @@ from otel_langsmith.conventions.readers import (
     as_object,
     as_text,
     constant,
-    from_json,
 )
 from otel_langsmith.conventions.results import Message
 from otel_langsmith.conventions.rows import Convention, When, attr, spread

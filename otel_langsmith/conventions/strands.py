@@ -7,13 +7,9 @@ what it gave back a choice.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import instructions
-from otel_langsmith.conventions.readers import (
-    UNREADABLE,
-    as_object,
-    as_texts,
-    from_json,
-)
+from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_texts
 from otel_langsmith.conventions.rows import EARLY, Convention, When, attr, event
 from otel_langsmith.conventions.tools import arguments
 

@@ -6,7 +6,8 @@ Read by name, whoever wrote them: no two use one name for two things.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_object, at_path
+from otel_langsmith.conventions.json import at_path
+from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_object
 from otel_langsmith.conventions.rows import Reader
 
 _PATHS: Final[Mapping[str, tuple[str, ...]]] = {

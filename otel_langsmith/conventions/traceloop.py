@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval
 from otel_langsmith.conventions.blocks import is_known
+from otel_langsmith.conventions.json import from_json, unquoted
 from otel_langsmith.conventions.messages import is_message, messages
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
@@ -20,9 +21,7 @@ from otel_langsmith.conventions.readers import (
     as_text,
     as_texts,
     constant,
-    from_json,
     one_of,
-    unquoted,
 )
 from otel_langsmith.conventions.results import brought
 from otel_langsmith.conventions.rows import (

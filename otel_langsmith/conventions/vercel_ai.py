@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import input_messages, messages
 from otel_langsmith.conventions.models import finish_reasons, provider
 from otel_langsmith.conventions.readers import (
@@ -19,7 +20,6 @@ from otel_langsmith.conventions.readers import (
     as_seconds,
     as_text,
     as_texts,
-    from_json,
 )
 from otel_langsmith.conventions.rows import Convention, When, attr, prefix, spread, together
 from otel_langsmith.conventions.tools import arguments, tool_definitions

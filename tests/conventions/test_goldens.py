@@ -20,6 +20,7 @@ MACHINERY = {
     *(
         "__init__",
         "long_numbers",
+        "json",
         "readers",
         "reprs",
         "fields",

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from support.spans import span
 
 from otel_langsmith.conventions import langfuse, payloads, retrieval, tokens
-from otel_langsmith.conventions.readers import UNREADABLE, as_instant, decoded
+from otel_langsmith.conventions.json import decoded
+from otel_langsmith.conventions.readers import UNREADABLE, as_instant
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import root
 from otel_langsmith.run import Run
