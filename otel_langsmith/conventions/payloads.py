@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from otel_langsmith.conventions.json import at_path, first_of, from_json
-from otel_langsmith.conventions.langchain import is_pair
+from otel_langsmith.conventions.langchain_messages import is_pair
 from otel_langsmith.conventions.messages import instructions, is_message, messages
 from otel_langsmith.conventions.readers import UNREADABLE, Raw, Thin, as_count
 from otel_langsmith.conventions.results import Message

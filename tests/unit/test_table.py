@@ -23,7 +23,6 @@ from otel_langsmith.conventions import (
     events,
     indexed,
     named,
-    plain,
     prefix,
     readers,
     spread,
@@ -33,10 +32,11 @@ from otel_langsmith.conventions import (
 )
 from otel_langsmith.conventions import messages as conversation
 from otel_langsmith.conventions.compose import content, usage
+from otel_langsmith.conventions.dialects import plain
+from otel_langsmith.conventions.dialects.langsmith import attachments
+from otel_langsmith.conventions.dialects.plain import clean_query, clean_statement, clean_url
 from otel_langsmith.conventions.json import from_json, nested_json
-from otel_langsmith.conventions.langsmith import attachments
 from otel_langsmith.conventions.media import detached
-from otel_langsmith.conventions.plain import clean_query, clean_statement, clean_url
 from otel_langsmith.conventions.plan import home_of
 from otel_langsmith.conventions.rows import EARLY, LATE
 from otel_langsmith.conventions.table import SHAPES, UNREAD, Reading

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.spans import span
 
-from otel_langsmith.conventions import langfuse, payloads, retrieval, tokens
+from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions.dialects import langfuse
 from otel_langsmith.conventions.json import decoded
 from otel_langsmith.conventions.readers import UNREADABLE, as_instant
 from otel_langsmith.identity import run_id_of

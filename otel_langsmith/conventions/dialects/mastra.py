@@ -7,9 +7,9 @@ A model's generation sums up its steps, each of which is one request.
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.dialects.openinference import KINDS
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
-from otel_langsmith.conventions.openinference import KINDS
 from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_tags, as_text, one_of
 from otel_langsmith.conventions.rows import EARLY, Convention, When, attr, prefix, spread
 from otel_langsmith.conventions.tools import arguments

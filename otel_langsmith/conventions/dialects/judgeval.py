@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.dialects.openinference import KINDS
 from otel_langsmith.conventions.models import parameters, provider
-from otel_langsmith.conventions.openinference import KINDS
 from otel_langsmith.conventions.readers import UNREADABLE, as_cost, as_count, as_text, one_of
 from otel_langsmith.conventions.rows import (
     EARLY,

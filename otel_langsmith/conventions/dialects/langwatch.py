@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions.dialects.openinference import KINDS
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.models import parameters
-from otel_langsmith.conventions.openinference import KINDS
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
     as_cost,

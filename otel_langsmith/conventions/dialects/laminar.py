@@ -6,8 +6,8 @@ Its instrumentations of models speak OpenTelemetry's dialect beside it.
 from typing import Final
 
 from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.dialects.openinference import KINDS
 from otel_langsmith.conventions.json import decoded
-from otel_langsmith.conventions.openinference import KINDS
 from otel_langsmith.conventions.readers import as_tags, as_text, in_json, one_of
 from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, prefix, spread
 

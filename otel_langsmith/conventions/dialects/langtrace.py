@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.dialects.traceloop import retrieved
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text, one_of
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, event, events
 from otel_langsmith.conventions.tools import tool_definitions
-from otel_langsmith.conventions.traceloop import retrieved
 
 
 def offered(value: Any) -> Any:

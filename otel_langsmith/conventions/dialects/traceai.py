@@ -8,8 +8,7 @@ instrumentations tell their kinds by ``gen_ai.span.kind``, too.
 from typing import Any, Final
 
 from otel_langsmith.conventions import retrieval
-from otel_langsmith.conventions.models import parameters
-from otel_langsmith.conventions.openinference import (
+from otel_langsmith.conventions.dialects.openinference import (
     KINDS,
     flat_documents,
     flat_inputs,
@@ -17,6 +16,7 @@ from otel_langsmith.conventions.openinference import (
     schema,
     tools,
 )
+from otel_langsmith.conventions.models import parameters
 from otel_langsmith.conventions.readers import (
     BLANK,
     NOTHING,
