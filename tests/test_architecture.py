@@ -39,6 +39,7 @@ ORDER = (
     "conventions.langchain_messages",
     "conventions.items",
     "conventions.messages",
+    "conventions.message_events",
     "conventions.tools",
     "conventions.payloads",
     "conventions.retrieval",

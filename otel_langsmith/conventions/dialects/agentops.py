@@ -36,13 +36,13 @@ AGENTOPS: Final = Convention(
         attr(
             "inputs",
             *(f"agentops.{step}.input" for step in _STEPS),
-            via=payloads.called,
+            via=payloads.call_arguments,
             when=LATE,
         ),
         attr(
             "outputs",
             *(f"agentops.{step}.output" for step in _STEPS),
-            via=payloads.conversation,
+            via=payloads.content,
             when=LATE,
         ),
     ),

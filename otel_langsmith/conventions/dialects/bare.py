@@ -16,9 +16,9 @@ BARE: Final = Convention(
     name="bare",
     spec="none: seen in spans that are written by hand",
     rows=(
-        attr("inputs.messages", *_INPUTS, via=payloads.asked, when=_LLM),
-        attr("inputs", *_INPUTS, via=payloads.conversation, when=LATE),
-        attr("outputs.messages", *_OUTPUTS, via=payloads.answered, when=_LLM),
-        attr("outputs", *_OUTPUTS, via=payloads.conversation, when=LATE),
+        attr("inputs.messages", *_INPUTS, via=payloads.request_or_text, when=_LLM),
+        attr("inputs", *_INPUTS, via=payloads.content, when=LATE),
+        attr("outputs.messages", *_OUTPUTS, via=payloads.response_or_text, when=_LLM),
+        attr("outputs", *_OUTPUTS, via=payloads.content, when=LATE),
     ),
 )

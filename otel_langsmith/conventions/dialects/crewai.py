@@ -31,7 +31,7 @@ CREWAI: Final = Convention(
     ),
     rows=(
         attr("agent.name", "crewai.agent.role", via=as_text, keep=True),
-        attr("inputs", "crewai.task.description", via=payloads.conversation, when=LATE),
+        attr("inputs", "crewai.task.description", via=payloads.content, when=LATE),
         attr("inputs", "crewai.crew.tasks", via=tasks, when=LATE),
         attr(
             "outputs",
@@ -39,7 +39,7 @@ CREWAI: Final = Convention(
             "crewai.agent.result",
             "crewai.task.result",
             "crewai.crew.tasks_output",
-            via=payloads.conversation,
+            via=payloads.content,
             when=LATE,
         ),
         prefix("metadata", "", via=from_json, when=When(scope=SCOPES, turn="late")),

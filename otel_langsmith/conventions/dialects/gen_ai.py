@@ -4,21 +4,20 @@ With the deprecated spellings, and those that instrumentations made up before th
 whoever wrote them, they mean the same.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
+from otel_langsmith.conventions import message_events
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import (
     input_messages,
     instructions,
-    messages,
     output_messages,
 )
 from otel_langsmith.conventions.models import error_type, finish_reasons, provider
 from otel_langsmith.conventions.readers import (
     NOTHING,
     UNREADABLE,
-    Thin,
     as_bool,
     as_cost,
     as_count,
@@ -113,58 +112,6 @@ def conversation(value: Any) -> Any:
     return value
 
 
-def said(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
-    """What a model was told, in events that are named after who said it.
-
-    The instrumentation of botocore tells a tool's result twice: by itself, and as the user's. Two
-    results that are the same, of calls that nobody names, are two.
-    """
-    items = [{"role": name.split(".")[1], **_opened(held, "content")} for name, held in told]
-    found = messages(items, "user")
-    once = [
-        message
-        for before, message in zip([None, *found], found, strict=False)
-        if not message.get("tool_call_id") or message != before
-    ]
-    return once or Thin([])
-
-
-def chosen(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
-    """What a model answered: a choice with its message, which may be the mere content of one.
-
-    Where a choice called tools, Strands has their results beside it.
-    """
-    items = []
-    for _, held in told:
-        choice = _opened(held, "message")
-        inner = choice.pop("message", choice.get("content"))
-        items.append(
-            {**inner, **choice} if isinstance(inner, dict) else {"content": inner, **choice}
-        )
-        if "tool.result" in held:
-            items.append({"role": "tool", "content": from_json(held["tool.result"])})
-    found = messages(items, "assistant")
-    return found if any(message["content"] for message in found) else Thin(found)
-
-
-def _opened(held: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """An event's attributes, with the JSON of that one read; a scalar stays the text it is.
-
-    Azure's SDKs have all of an event as the JSON of one attribute.
-    """
-    whole = as_object(held[_WHOLE]) if _WHOLE in held else UNREADABLE
-    if whole is not UNREADABLE:
-        held = {**held, **whole}
-    return {**held, name: from_json(held[name])} if name in held else dict(held)
-
-
-_WHOLE: Final = "gen_ai.event.content"
-_SAID: Final = (
-    "gen_ai.system.message",
-    "gen_ai.user.message",
-    "gen_ai.assistant.message",
-    "gen_ai.tool.message",
-)
 _NO_TOOL: Final = When(runs=("llm", "chain"))
 _DETAILS: Final = "gen_ai.client.inference.operation.details"
 
@@ -372,7 +319,9 @@ GEN_AI: Final = Convention(
         event("inputs.system", _DETAILS, "gen_ai.system_instructions", via=instructions),
         event("inputs.messages", _DETAILS, "gen_ai.input.messages", via=input_messages),
         event("outputs.messages", _DETAILS, "gen_ai.output.messages", via=output_messages),
-        events("inputs.messages", *_SAID, via=said, when=_NO_TOOL),
-        events("outputs.messages", "gen_ai.choice", via=chosen, when=_NO_TOOL),
+        events("inputs.messages", *message_events.INPUTS, via=message_events.inputs, when=_NO_TOOL),
+        events(
+            "outputs.messages", message_events.CHOICE, via=message_events.outputs, when=_NO_TOOL
+        ),
     ),
 )

@@ -69,10 +69,20 @@ GOOGLE_ADK: Final = Convention(
         # Early, since `gen_ai.usage.output_tokens` are without the thoughts (genai.md §2.3).
         spread("gcp.vertex.agent.llm_response", via=response_usage, keep=True, when=EARLY),
         attr("metadata.thread_id", "gcp.vertex.agent.session_id", via=as_text),
-        attr("inputs.messages", "gcp.vertex.agent.llm_request", via=payloads.request, when=_LLM),
+        attr(
+            "inputs.messages",
+            "gcp.vertex.agent.llm_request",
+            via=payloads.request,
+            when=_LLM,
+        ),
         attr("inputs.messages", "gcp.vertex.agent.data", via=input_messages),
         attr("inputs", "gcp.vertex.agent.tool_call_args", via=arguments),
-        attr("outputs.messages", "gcp.vertex.agent.llm_response", via=payloads.answer, when=_LLM),
+        attr(
+            "outputs.messages",
+            "gcp.vertex.agent.llm_response",
+            via=payloads.response,
+            when=_LLM,
+        ),
         attr("outputs", "gcp.vertex.agent.tool_response", via=from_json),
     ),
 )

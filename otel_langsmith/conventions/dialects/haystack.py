@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads, retrieval
+from otel_langsmith.conventions import payloads, retrieval, tokens
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
 from otel_langsmith.conventions.readers import UNREADABLE, as_text, constant
@@ -165,7 +165,7 @@ def _result(inner: Mapping[str, Any]) -> Any:
 
 def shown(value: Any) -> Any:
     """What any step took or gave, with messages as LangSmith has them, and without what is null."""
-    return payloads.conversation(_shown(from_object_repr(value, _made, _SPELT), _DEPTH))
+    return payloads.content(_shown(from_object_repr(value, _made, _SPELT), _DEPTH))
 
 
 _DEPTH: Final = 6
@@ -243,7 +243,7 @@ def cost(value: Any) -> Any:
 
 def _cost(meta: Mapping[str, Any]) -> dict[str, Any]:
     counts = meta.get("usage")
-    fields: dict[str, Any] = payloads.usage(counts) if isinstance(counts, dict) else {}
+    fields: dict[str, Any] = tokens.counts(counts) if isinstance(counts, dict) else {}
     model = meta.get("model")
     if isinstance(model, str) and _MODEL.fullmatch(model):
         fields["model.response"] = model

@@ -13,7 +13,7 @@ _TYPES: Final = {"model": "llm", "tool": "tool", "chain": "chain"}
 
 def returned(found: Mapping[str, Any]) -> Any:
     """What a function returned, if nothing was told beside it."""
-    return payloads.conversation(found["result"] if found.keys() == {"result"} else found)
+    return payloads.content(found["result"] if found.keys() == {"result"} else found)
 
 
 HONEYHIVE: Final = Convention(
@@ -26,7 +26,7 @@ HONEYHIVE: Final = Convention(
         attr("error.message", "honeyhive_error", via=as_text),
         attr("error.type", "honeyhive_error_type", via=as_text),
         prefix("metadata", "honeyhive_metadata.", via=from_json),
-        named("inputs", "honeyhive_inputs.", via=payloads.conversation, when=LATE),
+        named("inputs", "honeyhive_inputs.", via=payloads.content, when=LATE),
         named("outputs", "honeyhive_outputs.", via=returned, when=LATE),
     ),
 )

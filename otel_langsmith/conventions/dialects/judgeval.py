@@ -63,9 +63,9 @@ JUDGEVAL: Final = Convention(
         attr("usage.output_tokens", "judgment.usage.output_tokens", via=as_count),
         attr("usage.total_cost", "judgment.usage.total_cost_usd", via=as_cost),
         spread("judgment.usage.metadata", via=usage("judgment.usage.metadata")),
-        attr("inputs", "judgment.input", via=payloads.called, when=LATE),
-        attr("outputs", "judgment.output", via=payloads.conversation, when=LATE),
+        attr("inputs", "judgment.input", via=payloads.call_arguments, when=LATE),
+        attr("outputs", "judgment.output", via=payloads.content, when=LATE),
         # What is to be judged, told again.
-        attr("inputs", "judgment.pending_trace_eval", via=payloads.conversation, when=LATE),
+        attr("inputs", "judgment.pending_trace_eval", via=payloads.content, when=LATE),
     ),
 )

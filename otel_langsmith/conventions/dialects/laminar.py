@@ -32,9 +32,16 @@ LAMINAR: Final = Convention(
         attr("metadata.user_id", f"{_PROPERTY}user_id", via=as_text),
         attr("tags", f"{_PROPERTY}tags", via=in_json(as_tags)),
         prefix("metadata", f"{_PROPERTY}metadata.", via=decoded),
-        attr("inputs.messages", "lmnr.span.input", via=in_json(payloads.asked), when=_LLM),
-        attr("inputs", "lmnr.span.input", via=in_json(payloads.conversation), when=LATE),
-        attr("outputs.messages", "lmnr.span.output", via=in_json(payloads.answered), when=_LLM),
-        attr("outputs", "lmnr.span.output", via=in_json(payloads.conversation), when=LATE),
+        attr(
+            "inputs.messages", "lmnr.span.input", via=in_json(payloads.request_or_text), when=_LLM
+        ),
+        attr("inputs", "lmnr.span.input", via=in_json(payloads.content), when=LATE),
+        attr(
+            "outputs.messages",
+            "lmnr.span.output",
+            via=in_json(payloads.response_or_text),
+            when=_LLM,
+        ),
+        attr("outputs", "lmnr.span.output", via=in_json(payloads.content), when=LATE),
     ),
 )

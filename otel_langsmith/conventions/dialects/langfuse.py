@@ -128,11 +128,11 @@ LANGFUSE: Final = Convention(
         attr("metadata.user_id", "langfuse.user.id", via=as_text),
         prefix("metadata", _METADATA, via=decoded),
         prefix("metadata", "langfuse.trace.metadata.", via=decoded),
-        attr("params.tools", _INPUT, via=payloads.offered, keep=True),
-        attr("inputs.messages", _INPUT, via=payloads.asked, when=_LLM),
+        attr("params.tools", _INPUT, via=payloads.tools, keep=True),
+        attr("inputs.messages", _INPUT, via=payloads.request_or_text, when=_LLM),
         attr("inputs.input", _INPUT, via=retrieval.embedded_texts, when=_EMBEDDING),
-        attr("inputs", _INPUT, "langfuse.trace.input", via=payloads.conversation, when=LATE),
-        attr("outputs.messages", _OUTPUT, via=payloads.answered, when=_LLM),
+        attr("inputs", _INPUT, "langfuse.trace.input", via=payloads.content, when=LATE),
+        attr("outputs.messages", _OUTPUT, via=payloads.response_or_text, when=_LLM),
         attr("outputs", _OUTPUT, via=retrieval.embedded, when=_EMBEDDING),
         attr(
             "outputs.documents",
@@ -140,6 +140,6 @@ LANGFUSE: Final = Convention(
             via=retrieval.documents_or_texts,
             when=When(runs=("retriever",)),
         ),
-        attr("outputs", _OUTPUT, "langfuse.trace.output", via=payloads.conversation, when=LATE),
+        attr("outputs", _OUTPUT, "langfuse.trace.output", via=payloads.content, when=LATE),
     ),
 )

@@ -80,10 +80,12 @@ LANGWATCH: Final = Convention(
         attr("metadata.thread_id", "langwatch.thread.id", via=as_text),
         attr("metadata.user_id", "langwatch.user.id", via=as_text),
         attr("tags", "langwatch.labels", "langwatch.tags", via=opened(as_tags)),
-        attr("inputs.messages", "langwatch.input", via=opened(payloads.asked), when=_LLM),
-        attr("inputs", "langwatch.input", via=opened(payloads.conversation), when=LATE),
+        attr("inputs.messages", "langwatch.input", via=opened(payloads.request_or_text), when=_LLM),
+        attr("inputs", "langwatch.input", via=opened(payloads.content), when=LATE),
         attr("outputs.documents", "langwatch.rag_contexts", "langwatch.contexts", via=contexts),
-        attr("outputs.messages", "langwatch.output", via=opened(payloads.answered), when=_LLM),
-        attr("outputs", "langwatch.output", via=opened(payloads.conversation), when=LATE),
+        attr(
+            "outputs.messages", "langwatch.output", via=opened(payloads.response_or_text), when=_LLM
+        ),
+        attr("outputs", "langwatch.output", via=opened(payloads.content), when=LATE),
     ),
 )

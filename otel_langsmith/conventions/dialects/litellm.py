@@ -7,7 +7,7 @@ and response in a span of their own, as Python's reprs: ``llm.openai.messages``.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions import payloads, tokens
 from otel_langsmith.conventions.models import provider
 from otel_langsmith.conventions.readers import BLANK, UNREADABLE, as_text
 from otel_langsmith.conventions.reprs import from_repr
@@ -42,7 +42,7 @@ def _raw(found: Mapping[str, Any], *, of_answer: bool) -> Any:
         for name, part in _members(inner).items()
         if (name in ANSWERED) is of_answer and blank(part) is not BLANK
     }
-    return payloads.conversation(half) if half else UNREADABLE
+    return payloads.content(half) if half else UNREADABLE
 
 
 def _members(inner: Any) -> Mapping[str, Any]:
@@ -52,7 +52,7 @@ def _members(inner: Any) -> Mapping[str, Any]:
 def usage(value: Any) -> Any:
     """The provider's usage object: LiteLLM's own attributes have no details."""
     found = from_repr(value)
-    return payloads.usage(found) if isinstance(found, dict) else UNREADABLE
+    return tokens.counts(found) if isinstance(found, dict) else UNREADABLE
 
 
 def blank(value: Any) -> Any:

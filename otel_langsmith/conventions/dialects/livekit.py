@@ -87,7 +87,7 @@ LIVEKIT: Final = Convention(
             *both("user_input"),
             *both("input_text"),
             *both("rpc.payload"),
-            via=payloads.conversation,
+            via=payloads.content,
             when=LATE,
         ),
         together(

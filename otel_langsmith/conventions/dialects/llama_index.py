@@ -27,13 +27,13 @@ def _last(told: Told) -> Mapping[str, Any]:
 def asked(told: Told) -> Any:
     """The messages, or the prompt, that a model was given."""
     held = _last(told)
-    return payloads.asked(held.get("messages", held.get("prompt")))
+    return payloads.request_or_text(held.get("messages", held.get("prompt")))
 
 
 def answered(told: Told) -> Any:
     """What it answered: the provider's choices if they are there, for they tell why it ended."""
     held = _last(told)
-    choices = payloads.answer({"choices": from_json(held.get("response.raw.choices"))})
+    choices = payloads.response({"choices": from_json(held.get("response.raw.choices"))})
     if choices is not UNREADABLE:
         return choices
     content = first_of(held, "response.message.blocks", "response.message.content", "response.text")

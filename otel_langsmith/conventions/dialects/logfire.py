@@ -6,7 +6,7 @@ read. Lists and dicts are JSON. A streamed answer comes in a span of its own, be
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions import message_events, payloads
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.models import parameters
 from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_text, as_texts, one_of
@@ -75,7 +75,7 @@ LOGFIRE: Final = Convention(
         attr("error.message", "error", via=failure, keep=True, when=_AGENT),
         spread("model_settings", via=parameters, when=_AGENT),
         spread("model_config", via=parameters, when=_AGENT),
-        attr("params.tools", "response", via=payloads.offered, keep=True, when=_AGENT),
+        attr("params.tools", "response", via=payloads.tools, keep=True, when=_AGENT),
         attr("tags", "logfire.tags", via=as_texts),
         spread("request_data", via=parameters, content=True, when=_OWN),
         spread("response_data", via=response_usage, content=True, when=_OWN),
@@ -84,13 +84,19 @@ LOGFIRE: Final = Convention(
         # Of the agents' chats, that has the answer in it, too.
         attr("inputs.messages", "input", via=payloads.request, when=_AGENT_LLM),
         attr("inputs.messages", "request_data", via=payloads.request, when=_LLM),
-        attr("inputs.messages", "events", via=payloads.told, when=_OWN),
+        attr("inputs.messages", "events", via=message_events.json_inputs, when=_OWN),
         attr("inputs.messages", "raw_input", via=payloads.request, when=_AGENT_LLM),
         attr("inputs", "request_data", via=asked, when=_LATE),
         attr("inputs", "input", "inputs", via=arguments, when=_LATE),
-        attr("outputs.messages", "response_data", via=payloads.answer, when=_LLM),
-        attr("outputs.messages", "events", via=payloads.chosen, when=_OWN),
-        attr("outputs.messages", "response", "output", via=payloads.answer, when=_AGENT_LLM),
+        attr("outputs.messages", "response_data", via=payloads.response, when=_LLM),
+        attr("outputs.messages", "events", via=message_events.json_outputs, when=_OWN),
+        attr(
+            "outputs.messages",
+            "response",
+            "output",
+            via=payloads.response,
+            when=_AGENT_LLM,
+        ),
         attr("outputs", "response_data", via=from_json, when=_LATE),
         attr("outputs", "output", "return", via=from_json, when=_LATE),
     ),

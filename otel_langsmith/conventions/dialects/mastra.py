@@ -28,7 +28,7 @@ def answered(value: Any) -> Any:
     """What a model answered, told apart by what it is."""
     found = as_object(value)
     if found is UNREADABLE or "text" not in found:
-        return payloads.answered(value)
+        return payloads.response_or_text(value)
     thought = found.get("reasoningText", found.get("reasoning"))
     said = {"role": "assistant", "content": found["text"], "tool_calls": found.get("toolCalls")}
     return messages([{**said, "reasoning": thought}], "assistant")
@@ -50,13 +50,13 @@ MASTRA: Final = Convention(
         attr("metadata.thread_id", "threadId", via=as_text, when=_OWN),
         attr("metadata.user_id", "resourceId", via=as_text, when=_OWN),
         prefix("metadata", "mastra.metadata.", via=from_json),
-        attr("params.tools", "input", via=payloads.offered, keep=True, when=_OWN),
-        attr("inputs.messages", "input", via=payloads.asked, when=_LLM),
+        attr("params.tools", "input", via=payloads.tools, keep=True, when=_OWN),
+        attr("inputs.messages", "input", via=payloads.request_or_text, when=_LLM),
         attr("inputs", "input", via=arguments, when=_TOOL),
-        attr("inputs", "input", via=payloads.conversation, when=_LATE),
+        attr("inputs", "input", via=payloads.content, when=_LATE),
         attr("outputs.messages", "output", via=answered, when=_LLM),
         attr("outputs", "output", via=from_json, when=_TOOL),
-        attr("outputs", "output", via=payloads.conversation, when=_LATE),
-        attr("outputs", "body", via=payloads.conversation, when=_SCOPED),
+        attr("outputs", "output", via=payloads.content, when=_LATE),
+        attr("outputs", "body", via=payloads.content, when=_SCOPED),
     ),
 )

@@ -59,7 +59,7 @@ def response_usage(value: Any) -> Any:
     """The usage in a response of a model's API, if it is one."""
     found = as_object(value)
     counted = found.get("usage") if found is not UNREADABLE and "model" in found else None
-    return payloads.usage(counted) if isinstance(counted, dict) else UNREADABLE
+    return tokens.counts(counted) if isinstance(counted, dict) else UNREADABLE
 
 
 _ASKED: Final = ("messages", "input", "prompt", "contents")
@@ -118,10 +118,10 @@ MLFLOW: Final = Convention(
         attr("metadata.tool_call_id", "tool_call_id", via=in_json(as_text), when=_GIVEN),
         attr("metadata.thread_id", "mlflow.trace.session", via=in_json(as_text)),
         attr("metadata.user_id", "mlflow.trace.user", via=in_json(as_text)),
-        attr("inputs.messages", _INPUTS, via=in_json(payloads.asked), when=_LLM),
+        attr("inputs.messages", _INPUTS, via=in_json(payloads.request_or_text), when=_LLM),
         attr("inputs.input", _INPUTS, via=in_json(retrieval.embedded_texts), when=_EMBEDDING),
-        attr("inputs", _INPUTS, via=in_json(payloads.conversation), when=LATE),
-        attr("outputs.messages", _OUTPUTS, via=in_json(payloads.answered), when=_LLM),
+        attr("inputs", _INPUTS, via=in_json(payloads.content), when=LATE),
+        attr("outputs.messages", _OUTPUTS, via=in_json(payloads.response_or_text), when=_LLM),
         attr("outputs", _OUTPUTS, via=in_json(retrieval.embedded), when=_EMBEDDING),
         attr(
             "outputs.documents",
@@ -129,7 +129,7 @@ MLFLOW: Final = Convention(
             via=in_json(retrieval.documents_or_texts),
             when=When(runs=("retriever",)),
         ),
-        attr("outputs", _OUTPUTS, via=in_json(payloads.conversation), when=LATE),
+        attr("outputs", _OUTPUTS, via=in_json(payloads.content), when=LATE),
         # Whatever else is on its spans is JSON, too.
         prefix("metadata", "", via=shown, when=When(given=_IS, turn="late")),
     ),

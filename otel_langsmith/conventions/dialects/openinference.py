@@ -236,7 +236,7 @@ OPENINFERENCE: Final = Convention(
         attr(
             "params.tools",
             "input.value",
-            via=payloads.offered,
+            via=payloads.tools,
             keep=True,
             when=When(given=("llm.model_name",), unless=("llm.tools.",), turn="late"),
         ),
@@ -286,7 +286,7 @@ OPENINFERENCE: Final = Convention(
         attr(
             "inputs",
             "input.value",
-            via=payloads.conversation,
+            via=payloads.content,
             when=When(runs=("tool",), given=("llm.input_messages.",), turn="early"),
         ),
         indexed("inputs.messages", "llm.input_messages.", via=flat_inputs),
@@ -300,11 +300,21 @@ OPENINFERENCE: Final = Convention(
             via=arguments,
             when=When(runs=("llm", "chain", "tool", "retriever", "embedding", "parser")),
         ),
-        attr("inputs", "input.value", via=payloads.called, when=When(runs=("tool",), turn="late")),
-        attr("inputs.messages", "input.value", via=payloads.asked, when=_LATE_LLM),
-        attr("inputs", "input.value", via=payloads.conversation, when=LATE),
+        attr(
+            "inputs",
+            "input.value",
+            via=payloads.call_arguments,
+            when=When(runs=("tool",), turn="late"),
+        ),
+        attr("inputs.messages", "input.value", via=payloads.request_or_text, when=_LATE_LLM),
+        attr("inputs", "input.value", via=payloads.content, when=LATE),
         # Of a model of Bedrock's that is invoked, the request is here and nowhere else.
-        attr("inputs.messages", "llm.invocation_parameters", via=payloads.request, when=_BEDROCK),
+        attr(
+            "inputs.messages",
+            "llm.invocation_parameters",
+            via=payloads.request,
+            when=_BEDROCK,
+        ),
         attr(
             "inputs", "tool.parameters", "llm.prompt_template.variables", via=arguments, when=LATE
         ),
@@ -313,13 +323,13 @@ OPENINFERENCE: Final = Convention(
         attr(
             "outputs",
             "output.value",
-            via=payloads.conversation,
+            via=payloads.content,
             when=When(runs=("tool",), given=("llm.output_messages.",), turn="early"),
         ),
         attr(
             "outputs.messages",
             "output.value",
-            via=payloads.answer,
+            via=payloads.response,
             when=When(runs=_LLM, at_least="llm.output_messages."),
         ),
         indexed("outputs.messages", "llm.output_messages.", via=flat_outputs),
@@ -334,8 +344,8 @@ OPENINFERENCE: Final = Convention(
         indexed("outputs.documents", "retrieval.documents.", via=flat_documents),
         indexed("outputs.documents", "reranker.output_documents.", via=flat_documents),
         attr("outputs", "output.value", via=retrieval.embedded, when=When(runs=_EMBEDDING)),
-        attr("outputs.messages", "output.value", via=payloads.answered, when=_LATE_LLM),
-        attr("outputs", "output.value", via=payloads.conversation, when=LATE),
+        attr("outputs.messages", "output.value", via=payloads.response_or_text, when=_LATE_LLM),
+        attr("outputs", "output.value", via=payloads.content, when=LATE),
         # Google's automatic calls come without the prefix of their message (genai.md §2.2).
         indexed("outputs.messages", "message.tool_calls.", via=stray_calls, when=LATE),
         spread("metadata", via=told_again, when=When(scope=("strands.",))),

@@ -29,7 +29,7 @@ def lines(value: Any) -> Any:
     """The messages of a prompt, each of which begins a line with its role."""
     text = as_text(value)
     if text is UNREADABLE or not _SPOKEN.match(text):
-        return payloads.asked(value)
+        return payloads.request_or_text(value)
     _, *found = _SPOKEN.split(text)
     said = zip(found[::2], found[1::2], strict=True)
     return messages([{"role": role, "content": words.rstrip("\n")} for role, words in said], "user")
@@ -48,14 +48,14 @@ def called(found: Mapping[str, Any]) -> Any:
     args = found.get("function.args")
     if isinstance(args, str) and args.startswith("("):
         args = f"[{args[1:-1]}]"
-    return payloads.called(
+    return payloads.call_arguments(
         {"args": from_repr(args), "kwargs": from_repr(found.get("function.kwargs"))}
     )
 
 
 def gave(value: Any) -> Any:
     """What it returned, as what a model answers, though it is no message."""
-    return payloads.conversation(from_repr(value))
+    return payloads.content(from_repr(value))
 
 
 _SPOKEN: Final = re.compile(r"^(system|developer|user|assistant|tool): ", re.MULTILINE)
@@ -74,7 +74,7 @@ OPENLIT: Final = Convention(
             "outputs.messages",
             "gen_ai.content.completion",
             "gen_ai.completion",
-            via=payloads.answered,
+            via=payloads.response_or_text,
             when=_OLD,
         ),
         together("inputs", "function.args", "function.kwargs", via=called, when=_DECORATED),
@@ -90,7 +90,7 @@ OPENLIT: Final = Convention(
             "gen_ai.content.prompt",
             "gen_ai.workflow.input",
             "gen_ai.framework.pipeline.input_data",
-            via=payloads.conversation,
+            via=payloads.content,
             when=LATE,
         ),
         attr(
@@ -99,7 +99,7 @@ OPENLIT: Final = Convention(
             "gen_ai.workflow.output",
             "gen_ai.framework.pipeline.output_data",
             "gen_ai.agent.final_result",
-            via=payloads.conversation,
+            via=payloads.content,
             when=LATE,
         ),
         attr("outputs.reasoning", "gen_ai.content.reasoning", via=as_text, when=EARLY),

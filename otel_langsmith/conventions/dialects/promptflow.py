@@ -35,7 +35,7 @@ _DETAILS: Final = {
 
 def gave(value: Any) -> Any:
     """What a function returned, as JSON, be it a text."""
-    return payloads.conversation(unquoted(value))
+    return payloads.content(unquoted(value))
 
 
 _NAME: Final = ("promptflow",)
@@ -53,21 +53,19 @@ PROMPTFLOW: Final = Convention(
         spread("inputs", via=parameters, keep=True, when=_ANSWERED),
         spread("output", via=picked(_DETAILS), keep=True, when=_ANSWERED),
         attr("model.response", "llm.response.model", via=as_text, when=_OWN),
-        attr("inputs.messages", "inputs", via=payloads.asked, when=_LLM),
+        attr("inputs.messages", "inputs", via=payloads.request_or_text, when=_LLM),
         attr("inputs.input", "inputs", via=retrieval.embedded_texts, when=_EMBEDDING),
-        attr("inputs", "inputs", via=payloads.conversation, when=_OWN),
+        attr("inputs", "inputs", via=payloads.content, when=_OWN),
         # Told again, in what was made of them.
-        attr("inputs", "prompt.variables", "prompt.template", via=payloads.conversation, when=_OWN),
-        attr("outputs.messages", "output", via=payloads.answer, when=_LLM),
-        attr("outputs.messages", "llm.generated_message", via=payloads.answer, when=_LLM),
-        attr("outputs.messages", "output", via=payloads.answered, when=_LLM),
+        attr("inputs", "prompt.variables", "prompt.template", via=payloads.content, when=_OWN),
+        attr("outputs.messages", "output", via=payloads.response, when=_LLM),
+        attr("outputs.messages", "llm.generated_message", via=payloads.response, when=_LLM),
+        attr("outputs.messages", "output", via=payloads.response_or_text, when=_LLM),
         attr("outputs", "output", via=retrieval.embedded, when=_EMBEDDING),
         attr("outputs.documents", "output", via=retrieval.documents_or_texts, when=_RETRIEVER),
         attr("outputs", "output", via=gave, when=_OWN),
         # Told again, and apart.
-        event(
-            "inputs", "promptflow.function.inputs", "payload", via=payloads.conversation, when=LATE
-        ),
+        event("inputs", "promptflow.function.inputs", "payload", via=payloads.content, when=LATE),
         event("outputs", "promptflow.function.output", "payload", via=gave, when=LATE),
         event("outputs", "promptflow.llm.generated_message", "payload", when=LATE),
         event("outputs", "promptflow.embedding.embeddings", "payload", when=LATE),

@@ -6,7 +6,7 @@ holds the whole conversation, which is told apart here into what it was asked an
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions import message_events
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import instructions, messages
 from otel_langsmith.conventions.readers import (
@@ -176,7 +176,7 @@ PYDANTIC_AI: Final = Convention(
             via=as_count,
         ),
         attr("inputs.system", "model_request_parameters", via=instruction_parts),
-        attr("inputs.messages", "events", via=payloads.told, when=_OWN),
+        attr("inputs.messages", "events", via=message_events.json_inputs, when=_OWN),
         attr(
             "inputs.messages",
             "pydantic_ai.all_messages",
@@ -184,7 +184,7 @@ PYDANTIC_AI: Final = Convention(
             via=asked,
         ),
         attr("inputs", "tool_arguments", via=arguments),
-        attr("outputs.messages", "events", via=payloads.chosen, when=_OWN),
+        attr("outputs.messages", "events", via=message_events.json_outputs, when=_OWN),
         attr(
             "outputs.messages",
             "pydantic_ai.all_messages",

@@ -113,17 +113,17 @@ def given(value: Any) -> Any:
     """What a step was given: Python's arguments, LangChain's or those of a tool of MCP."""
     found = as_object(value)
     if found is UNREADABLE:
-        return payloads.conversation(unquoted(value))
+        return payloads.content(unquoted(value))
     if found.keys() == {"tool_name", "arguments"}:
         return found["arguments"]
     inner = told_callback(value)
-    return payloads.called(found) if inner is UNREADABLE else inner
+    return payloads.call_arguments(found) if inner is UNREADABLE else inner
 
 
 def gave(value: Any) -> Any:
     """What a step gave."""
     inner = told_callback_at_end(value)
-    return payloads.conversation(unquoted(value)) if inner is UNREADABLE else inner
+    return payloads.content(unquoted(value)) if inner is UNREADABLE else inner
 
 
 def told_callback(value: Any) -> Any:
@@ -165,12 +165,12 @@ _ENDS: Final = frozenset(("output", "outputs"))
 
 def _shown(inner: Any) -> Any:
     """Content with what LangChain serialised as what it holds; messages are read as such."""
-    inner = payloads.updated(inner)
+    inner = payloads.updated_state(inner)
     if isinstance(inner, dict):
         inner = _held(inner)
         if not is_message(inner):
             inner = {name: _held_all(part) for name, part in inner.items()}
-    return payloads.conversation(_held_all(inner))
+    return payloads.content(_held_all(inner))
 
 
 def _held_all(part: Any) -> Any:
