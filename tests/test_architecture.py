@@ -44,6 +44,7 @@ ORDER = (
     "conventions.payloads",
     "conventions.retrieval",
     "conventions.models",
+    "conventions.kinds",
     "conventions.fields",
     "conventions.rows",
     "conventions.tokens",

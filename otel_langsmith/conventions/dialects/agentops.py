@@ -5,14 +5,13 @@ Its instrumentations of models speak Traceloop's older dialect, and OpenInferenc
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.dialects.openinference import KINDS
+from otel_langsmith.conventions import kinds, payloads
 from otel_langsmith.conventions.readers import UNREADABLE, as_tags, as_text, one_of
 from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, spread
 
 _KINDS: Final = {
-    **KINDS,
-    **dict.fromkeys(("session", "workflow", "operation", "task", "team"), KINDS["chain"]),
+    **kinds.OPENINFERENCE,
+    **dict.fromkeys(("session", "workflow", "operation", "task", "team"), kinds.CHAIN),
 }
 
 

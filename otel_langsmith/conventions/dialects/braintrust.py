@@ -15,7 +15,16 @@ from otel_langsmith.conventions.readers import (
     one_of,
     picked,
 )
-from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, prefix, spread
+from otel_langsmith.conventions.rows import (
+    EARLY,
+    LATE,
+    LLM_RUNS,
+    RETRIEVER_RUNS,
+    Convention,
+    attr,
+    prefix,
+    spread,
+)
 
 _KINDS: Final = {
     "llm": "llm",
@@ -80,7 +89,6 @@ _type: Final = picked(
 )
 _INPUT: Final = ("braintrust.input_json", "braintrust.input")
 _OUTPUT: Final = ("braintrust.output_json", "braintrust.output")
-_LLM: Final = When(runs=("llm",))
 
 BRAINTRUST: Final = Convention(
     name="braintrust",
@@ -93,14 +101,14 @@ BRAINTRUST: Final = Convention(
         spread("braintrust.metrics", via=metrics),
         attr("tags", "braintrust.tags", via=as_tags),
         attr("params.tools", *_INPUT, via=payloads.tools, keep=True),
-        attr("inputs.messages", *_INPUT, via=payloads.request_or_text, when=_LLM),
+        attr("inputs.messages", *_INPUT, via=payloads.request_or_text, when=LLM_RUNS),
         attr("inputs", *_INPUT, via=payloads.content, when=LATE),
-        attr("outputs.messages", *_OUTPUT, via=payloads.response_or_text, when=_LLM),
+        attr("outputs.messages", *_OUTPUT, via=payloads.response_or_text, when=LLM_RUNS),
         attr(
             "outputs.documents",
             *_OUTPUT,
             via=retrieval.documents_or_texts,
-            when=When(runs=("retriever",)),
+            when=RETRIEVER_RUNS,
         ),
         attr("outputs", *_OUTPUT, via=payloads.content, when=LATE),
     ),

@@ -7,7 +7,7 @@ whoever wrote them, they mean the same.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions import message_events
+from otel_langsmith.conventions import kinds, message_events
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import (
     input_messages,
@@ -31,6 +31,7 @@ from otel_langsmith.conventions.readers import (
 )
 from otel_langsmith.conventions.retrieval import documents
 from otel_langsmith.conventions.rows import (
+    EMBEDDING_RUNS,
     LATE,
     Convention,
     When,
@@ -42,33 +43,30 @@ from otel_langsmith.conventions.rows import (
 )
 from otel_langsmith.conventions.tools import arguments, result, tool_definitions
 
-_CHAT: Final = {"run_type": "llm", "model.type": "chat"}
-_AGENT: Final = {"run_type": "chain", "name.from": "agent.name"}
-
 OPERATIONS: Final = {
-    "chat": _CHAT,
-    "generate_content": _CHAT,
+    "chat": kinds.CHAT,
+    "generate_content": kinds.CHAT,
     # LiteLLM names its own functions (genai.md §3.2).
-    "completion": _CHAT,
-    "acompletion": _CHAT,
-    "responses": _CHAT,
-    "aresponses": _CHAT,
-    "text_completion": {"run_type": "llm", "model.type": "llm"},
-    "embeddings": {"run_type": "embedding"},
-    "embedding": {"run_type": "embedding"},
-    "aembedding": {"run_type": "embedding"},
-    "embed": {"run_type": "embedding"},
-    "rerank": {"run_type": "retriever", "metadata.ls_span_kind": "reranker"},
-    "retrieval": {"run_type": "retriever"},
-    "retriever": {"run_type": "retriever"},
-    "vector_db_retrieve": {"run_type": "retriever"},
-    "search_memory": {"run_type": "retriever"},
-    "execute_tool": {"run_type": "tool"},
-    "invoke_agent": _AGENT,
-    "create_agent": _AGENT,
-    "plan": _AGENT,
-    "apply_guardrail": {"run_type": "chain", "metadata.ls_span_kind": "guardrail"},
-    "invoke_workflow": {"run_type": "chain", "name.from": "workflow.name"},
+    "completion": kinds.CHAT,
+    "acompletion": kinds.CHAT,
+    "responses": kinds.CHAT,
+    "aresponses": kinds.CHAT,
+    "text_completion": kinds.COMPLETION,
+    "embeddings": kinds.EMBEDDING,
+    "embedding": kinds.EMBEDDING,
+    "aembedding": kinds.EMBEDDING,
+    "embed": kinds.EMBEDDING,
+    "rerank": kinds.RERANKER,
+    "retrieval": kinds.RETRIEVER,
+    "retriever": kinds.RETRIEVER,
+    "vector_db_retrieve": kinds.RETRIEVER,
+    "search_memory": kinds.RETRIEVER,
+    "execute_tool": kinds.TOOL,
+    "invoke_agent": kinds.AGENT_CALL,
+    "create_agent": kinds.AGENT_CALL,
+    "plan": kinds.AGENT_CALL,
+    "apply_guardrail": kinds.GUARDRAIL,
+    "invoke_workflow": kinds.WORKFLOW,
 }
 
 
@@ -78,7 +76,7 @@ def operation(value: Any) -> Any:
         return OPERATIONS[value]  # as most are spelt
     except (KeyError, TypeError):
         word = as_text(value)
-    return word if word is UNREADABLE else OPERATIONS.get(word.lower(), {"run_type": "chain"})
+    return word if word is UNREADABLE else OPERATIONS.get(word.lower(), kinds.CHAIN)
 
 
 def first_token_s(value: Any) -> Any:
@@ -298,7 +296,7 @@ GEN_AI: Final = Convention(
             "inputs.input",
             "gen_ai.input.messages",
             via=embedded,
-            when=When(runs=("embedding",)),
+            when=EMBEDDING_RUNS,
         ),
         attr(
             "inputs",

@@ -6,7 +6,7 @@ the request and the raw response beside it.
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions import kinds, payloads, retrieval, tokens
 from otel_langsmith.conventions.json import decoded
 from otel_langsmith.conventions.messages import messages
 from otel_langsmith.conventions.models import finish_reasons, parameters, provider
@@ -18,19 +18,30 @@ from otel_langsmith.conventions.readers import (
     one_of,
     picked,
 )
-from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, spread
+from otel_langsmith.conventions.rows import (
+    EARLY,
+    EMBEDDING_RUNS,
+    LATE,
+    LLM_RUNS,
+    RETRIEVER_RUNS,
+    TOOL_RUNS,
+    Convention,
+    When,
+    attr,
+    spread,
+)
 from otel_langsmith.conventions.tools import arguments
 
 _KINDS: Final = {
-    "agent": {"run_type": "chain", "metadata.ls_span_kind": "agent"},
-    "background-model": {"run_type": "llm"},
-    "embedder": {"run_type": "embedding"},
-    "evaluator": {"run_type": "chain", "metadata.ls_span_kind": "evaluator"},
-    "model": {"run_type": "llm"},
-    "prompt": {"run_type": "prompt"},
-    "reranker": {"run_type": "retriever", "metadata.ls_span_kind": "reranker"},
-    "retriever": {"run_type": "retriever"},
-    "tool": {"run_type": "tool"},
+    "agent": kinds.AGENT,
+    "background-model": kinds.LLM,
+    "embedder": kinds.EMBEDDING,
+    "evaluator": kinds.EVALUATOR,
+    "model": kinds.LLM,
+    "prompt": kinds.PROMPT,
+    "reranker": kinds.RERANKER,
+    "retriever": kinds.RETRIEVER,
+    "tool": kinds.TOOL,
 }
 
 
@@ -118,9 +129,6 @@ def _is_text(part: Any) -> bool:
 
 _INPUT: Final = "genkit:input"
 _OUTPUT: Final = "genkit:output"
-_LLM: Final = When(runs=("llm",))
-_RETRIEVER: Final = When(runs=("retriever",))
-_EMBEDDING: Final = When(runs=("embedding",))
 
 GENKIT: Final = Convention(
     name="genkit",
@@ -133,14 +141,14 @@ GENKIT: Final = Convention(
         attr("params.tools", _INPUT, via=payloads.tools, keep=True),
         spread(_INPUT, via=given, keep=True),
         spread(_OUTPUT, via=told, keep=True),
-        attr("inputs.messages", _INPUT, via=payloads.request, when=_LLM),
-        attr("inputs.query", _INPUT, via=sought, when=_RETRIEVER),
-        attr("inputs.input", _INPUT, via=texts, when=_EMBEDDING),
-        attr("inputs", _INPUT, via=in_json(arguments), when=When(runs=("tool",))),
+        attr("inputs.messages", _INPUT, via=payloads.request, when=LLM_RUNS),
+        attr("inputs.query", _INPUT, via=sought, when=RETRIEVER_RUNS),
+        attr("inputs.input", _INPUT, via=texts, when=EMBEDDING_RUNS),
+        attr("inputs", _INPUT, via=in_json(arguments), when=TOOL_RUNS),
         attr("inputs", _INPUT, via=in_json(payloads.content), when=LATE),
         attr("outputs.messages", _OUTPUT, via=replied, when=When(runs=("llm", "chain"))),
-        attr("outputs.documents", _OUTPUT, via=documents, when=_RETRIEVER),
-        attr("outputs", _OUTPUT, via=vectors, when=_EMBEDDING),
+        attr("outputs.documents", _OUTPUT, via=documents, when=RETRIEVER_RUNS),
+        attr("outputs", _OUTPUT, via=vectors, when=EMBEDDING_RUNS),
         attr("outputs", _OUTPUT, via=decoded, when=LATE),
     ),
 )

@@ -6,7 +6,7 @@ for both; the second has them in ``gen_ai.*``, if told to.
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions import kinds, payloads
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import input_messages
 from otel_langsmith.conventions.readers import (
@@ -18,7 +18,7 @@ from otel_langsmith.conventions.readers import (
     as_texts,
     picked,
 )
-from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, spread
+from otel_langsmith.conventions.rows import EARLY, LATE, LLM_RUNS, Convention, attr, spread
 from otel_langsmith.conventions.tokens import usage
 from otel_langsmith.conventions.tools import arguments, tool_definitions
 
@@ -26,9 +26,7 @@ from otel_langsmith.conventions.tools import arguments, tool_definitions
 def called(value: Any) -> Any:
     """A request that is not empty makes the span a model's call."""
     found = as_object(value)
-    return (
-        {"run_type": "llm", "model.type": "chat"} if found not in ({}, UNREADABLE) else UNREADABLE
-    )
+    return kinds.CHAT if found not in ({}, UNREADABLE) else UNREADABLE
 
 
 REQUEST: Final = picked(
@@ -58,7 +56,6 @@ def response_usage(value: Any) -> Any:
 
 
 _USAGE: Final = usage("gcp.vertex.agent.usage")
-_LLM: Final = When(runs=("llm",))
 
 GOOGLE_ADK: Final = Convention(
     name="google_adk",
@@ -73,7 +70,7 @@ GOOGLE_ADK: Final = Convention(
             "inputs.messages",
             "gcp.vertex.agent.llm_request",
             via=payloads.request,
-            when=_LLM,
+            when=LLM_RUNS,
         ),
         attr("inputs.messages", "gcp.vertex.agent.data", via=input_messages),
         attr("inputs", "gcp.vertex.agent.tool_call_args", via=arguments),
@@ -81,7 +78,7 @@ GOOGLE_ADK: Final = Convention(
             "outputs.messages",
             "gcp.vertex.agent.llm_response",
             via=payloads.response,
-            when=_LLM,
+            when=LLM_RUNS,
         ),
         attr("outputs", "gcp.vertex.agent.tool_response", via=from_json),
     ),

@@ -8,23 +8,32 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions import kinds, payloads, retrieval, tokens
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
 from otel_langsmith.conventions.readers import UNREADABLE, as_text, constant
 from otel_langsmith.conventions.reprs import from_object_repr
-from otel_langsmith.conventions.rows import LATE, Convention, When, attr, spread
+from otel_langsmith.conventions.rows import (
+    EMBEDDING_RUNS,
+    LATE,
+    LLM_RUNS,
+    RETRIEVER_RUNS,
+    Convention,
+    When,
+    attr,
+    spread,
+)
 from otel_langsmith.conventions.tools import arguments, tool_definitions
 
 ENDINGS: Final[Mapping[str, Mapping[str, str]]] = {
-    "PromptBuilder": {"run_type": "prompt"},
-    "ImageGenerator": {"run_type": "chain"},
-    "Generator": {"run_type": "llm"},
-    "Embedder": {"run_type": "embedding"},
-    "Retriever": {"run_type": "retriever"},
-    "Ranker": {"run_type": "retriever", "metadata.ls_span_kind": "reranker"},
-    "Agent": {"run_type": "chain", "metadata.ls_span_kind": "agent"},
-    "": {"run_type": "chain"},
+    "PromptBuilder": kinds.PROMPT,
+    "ImageGenerator": kinds.CHAIN,
+    "Generator": kinds.LLM,
+    "Embedder": kinds.EMBEDDING,
+    "Retriever": kinds.RETRIEVER,
+    "Ranker": kinds.RERANKER,
+    "Agent": kinds.AGENT,
+    "": kinds.CHAIN,
 }
 """What a component does, by the first of these that its type ends in."""
 
@@ -268,7 +277,6 @@ def settings(value: Any) -> Any:
     return fields or UNREADABLE
 
 
-_LLM: Final = When(runs=("llm",))
 _GIVEN: Final = ("haystack.component.input", "haystack.agent.step.llm.input")
 _GAVE: Final = ("haystack.component.output", "haystack.agent.step.llm.output")
 
@@ -294,12 +302,12 @@ HAYSTACK: Final = Convention(
         attr("inputs", "input.value", via=shown, when=_ARIZE_STEP),
         attr("outputs.messages", "output.value", via=replies, when=_ARIZE_LLM),
         attr("outputs", "output.value", via=shown, when=_ARIZE_STEP),
-        attr("inputs.messages", *_GIVEN, via=told, when=_LLM),
-        attr("inputs.input", _GIVEN[0], via=texts, when=When(runs=("embedding",))),
-        attr("outputs.messages", *_GAVE, via=replies, when=_LLM),
+        attr("inputs.messages", *_GIVEN, via=told, when=LLM_RUNS),
+        attr("inputs.input", _GIVEN[0], via=texts, when=EMBEDDING_RUNS),
+        attr("outputs.messages", *_GAVE, via=replies, when=LLM_RUNS),
         attr("outputs.messages", _GAVE[0], via=prompted, when=When(runs=("prompt",))),
-        attr("outputs", _GAVE[0], via=vectors, when=When(runs=("embedding",))),
-        attr("outputs.documents", _GAVE[0], via=documents, when=When(runs=("retriever",))),
+        attr("outputs", _GAVE[0], via=vectors, when=EMBEDDING_RUNS),
+        attr("outputs.documents", _GAVE[0], via=documents, when=RETRIEVER_RUNS),
         attr("inputs", "haystack.agent.step.tool.input", via=arguments, when=LATE),
         attr("outputs", "haystack.agent.step.tool.output", via=from_json, when=LATE),
         attr(

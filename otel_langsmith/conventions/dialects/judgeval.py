@@ -6,8 +6,7 @@ A model's request and response are whole, as ``gen_ai.prompt`` and ``gen_ai.comp
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.dialects.openinference import KINDS
+from otel_langsmith.conventions import kinds, payloads
 from otel_langsmith.conventions.models import parameters, provider
 from otel_langsmith.conventions.readers import UNREADABLE, as_cost, as_count, as_text, one_of
 from otel_langsmith.conventions.rows import (
@@ -34,7 +33,7 @@ JUDGEVAL: Final = Convention(
     name="judgeval",
     spec="judgeval 1.6.0, judgeval/judgment_attribute_keys.py",
     rows=(
-        spread("judgment.span_kind", via=one_of(KINDS), keep=True, when=EARLY),
+        spread("judgment.span_kind", via=one_of(kinds.OPENINFERENCE), keep=True, when=EARLY),
         attr("metadata.thread_id", "judgment.session_id", via=as_text),
         attr("metadata.user_id", "judgment.customer_user_id", "judgment.customer_id", via=as_text),
         attr("agent.name", "judgment.agent_instance_name", via=as_text, keep=True),

@@ -5,23 +5,21 @@ Its instrumentations of models speak OpenTelemetry's dialect beside it.
 
 from typing import Final
 
-from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.dialects.openinference import KINDS
+from otel_langsmith.conventions import kinds, payloads
 from otel_langsmith.conventions.json import decoded
 from otel_langsmith.conventions.readers import as_tags, as_text, in_json, one_of
-from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, prefix, spread
+from otel_langsmith.conventions.rows import EARLY, LATE, LLM_RUNS, Convention, attr, prefix, spread
 
 _TYPES: Final = {
-    "llm": KINDS["llm"],
-    "cached": KINDS["llm"],
-    "tool": KINDS["tool"],
-    "evaluator": KINDS["evaluator"],
-    "human_evaluator": KINDS["evaluator"],
+    "llm": kinds.LLM,
+    "cached": kinds.LLM,
+    "tool": kinds.TOOL,
+    "evaluator": kinds.EVALUATOR,
+    "human_evaluator": kinds.EVALUATOR,
 }
 """Of all others it says ``DEFAULT``."""
 
 _PROPERTY: Final = "lmnr.association.properties."
-_LLM: Final = When(runs=("llm",))
 
 LAMINAR: Final = Convention(
     name="laminar",
@@ -33,14 +31,17 @@ LAMINAR: Final = Convention(
         attr("tags", f"{_PROPERTY}tags", via=in_json(as_tags)),
         prefix("metadata", f"{_PROPERTY}metadata.", via=decoded),
         attr(
-            "inputs.messages", "lmnr.span.input", via=in_json(payloads.request_or_text), when=_LLM
+            "inputs.messages",
+            "lmnr.span.input",
+            via=in_json(payloads.request_or_text),
+            when=LLM_RUNS,
         ),
         attr("inputs", "lmnr.span.input", via=in_json(payloads.content), when=LATE),
         attr(
             "outputs.messages",
             "lmnr.span.output",
             via=in_json(payloads.response_or_text),
-            when=_LLM,
+            when=LLM_RUNS,
         ),
         attr("outputs", "lmnr.span.output", via=in_json(payloads.content), when=LATE),
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions import kinds, payloads, retrieval, tokens
 from otel_langsmith.conventions.json import decoded
 from otel_langsmith.conventions.models import parameters, provider
 from otel_langsmith.conventions.readers import (
@@ -18,18 +18,28 @@ from otel_langsmith.conventions.readers import (
     one_of,
     picked,
 )
-from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, prefix, spread
+from otel_langsmith.conventions.rows import (
+    EARLY,
+    EMBEDDING_RUNS,
+    LATE,
+    LLM_RUNS,
+    RETRIEVER_RUNS,
+    Convention,
+    attr,
+    prefix,
+    spread,
+)
 
 KINDS: Final = {
-    "generation": {"run_type": "llm"},
-    "embedding": {"run_type": "embedding"},
-    "retriever": {"run_type": "retriever"},
-    "tool": {"run_type": "tool"},
-    "chain": {"run_type": "chain"},
-    **{
-        word: {"run_type": "chain", "metadata.ls_span_kind": word}
-        for word in ("agent", "evaluator", "event", "guardrail")
-    },
+    "generation": kinds.LLM,
+    "embedding": kinds.EMBEDDING,
+    "retriever": kinds.RETRIEVER,
+    "tool": kinds.TOOL,
+    "chain": kinds.CHAIN,
+    "agent": kinds.AGENT,
+    "evaluator": kinds.EVALUATOR,
+    "event": kinds.EVENT,
+    "guardrail": kinds.GUARDRAIL,
 }
 """Not ``span``, which is what Langfuse calls whatever nobody has called anything."""
 
@@ -91,8 +101,6 @@ _of_provider: Final = tokens.usage(_USAGE)
 _METADATA: Final = "langfuse.observation.metadata."
 _INPUT: Final = "langfuse.observation.input"
 _OUTPUT: Final = "langfuse.observation.output"
-_LLM: Final = When(runs=("llm",))
-_EMBEDDING: Final = When(runs=("embedding",))
 _FAILED: Final[Mapping[str, bool]] = {"error": True}
 
 LANGFUSE: Final = Convention(
@@ -129,16 +137,16 @@ LANGFUSE: Final = Convention(
         prefix("metadata", _METADATA, via=decoded),
         prefix("metadata", "langfuse.trace.metadata.", via=decoded),
         attr("params.tools", _INPUT, via=payloads.tools, keep=True),
-        attr("inputs.messages", _INPUT, via=payloads.request_or_text, when=_LLM),
-        attr("inputs.input", _INPUT, via=retrieval.embedded_texts, when=_EMBEDDING),
+        attr("inputs.messages", _INPUT, via=payloads.request_or_text, when=LLM_RUNS),
+        attr("inputs.input", _INPUT, via=retrieval.embedded_texts, when=EMBEDDING_RUNS),
         attr("inputs", _INPUT, "langfuse.trace.input", via=payloads.content, when=LATE),
-        attr("outputs.messages", _OUTPUT, via=payloads.response_or_text, when=_LLM),
-        attr("outputs", _OUTPUT, via=retrieval.embedded, when=_EMBEDDING),
+        attr("outputs.messages", _OUTPUT, via=payloads.response_or_text, when=LLM_RUNS),
+        attr("outputs", _OUTPUT, via=retrieval.embedded, when=EMBEDDING_RUNS),
         attr(
             "outputs.documents",
             _OUTPUT,
             via=retrieval.documents_or_texts,
-            when=When(runs=("retriever",)),
+            when=RETRIEVER_RUNS,
         ),
         attr("outputs", _OUTPUT, "langfuse.trace.output", via=payloads.content, when=LATE),
     ),

@@ -11,7 +11,16 @@ from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.dialects.traceloop import retrieved
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text, one_of
-from otel_langsmith.conventions.rows import LATE, Convention, When, attr, event, events
+from otel_langsmith.conventions.rows import (
+    EMBEDDING_RUNS,
+    LATE,
+    LLM_RUNS,
+    Convention,
+    When,
+    attr,
+    event,
+    events,
+)
 from otel_langsmith.conventions.tools import tool_definitions
 
 
@@ -36,7 +45,6 @@ def _flat(items: Iterable[Any]) -> list[Any]:
     return [one for item in items for one in (item if isinstance(item, list) else (item,))]
 
 
-_LLM: Final = When(runs=("llm",))
 _FOREIGN: Final = When(runs=("llm",), unless=("langsmith.span.kind",))
 _SDK: Final = ("langtrace_python_sdk.",)
 _OWN: Final = When(scope=_SDK)
@@ -62,7 +70,7 @@ LANGTRACE: Final = Convention(
             "inputs.input",
             "gen_ai.request.embedding_inputs",
             via=embedded,
-            when=When(runs=("embedding",)),
+            when=EMBEDDING_RUNS,
         ),
         # LangSmith's own SDK writes these, too: runs as they are.
         attr("inputs.messages", "gen_ai.prompt", via=payloads.request, when=_FOREIGN),
@@ -72,14 +80,14 @@ LANGTRACE: Final = Convention(
             "gen_ai.content.prompt",
             "gen_ai.prompt",
             via=payloads.request_or_text,
-            when=_LLM,
+            when=LLM_RUNS,
         ),
         event(
             "outputs.messages",
             "gen_ai.content.completion",
             "gen_ai.completion",
             via=payloads.response_or_text,
-            when=_LLM,
+            when=LLM_RUNS,
         ),
         events("outputs.documents", "db.chroma.query.result", via=retrieved),
         attr(

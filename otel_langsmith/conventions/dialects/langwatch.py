@@ -7,8 +7,7 @@ documents are apart.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads, retrieval, tokens
-from otel_langsmith.conventions.dialects.openinference import KINDS
+from otel_langsmith.conventions import kinds, payloads, retrieval, tokens
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.models import parameters
 from otel_langsmith.conventions.readers import (
@@ -20,13 +19,13 @@ from otel_langsmith.conventions.readers import (
     one_of,
     picked,
 )
-from otel_langsmith.conventions.rows import EARLY, LATE, Convention, Reader, When, attr, spread
+from otel_langsmith.conventions.rows import EARLY, LATE, LLM_RUNS, Convention, Reader, attr, spread
 
 TYPES: Final[Mapping[str, Mapping[str, str]]] = {
-    **KINDS,
-    "rag": KINDS["retriever"],
-    "evaluation": KINDS["evaluator"],
-    **dict.fromkeys(("span", "workflow", "component", "module", "task"), KINDS["chain"]),
+    **kinds.OPENINFERENCE,
+    "rag": kinds.RETRIEVER,
+    "evaluation": kinds.EVALUATOR,
+    **dict.fromkeys(("span", "workflow", "component", "module", "task"), kinds.CHAIN),
 }
 
 
@@ -68,7 +67,6 @@ def metrics(value: Any) -> Any:
 
 _usage: Final = tokens.usage("langwatch.metrics")
 _cost: Final = picked({"usage.total_cost": ("cost", as_cost)})
-_LLM: Final = When(runs=("llm",))
 
 LANGWATCH: Final = Convention(
     name="langwatch",
@@ -80,11 +78,19 @@ LANGWATCH: Final = Convention(
         attr("metadata.thread_id", "langwatch.thread.id", via=as_text),
         attr("metadata.user_id", "langwatch.user.id", via=as_text),
         attr("tags", "langwatch.labels", "langwatch.tags", via=opened(as_tags)),
-        attr("inputs.messages", "langwatch.input", via=opened(payloads.request_or_text), when=_LLM),
+        attr(
+            "inputs.messages",
+            "langwatch.input",
+            via=opened(payloads.request_or_text),
+            when=LLM_RUNS,
+        ),
         attr("inputs", "langwatch.input", via=opened(payloads.content), when=LATE),
         attr("outputs.documents", "langwatch.rag_contexts", "langwatch.contexts", via=contexts),
         attr(
-            "outputs.messages", "langwatch.output", via=opened(payloads.response_or_text), when=_LLM
+            "outputs.messages",
+            "langwatch.output",
+            via=opened(payloads.response_or_text),
+            when=LLM_RUNS,
         ),
         attr("outputs", "langwatch.output", via=opened(payloads.content), when=LATE),
     ),

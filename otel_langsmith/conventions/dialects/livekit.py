@@ -11,7 +11,7 @@ from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.json import from_json, unquoted
 from otel_langsmith.conventions.messages import instructions, messages
 from otel_langsmith.conventions.readers import UNREADABLE, as_bool, as_object, as_seconds, as_text
-from otel_langsmith.conventions.rows import LATE, Convention, When, attr, together
+from otel_langsmith.conventions.rows import LATE, TOOL_RUNS, Convention, attr, together
 from otel_langsmith.conventions.tools import arguments
 
 
@@ -80,7 +80,7 @@ LIVEKIT: Final = Convention(
             *both("function_tool.arguments"),
             "lk.function_tool.args",
             via=arguments,
-            when=When(runs=("tool",)),
+            when=TOOL_RUNS,
         ),
         attr(
             "inputs",
@@ -96,7 +96,7 @@ LIVEKIT: Final = Convention(
             *both("response.function_calls"),
             via=answered,
         ),
-        attr("outputs", *both("function_tool.output"), via=unquoted, when=When(runs=("tool",))),
+        attr("outputs", *both("function_tool.output"), via=unquoted, when=TOOL_RUNS),
         attr("outputs", *both("user_transcript"), *both("rpc.response"), via=from_json, when=LATE),
     ),
 )

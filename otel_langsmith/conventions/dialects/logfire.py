@@ -6,7 +6,7 @@ read. Lists and dicts are JSON. A streamed answer comes in a span of its own, be
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import message_events, payloads
+from otel_langsmith.conventions import kinds, message_events, payloads
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.models import parameters
 from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_text, as_texts, one_of
@@ -15,9 +15,9 @@ from otel_langsmith.conventions.tokens import usage
 from otel_langsmith.conventions.tools import arguments
 
 TEMPLATES: Final = {
-    "function: {name}": {"run_type": "tool"},
-    "chat completion with {gen_ai.request.model!r}": {"run_type": "llm"},
-    "responses api with {gen_ai.request.model!r}": {"run_type": "llm"},
+    "function: {name}": kinds.TOOL,
+    "chat completion with {gen_ai.request.model!r}": kinds.LLM,
+    "responses api with {gen_ai.request.model!r}": kinds.LLM,
 }
 """Spans of OpenAI's agents, which older versions tell apart by no other attribute."""
 

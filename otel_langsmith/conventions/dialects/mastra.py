@@ -6,8 +6,7 @@ A model's generation sums up its steps, each of which is one request.
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.dialects.openinference import KINDS
+from otel_langsmith.conventions import kinds, payloads
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
 from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_tags, as_text, one_of
@@ -15,12 +14,12 @@ from otel_langsmith.conventions.rows import EARLY, Convention, When, attr, prefi
 from otel_langsmith.conventions.tools import arguments
 
 _TYPES: Final = {
-    "agent_run": KINDS["agent"],
-    "llm_generation": KINDS["llm"],
-    "mcp_tool_call": KINDS["tool"],
-    "model_generation": KINDS["llm"],
-    "scorer_run": KINDS["evaluator"],
-    "tool_call": KINDS["tool"],
+    "agent_run": kinds.NAMED_AGENT,
+    "llm_generation": kinds.LLM,
+    "mcp_tool_call": kinds.TOOL,
+    "model_generation": kinds.LLM,
+    "scorer_run": kinds.EVALUATOR,
+    "tool_call": kinds.TOOL,
 }
 
 

@@ -6,13 +6,14 @@ by `gen_ai` where it is told at all: MCP's own SDK keeps it to itself.
 
 from typing import Final
 
+from otel_langsmith.conventions import kinds
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.readers import as_text, one_of
 from otel_langsmith.conventions.rows import Convention, attr, prefix, spread
 
 METHODS: Final = {
-    "tools/call": {"run_type": "tool"},
-    "prompts/get": {"run_type": "prompt"},
+    "tools/call": kinds.TOOL,
+    "prompts/get": kinds.PROMPT,
 }
 """All others (discover, list, read, notify) are steps on the way."""
 
@@ -23,7 +24,7 @@ MCP: Final = Convention(
         "as of November 2026, and mcp 2.3"
     ),
     rows=(
-        spread("mcp.method.name", via=one_of(METHODS, {"run_type": "chain"}), keep=True),
+        spread("mcp.method.name", via=one_of(METHODS, kinds.CHAIN), keep=True),
         # Names from before there was a specification: MCP's C# SDK's, Sentry's and OpenLIT's.
         attr("tool.name", "mcp.tool.name", via=as_text, keep=True),
         prefix("inputs", "mcp.request.argument.", via=from_json),

@@ -11,7 +11,7 @@ from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
 from otel_langsmith.conventions.models import provider
 from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text, picked
-from otel_langsmith.conventions.rows import LATE, Convention, When, attr, spread
+from otel_langsmith.conventions.rows import LATE, LLM_RUNS, Convention, When, attr, spread
 
 _MODEL: Final = re.compile(r"\w+/(?P<model>[^/]+?)(?::completions|:responses)?")
 
@@ -38,7 +38,6 @@ _TOKENS: Final = {
     "usage.output_token_details.reasoning": ("reasoning_tokens", as_count),
 }
 _OWN: Final = When(scope=("mirascope.llm",), turn="early")
-_LLM: Final = When(runs=("llm",))
 
 MIRASCOPE: Final = Convention(
     name="mirascope",
@@ -53,11 +52,11 @@ MIRASCOPE: Final = Convention(
             "inputs.messages",
             "mirascope.response.messages",
             via=payloads.request,
-            when=_LLM,
+            when=LLM_RUNS,
         ),
         attr("inputs", "mirascope.trace.arg_values", via=payloads.call_arguments, when=LATE),
         attr("inputs", "mirascope.response.messages", via=payloads.content, when=LATE),
-        attr("outputs.messages", "mirascope.response.content", via=said, when=_LLM),
+        attr("outputs.messages", "mirascope.response.content", via=said, when=LLM_RUNS),
         attr("outputs", "mirascope.trace.output", via=payloads.content, when=LATE),
         attr("outputs", "mirascope.response.content", via=payloads.content, when=LATE),
     ),

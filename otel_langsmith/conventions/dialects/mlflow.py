@@ -5,7 +5,7 @@ It also copies the arguments of a model's call to attributes of their own names.
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions import kinds, payloads, retrieval, tokens
 from otel_langsmith.conventions.json import decoded
 from otel_langsmith.conventions.models import parameters, provider
 from otel_langsmith.conventions.readers import (
@@ -21,25 +21,36 @@ from otel_langsmith.conventions.readers import (
     one_of,
     picked,
 )
-from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, prefix, spread
+from otel_langsmith.conventions.rows import (
+    EARLY,
+    EMBEDDING_RUNS,
+    LATE,
+    LLM_RUNS,
+    RETRIEVER_RUNS,
+    Convention,
+    When,
+    attr,
+    prefix,
+    spread,
+)
 from otel_langsmith.conventions.tools import tool_definitions
 from otel_langsmith.credentials import without_secret_members
 
 KINDS: Final = {
-    "llm": {"run_type": "llm"},
-    "chat_model": {"run_type": "llm"},
-    "embedding": {"run_type": "embedding"},
-    "retriever": {"run_type": "retriever"},
-    "reranker": {"run_type": "retriever", "metadata.ls_span_kind": "reranker"},
-    "tool": {"run_type": "tool"},
-    "parser": {"run_type": "parser"},
-    "chain": {"run_type": "chain"},
-    "workflow": {"run_type": "chain"},
-    "task": {"run_type": "chain"},
-    **{
-        word: {"run_type": "chain", "metadata.ls_span_kind": word}
-        for word in ("agent", "evaluator", "guardrail", "memory")
-    },
+    "llm": kinds.LLM,
+    "chat_model": kinds.LLM,
+    "embedding": kinds.EMBEDDING,
+    "retriever": kinds.RETRIEVER,
+    "reranker": kinds.RERANKER,
+    "tool": kinds.TOOL,
+    "parser": kinds.PARSER,
+    "chain": kinds.CHAIN,
+    "workflow": kinds.CHAIN,
+    "task": kinds.CHAIN,
+    "agent": kinds.AGENT,
+    "evaluator": kinds.EVALUATOR,
+    "guardrail": kinds.GUARDRAIL,
+    "memory": kinds.MEMORY,
 }
 
 
@@ -67,8 +78,6 @@ _IS: Final = ("mlflow.spanType",)
 _GIVEN: Final = When(given=_IS)
 _INPUTS: Final = "mlflow.spanInputs"
 _OUTPUTS: Final = "mlflow.spanOutputs"
-_LLM: Final = When(runs=("llm",))
-_EMBEDDING: Final = When(runs=("embedding",))
 
 MLFLOW: Final = Convention(
     name="mlflow",
@@ -118,16 +127,16 @@ MLFLOW: Final = Convention(
         attr("metadata.tool_call_id", "tool_call_id", via=in_json(as_text), when=_GIVEN),
         attr("metadata.thread_id", "mlflow.trace.session", via=in_json(as_text)),
         attr("metadata.user_id", "mlflow.trace.user", via=in_json(as_text)),
-        attr("inputs.messages", _INPUTS, via=in_json(payloads.request_or_text), when=_LLM),
-        attr("inputs.input", _INPUTS, via=in_json(retrieval.embedded_texts), when=_EMBEDDING),
+        attr("inputs.messages", _INPUTS, via=in_json(payloads.request_or_text), when=LLM_RUNS),
+        attr("inputs.input", _INPUTS, via=in_json(retrieval.embedded_texts), when=EMBEDDING_RUNS),
         attr("inputs", _INPUTS, via=in_json(payloads.content), when=LATE),
-        attr("outputs.messages", _OUTPUTS, via=in_json(payloads.response_or_text), when=_LLM),
-        attr("outputs", _OUTPUTS, via=in_json(retrieval.embedded), when=_EMBEDDING),
+        attr("outputs.messages", _OUTPUTS, via=in_json(payloads.response_or_text), when=LLM_RUNS),
+        attr("outputs", _OUTPUTS, via=in_json(retrieval.embedded), when=EMBEDDING_RUNS),
         attr(
             "outputs.documents",
             _OUTPUTS,
             via=in_json(retrieval.documents_or_texts),
-            when=When(runs=("retriever",)),
+            when=RETRIEVER_RUNS,
         ),
         attr("outputs", _OUTPUTS, via=in_json(payloads.content), when=LATE),
         # Whatever else is on its spans is JSON, too.

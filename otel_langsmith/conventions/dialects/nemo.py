@@ -7,12 +7,11 @@ from typing import Final
 
 from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.readers import as_text, constant
-from otel_langsmith.conventions.rows import LATE, Convention, When, attr, event, named
+from otel_langsmith.conventions.rows import LATE, LLM_RUNS, Convention, When, attr, event, named
 
 _NAMES: Final = ("nemo_guardrails", "nemo-guardrails", "nemoguardrails")
 _OWN: Final = When(scope=_NAMES)
 _TASK: Final = When(scope=_NAMES, given=("gen_ai.request.model",), turn="early")
-_LLM: Final = When(runs=("llm",))
 
 NEMO: Final = Convention(
     name="nemo",
@@ -26,14 +25,14 @@ NEMO: Final = Convention(
             "gen_ai.content.prompt",
             "content",
             via=payloads.request_or_text,
-            when=_LLM,
+            when=LLM_RUNS,
         ),
         event(
             "outputs.messages",
             "gen_ai.content.completion",
             "content",
             via=payloads.response_or_text,
-            when=_LLM,
+            when=LLM_RUNS,
         ),
         attr(
             "inputs",

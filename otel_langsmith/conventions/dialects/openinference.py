@@ -6,7 +6,7 @@ they were, and flattened. The raw view is the better one wherever it can be read
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads, retrieval
+from otel_langsmith.conventions import kinds, payloads, retrieval
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import CONTENT_OF, messages
 from otel_langsmith.conventions.models import finish_reasons, parameters, provider
@@ -23,7 +23,9 @@ from otel_langsmith.conventions.readers import (
 )
 from otel_langsmith.conventions.rows import (
     EARLY,
+    EMBEDDING_RUNS,
     LATE,
+    RETRIEVER_RUNS,
     Convention,
     When,
     attr,
@@ -32,21 +34,6 @@ from otel_langsmith.conventions.rows import (
     spread,
 )
 from otel_langsmith.conventions.tools import arguments, tool_definitions
-
-_AGENT: Final = {"run_type": "chain", "name.from": "agent.name", "metadata.ls_span_kind": "agent"}
-
-KINDS: Final = {
-    "llm": {"run_type": "llm"},
-    "chain": {"run_type": "chain"},
-    "tool": {"run_type": "tool"},
-    "retriever": {"run_type": "retriever"},
-    "reranker": {"run_type": "retriever", "metadata.ls_span_kind": "reranker"},
-    "embedding": {"run_type": "embedding"},
-    "agent": _AGENT,
-    "guardrail": {"run_type": "chain", "metadata.ls_span_kind": "guardrail"},
-    "evaluator": {"run_type": "chain", "metadata.ls_span_kind": "evaluator"},
-    "prompt": {"run_type": "prompt"},
-}
 
 
 def flat_inputs(found: Any) -> Any:
@@ -206,12 +193,9 @@ def schema(value: Any) -> Any:
     return found if found is not UNREADABLE and "properties" in found else UNREADABLE
 
 
-_LLM: Final = ("llm",)
-_LATE_LLM: Final = When(runs=_LLM, turn="late")
-_EMBEDDING: Final = ("embedding",)
-_RETRIEVER: Final = ("retriever",)
-_STRANDS: Final = When(runs=_LLM, scope=("strands.",))
-_BEDROCK: Final = When(runs=_LLM, scope=("openinference.instrumentation.bedrock",), turn="late")
+_LATE_LLM: Final = When(runs=("llm",), turn="late")
+_STRANDS: Final = When(runs=("llm",), scope=("strands.",))
+_BEDROCK: Final = When(runs=("llm",), scope=("openinference.instrumentation.bedrock",), turn="late")
 
 OPENINFERENCE: Final = Convention(
     name="openinference",
@@ -221,7 +205,7 @@ OPENINFERENCE: Final = Convention(
     ),
     tokens=("First Token Stream Event",),
     rows=(
-        spread("openinference.span.kind", via=one_of(KINDS), keep=True, when=EARLY),
+        spread("openinference.span.kind", via=one_of(kinds.OPENINFERENCE), keep=True, when=EARLY),
         attr("tool.name", "tool.name", via=as_text, keep=True),
         attr("agent.name", "agent.name", "graph.node.name", via=as_text, keep=True),
         attr("provider", "llm.provider", via=provider),
@@ -281,7 +265,7 @@ OPENINFERENCE: Final = Convention(
             "inputs.messages",
             "input.value",
             via=payloads.request,
-            when=When(runs=_LLM, at_least="llm.input_messages."),
+            when=When(runs=("llm",), at_least="llm.input_messages."),
         ),
         attr(
             "inputs",
@@ -330,7 +314,7 @@ OPENINFERENCE: Final = Convention(
             "outputs.messages",
             "output.value",
             via=payloads.response,
-            when=When(runs=_LLM, at_least="llm.output_messages."),
+            when=When(runs=("llm",), at_least="llm.output_messages."),
         ),
         indexed("outputs.messages", "llm.output_messages.", via=flat_outputs),
         indexed("outputs.messages", "llm.choices.", via=completed),
@@ -339,11 +323,11 @@ OPENINFERENCE: Final = Convention(
             "outputs.documents",
             "output.value",
             via=retrieval.documents_of,
-            when=When(runs=_RETRIEVER),
+            when=RETRIEVER_RUNS,
         ),
         indexed("outputs.documents", "retrieval.documents.", via=flat_documents),
         indexed("outputs.documents", "reranker.output_documents.", via=flat_documents),
-        attr("outputs", "output.value", via=retrieval.embedded, when=When(runs=_EMBEDDING)),
+        attr("outputs", "output.value", via=retrieval.embedded, when=EMBEDDING_RUNS),
         attr("outputs.messages", "output.value", via=payloads.response_or_text, when=_LATE_LLM),
         attr("outputs", "output.value", via=payloads.content, when=LATE),
         # Google's automatic calls come without the prefix of their message (genai.md §2.2).

@@ -5,19 +5,18 @@ All in names without a prefix (``inputs``, ``output``, ``span_type``), and the s
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads, retrieval
-from otel_langsmith.conventions.dialects.openinference import KINDS
+from otel_langsmith.conventions import kinds, payloads, retrieval
 from otel_langsmith.conventions.json import unquoted
 from otel_langsmith.conventions.models import parameters
 from otel_langsmith.conventions.readers import as_count, as_text, one_of, picked
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, event, spread
 
 _TYPES: Final = {
-    **{word: KINDS[word] for word in ("llm", "tool", "embedding", "agent")},
-    "function": KINDS["chain"],
-    "flow": KINDS["chain"],
-    "retrieval": KINDS["retriever"],
-    "reranking": KINDS["reranker"],
+    **{word: kinds.OPENINFERENCE[word] for word in ("llm", "tool", "embedding", "agent")},
+    "function": kinds.CHAIN,
+    "flow": kinds.CHAIN,
+    "retrieval": kinds.RETRIEVER,
+    "reranking": kinds.RERANKER,
 }
 
 

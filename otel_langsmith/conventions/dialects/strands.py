@@ -10,7 +10,7 @@ from typing import Any, Final
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import instructions
 from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_texts
-from otel_langsmith.conventions.rows import EARLY, Convention, When, attr, event
+from otel_langsmith.conventions.rows import EARLY, TOOL_RUNS, Convention, When, attr, event
 from otel_langsmith.conventions.tools import arguments
 
 
@@ -49,7 +49,6 @@ def _only_part(value: Any, kind: str) -> Mapping[str, Any] | None:
     return parts[0] if fits else None
 
 
-_TOOL: Final = When(runs=("tool",))
 _EARLY_TOOL: Final = When(runs=("tool",), turn="early")
 _OWN_TOOL: Final = When(runs=("tool",), scope=("strands.",), turn="early")
 _DETAILS: Final = "gen_ai.client.inference.operation.details"
@@ -66,8 +65,8 @@ STRANDS: Final = Convention(
         attr("outputs", "gen_ai.output.messages", via=gave, when=_OWN_TOOL),
         event("inputs", _DETAILS, "gen_ai.input.messages", via=given, when=_EARLY_TOOL),
         event("outputs", _DETAILS, "gen_ai.output.messages", via=gave, when=_EARLY_TOOL),
-        event("inputs", "gen_ai.tool.message", "content", via=arguments, when=_TOOL),
-        event("outputs", "gen_ai.choice", "message", via=result, when=_TOOL),
-        attr("outputs", "tool.result", via=result, when=_TOOL),
+        event("inputs", "gen_ai.tool.message", "content", via=arguments, when=TOOL_RUNS),
+        event("outputs", "gen_ai.choice", "message", via=result, when=TOOL_RUNS),
+        attr("outputs", "tool.result", via=result, when=TOOL_RUNS),
     ),
 )

@@ -7,9 +7,8 @@ instrumentations tell their kinds by ``gen_ai.span.kind``, too.
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import retrieval
+from otel_langsmith.conventions import kinds, retrieval
 from otel_langsmith.conventions.dialects.openinference import (
-    KINDS,
     flat_documents,
     flat_inputs,
     flat_outputs,
@@ -54,7 +53,7 @@ TRACEAI: Final = Convention(
         "fi-instrumentation-otel 1.1.0 and traceAI-openai 0.1.10"
     ),
     rows=(
-        spread("gen_ai.span.kind", via=one_of(KINDS), keep=True, when=EARLY),
+        spread("gen_ai.span.kind", via=one_of(kinds.OPENINFERENCE), keep=True, when=EARLY),
         attr("params.tools", "gen_ai.tool.definitions", via=none_offered, when=EARLY),
         # The model that answered comes under the name of the one that was asked.
         spread("gen_ai.request.parameters", via=parameters, when=EARLY),

@@ -7,7 +7,7 @@ out as ``gen_ai.prompt.0.role``, a manner that LiteLLM and others took over.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads, retrieval
+from otel_langsmith.conventions import kinds, payloads, retrieval
 from otel_langsmith.conventions.blocks import is_known
 from otel_langsmith.conventions.json import from_json, unquoted
 from otel_langsmith.conventions.messages import is_message, messages
@@ -26,6 +26,7 @@ from otel_langsmith.conventions.readers import (
 from otel_langsmith.conventions.results import brought
 from otel_langsmith.conventions.rows import (
     EARLY,
+    EMBEDDING_RUNS,
     LATE,
     Convention,
     When,
@@ -38,23 +39,19 @@ from otel_langsmith.conventions.rows import (
 from otel_langsmith.conventions.tools import tool_definitions
 
 KINDS: Final = {
-    "workflow": {"run_type": "chain"},
-    "task": {"run_type": "chain"},
-    "handoff": {"run_type": "chain"},
-    "agent": {
-        "run_type": "chain",
-        "name.from": "agent.name",
-        "metadata.ls_span_kind": "agent",
-    },
-    "tool": {"run_type": "tool"},
+    "workflow": kinds.CHAIN,
+    "task": kinds.CHAIN,
+    "handoff": kinds.CHAIN,
+    "agent": kinds.NAMED_AGENT,
+    "tool": kinds.TOOL,
 }
 
 REQUESTS: Final = {
-    "chat": {"run_type": "llm"},
+    "chat": kinds.LLM,
     # Anthropic's chats and LiteLLM's are completions too, so this says nothing of the model's type.
-    "completion": {"run_type": "llm"},
-    "embedding": {"run_type": "embedding"},
-    "rerank": {"run_type": "retriever", "metadata.ls_span_kind": "reranker"},
+    "completion": kinds.LLM,
+    "embedding": kinds.EMBEDDING,
+    "rerank": kinds.RERANKER,
 }
 
 
@@ -262,7 +259,7 @@ TRACELOOP: Final = Convention(
         # A tool of LangChain's has all that its callback was told where the arguments should be.
         attr("inputs", "gen_ai.tool.call.arguments", via=told_callback, when=EARLY),
         attr("outputs", "gen_ai.tool.call.result", via=told_callback_at_end, when=EARLY),
-        indexed("inputs.input", "gen_ai.prompt.", via=embedded, when=When(runs=("embedding",))),
+        indexed("inputs.input", "gen_ai.prompt.", via=embedded, when=EMBEDDING_RUNS),
         indexed("inputs.messages", "gen_ai.prompt.", via=prompts),
         indexed("outputs.messages", "gen_ai.completion.", via=completions),
         prefix("inputs.variables", "traceloop.prompt.template_variables."),

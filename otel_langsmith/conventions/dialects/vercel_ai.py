@@ -7,7 +7,7 @@ all its models' calls, and in it each call of a model (``ai.generateText.doGener
 from collections.abc import Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads, retrieval
+from otel_langsmith.conventions import kinds, payloads, retrieval
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import input_messages, messages
 from otel_langsmith.conventions.models import finish_reasons, provider
@@ -25,21 +25,19 @@ from otel_langsmith.conventions.rows import Convention, When, attr, prefix, spre
 from otel_langsmith.conventions.tools import arguments, tool_definitions
 
 CALLS: Final = {
-    "doGenerate": {"run_type": "llm"},
-    "doStream": {"run_type": "llm"},
-    "doEmbed": {"run_type": "embedding"},
-    "doRerank": {"run_type": "retriever", "metadata.ls_span_kind": "reranker"},
-    "toolCall": {"run_type": "tool"},
+    "doGenerate": kinds.LLM,
+    "doStream": kinds.LLM,
+    "doEmbed": kinds.EMBEDDING,
+    "doRerank": kinds.RERANKER,
+    "toolCall": kinds.TOOL,
 }
 """What an operation is by its last word; by any other, a function of the SDK."""
-
-_FUNCTION: Final = {"run_type": "chain", "name.from": "function.name"}
 
 
 def operation(value: Any) -> Any:
     """What an operation says of the run."""
     word = as_text(value)
-    return word if word is UNREADABLE else CALLS.get(word.rpartition(".")[2], _FUNCTION)
+    return word if word is UNREADABLE else CALLS.get(word.rpartition(".")[2], kinds.FUNCTION)
 
 
 def milliseconds(value: Any) -> Any:
