@@ -13,7 +13,7 @@ from opentelemetry._logs import LogRecord
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import SpanContext, TraceFlags, get_current_span
 
-from otel_langsmith.conventions.readers import from_json
+from otel_langsmith.conventions.json import from_json
 
 SpanKey: TypeAlias = tuple[int, int]
 

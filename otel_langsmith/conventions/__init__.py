@@ -8,40 +8,45 @@ decided in `table`.
 
 from typing import Final
 
-from otel_langsmith.conventions.agentops import AGENTOPS
-from otel_langsmith.conventions.anthropic import ANTHROPIC
-from otel_langsmith.conventions.autogen import AUTOGEN
-from otel_langsmith.conventions.bare import BARE
-from otel_langsmith.conventions.braintrust import BRAINTRUST
-from otel_langsmith.conventions.crewai import CREWAI
-from otel_langsmith.conventions.gen_ai import GEN_AI
-from otel_langsmith.conventions.genkit import GENKIT
-from otel_langsmith.conventions.google_adk import GOOGLE_ADK
-from otel_langsmith.conventions.haystack import HAYSTACK
-from otel_langsmith.conventions.honeyhive import HONEYHIVE
-from otel_langsmith.conventions.judgeval import JUDGEVAL
-from otel_langsmith.conventions.laminar import LAMINAR
-from otel_langsmith.conventions.langfuse import LANGFUSE
-from otel_langsmith.conventions.langsmith import LANGSMITH
-from otel_langsmith.conventions.langtrace import LANGTRACE
-from otel_langsmith.conventions.langwatch import LANGWATCH
-from otel_langsmith.conventions.litellm import LITELLM
-from otel_langsmith.conventions.livekit import LIVEKIT
-from otel_langsmith.conventions.llama_index import LLAMA_INDEX
-from otel_langsmith.conventions.logfire import LOGFIRE
-from otel_langsmith.conventions.mastra import MASTRA
-from otel_langsmith.conventions.mcp import MCP
-from otel_langsmith.conventions.microsoft import MICROSOFT
-from otel_langsmith.conventions.mirascope import MIRASCOPE
-from otel_langsmith.conventions.mlflow import MLFLOW
-from otel_langsmith.conventions.nemo import NEMO
-from otel_langsmith.conventions.openinference import OPENINFERENCE
-from otel_langsmith.conventions.openlit import OPENLIT
-from otel_langsmith.conventions.pipecat import PIPECAT
-from otel_langsmith.conventions.plain import PLAIN
-from otel_langsmith.conventions.promptflow import PROMPTFLOW
-from otel_langsmith.conventions.pydantic_ai import PYDANTIC_AI
-from otel_langsmith.conventions.readers import BLANK, UNREADABLE, constant, from_json
+from otel_langsmith.conventions.dialects.agentops import AGENTOPS
+from otel_langsmith.conventions.dialects.anthropic import ANTHROPIC
+from otel_langsmith.conventions.dialects.autogen import AUTOGEN
+from otel_langsmith.conventions.dialects.bare import BARE
+from otel_langsmith.conventions.dialects.braintrust import BRAINTRUST
+from otel_langsmith.conventions.dialects.crewai import CREWAI
+from otel_langsmith.conventions.dialects.gen_ai import GEN_AI
+from otel_langsmith.conventions.dialects.genkit import GENKIT
+from otel_langsmith.conventions.dialects.google_adk import GOOGLE_ADK
+from otel_langsmith.conventions.dialects.haystack import HAYSTACK
+from otel_langsmith.conventions.dialects.honeyhive import HONEYHIVE
+from otel_langsmith.conventions.dialects.judgeval import JUDGEVAL
+from otel_langsmith.conventions.dialects.laminar import LAMINAR
+from otel_langsmith.conventions.dialects.langfuse import LANGFUSE
+from otel_langsmith.conventions.dialects.langsmith import LANGSMITH
+from otel_langsmith.conventions.dialects.langtrace import LANGTRACE
+from otel_langsmith.conventions.dialects.langwatch import LANGWATCH
+from otel_langsmith.conventions.dialects.litellm import LITELLM
+from otel_langsmith.conventions.dialects.livekit import LIVEKIT
+from otel_langsmith.conventions.dialects.llama_index import LLAMA_INDEX
+from otel_langsmith.conventions.dialects.logfire import LOGFIRE
+from otel_langsmith.conventions.dialects.mastra import MASTRA
+from otel_langsmith.conventions.dialects.mcp import MCP
+from otel_langsmith.conventions.dialects.microsoft import MICROSOFT
+from otel_langsmith.conventions.dialects.mirascope import MIRASCOPE
+from otel_langsmith.conventions.dialects.mlflow import MLFLOW
+from otel_langsmith.conventions.dialects.nemo import NEMO
+from otel_langsmith.conventions.dialects.openinference import OPENINFERENCE
+from otel_langsmith.conventions.dialects.openlit import OPENLIT
+from otel_langsmith.conventions.dialects.pipecat import PIPECAT
+from otel_langsmith.conventions.dialects.plain import PLAIN
+from otel_langsmith.conventions.dialects.promptflow import PROMPTFLOW
+from otel_langsmith.conventions.dialects.pydantic_ai import PYDANTIC_AI
+from otel_langsmith.conventions.dialects.strands import STRANDS
+from otel_langsmith.conventions.dialects.traceai import TRACEAI
+from otel_langsmith.conventions.dialects.traceloop import TRACELOOP
+from otel_langsmith.conventions.dialects.vercel_ai import VERCEL_AI
+from otel_langsmith.conventions.json import from_json
+from otel_langsmith.conventions.readers import BLANK, UNREADABLE, constant
 from otel_langsmith.conventions.rows import (
     EARLY,
     LATE,
@@ -57,11 +62,7 @@ from otel_langsmith.conventions.rows import (
     spread,
     together,
 )
-from otel_langsmith.conventions.strands import STRANDS
 from otel_langsmith.conventions.table import table_of
-from otel_langsmith.conventions.traceai import TRACEAI
-from otel_langsmith.conventions.traceloop import TRACELOOP
-from otel_langsmith.conventions.vercel_ai import VERCEL_AI
 
 CONVENTIONS: Final[tuple[Convention, ...]] = (
     LANGSMITH,

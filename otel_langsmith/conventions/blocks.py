@@ -11,13 +11,8 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from otel_langsmith.conventions.readers import (
-    bytes_of_repr,
-    first_of,
-    from_json,
-    json_text,
-    nested_json,
-)
+from otel_langsmith.conventions.json import first_of, from_json, json_text, nested_json
+from otel_langsmith.conventions.reprs import bytes_of_repr
 from otel_langsmith.run import Json
 
 Block: TypeAlias = dict[str, Json]

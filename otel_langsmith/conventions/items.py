@@ -22,8 +22,8 @@ from otel_langsmith.conventions.blocks import (
     reasoning,
     tool_call,
 )
-from otel_langsmith.conventions.langchain import LANGCHAIN, is_pair, of_langchain
-from otel_langsmith.conventions.readers import first_of, from_json, json_text
+from otel_langsmith.conventions.json import first_of, from_json, json_text
+from otel_langsmith.conventions.langchain_messages import LANGCHAIN, is_pair, of_langchain
 from otel_langsmith.conventions.results import TYPE_OF, Message, brought, result, tool_message
 
 _ROLES: Final = {

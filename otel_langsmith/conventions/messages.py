@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from otel_langsmith.conventions.blocks import Block, blocks
 from otel_langsmith.conventions.items import add, of_text
-from otel_langsmith.conventions.langchain import of_langchain
+from otel_langsmith.conventions.json import first_of, from_json
+from otel_langsmith.conventions.langchain_messages import of_langchain
 from otel_langsmith.conventions.long_numbers import has_long_number, lenient_json, rounded_json
-from otel_langsmith.conventions.readers import Thin, as_raw, first_of, from_json
+from otel_langsmith.conventions.readers import Thin, as_raw
 from otel_langsmith.conventions.results import Message, answered
 
 CONTENT_OF: Final = itemgetter("content")

@@ -1,40 +1,31 @@
-"""Total readers: an attribute's value, whatever it is, → a field's value or `UNREADABLE`.
+"""Readers: an attribute's value, whatever its type, → a field's value, or `UNREADABLE`.
 
-A span's attributes are written by anybody, in any of the types OpenTelemetry allows, and often as
-text: ints as ``"64"``, lists as JSON, dicts as Python reprs, ``""`` and ``"None"`` for nothing.
+Instrumentations write values in any type that OpenTelemetry allows, and often as text: ``"64"`` for
+an int, JSON for a list, ``""`` or ``"None"`` for no value. A reader accepts all of them and never
+raises.
 """
 
-import ast
-import base64
-import binascii
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import Any, Final
 
-import orjson
-
-from otel_langsmith.conventions.long_numbers import (
-    has_long_number,
-    is_exact,
-    lenient_json,
-    rounded_json,
-)
+from otel_langsmith.conventions.json import at_path, decoded, from_json
 from otel_langsmith.identity import uuid_text
-from otel_langsmith.run import Attachment, Json
+from otel_langsmith.run import Json
 
 
 class Unreadable(Enum):
-    """The type of the one value that says: this row does not apply."""
+    """The type of `UNREADABLE`: the row does not apply, and the attribute is left for others."""
 
     UNREADABLE = "unreadable"
 
 
 class Blank(Enum):
-    """The type of the one value that says: nobody need keep this attribute (scalars only)."""
+    """The type of `BLANK`: the attribute says nothing and is dropped (scalar rows only)."""
 
     BLANK = "blank"
 
@@ -43,42 +34,37 @@ UNREADABLE: Final = Unreadable.UNREADABLE
 BLANK: Final = Blank.BLANK
 
 SILENT: Final = frozenset((Unreadable, Blank))
-"""Their types: of values that feed no field."""
+"""The types of the results that feed no field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thin:
-    """Content with nothing in it, as messages without parts: shown only if no one has more."""
+    """Empty content, such as messages without parts: shown only if no other row has more."""
 
     value: Json
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Content that should have had a structure and has none that can be read: kept as it came."""
+    """Content that should be structured and could not be parsed: shown as it came, and counted."""
 
     value: Json
 
 
 def is_empty(value: Any) -> bool:
-    """Whether there is nothing in it; a type of others is not asked: NumPy's arrays do not know."""
+    """Whether it is None or an empty text or collection; NumPy's arrays have no truth value."""
     return value is None or (isinstance(value, (str, list, tuple, dict)) and not value)
 
 
 def as_raw(value: Any) -> Any:
-    """Content that no reader knows; noted, unless it is nothing."""
+    """`Raw`, or `Thin` where the value is empty."""
     return Thin(value) if is_empty(value) else Raw(value)
 
 
 NOTHING: Final = frozenset(("", "None", "null", "<not specified>"))
-"""How instrumentations spell a missing id or parameter (litellm, ADK, str(None))."""
+"""What instrumentations write for a missing id or parameter (LiteLLM, ADK, ``str(None)``)."""
 
 _LONGEST_NUMBER: Final = 40
-LONGEST_REPR: Final = 16_384
-"""Characters; Python parses its own reprs a hundred times slower than orjson parses JSON."""
-
-NO_REPR: Final = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
-"""What Python raises of texts that spell out nothing."""
 
 _YEAR_S: Final = 31_536_000
 _COUNT: Final = re.compile(r"['\"](\w+)['\"]\s*:\s*(\d{1,18})\b")
@@ -91,27 +77,27 @@ def as_is(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """See `constant`; a class, so that one need not call it to know what it says."""
+    """See `constant`; a class, so that its value can be known without a call."""
 
     value: Any
 
     def __call__(self, _: Any) -> Any:
-        """The same of any of them."""
+        """The constant, whatever the attribute's value."""
         return self.value
 
 
 def constant(value: Any) -> Callable[[Any], Any]:
-    """A reader for attributes that say something by being there."""
+    """A reader for an attribute whose mere presence decides the field."""
     return Constant(value)
 
 
 def as_text(value: Any) -> Any:
-    """A text that says something."""
+    """A text other than `NOTHING`."""
     return value if isinstance(value, str) and value not in NOTHING else UNREADABLE
 
 
 def as_id(value: Any) -> Any:
-    """A text that says something; one that says there is none is nothing to keep."""
+    """The same; an attribute that says `NOTHING` is dropped."""
     return BLANK if isinstance(value, str) and value in NOTHING else as_text(value)
 
 
@@ -121,14 +107,14 @@ def as_uuid(value: Any) -> Any:
 
 
 def as_bool(value: Any) -> Any:
-    """A truth value, or its name."""
+    """A bool, or its name in any case."""
     if isinstance(value, bool):
         return value
     return {"true": True, "false": False}.get(str(value).lower(), UNREADABLE)
 
 
 def as_number(value: Any) -> Any:
-    """A finite number, or its decimal text."""
+    """A finite number, or the text of one; an int where it is whole."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return UNREADABLE
     if isinstance(value, str):
@@ -146,12 +132,12 @@ def as_number(value: Any) -> Any:
 
 
 def as_float(value: Any) -> Any:
-    """A finite number, left an int or a float as it came."""
+    """A finite number, an int or a float as it came."""
     return value if type(value) is float and math.isfinite(value) else as_number(value)
 
 
 def as_count(value: Any) -> Any:
-    """A number of things: a whole number, not negative."""
+    """A whole number that is not negative."""
     if type(value) is int:
         return value if value >= 0 else UNREADABLE
     number = as_number(value)
@@ -159,13 +145,13 @@ def as_count(value: Any) -> Any:
 
 
 def as_seconds(value: Any) -> Any:
-    """A duration that could be one: not negative, below a year."""
+    """A duration in seconds, from 0 to a year."""
     number = as_number(value)
     return number if number is not UNREADABLE and 0 <= number < _YEAR_S else UNREADABLE
 
 
 def as_cost(value: Any) -> Any:
-    """A price above zero, in dollars; who does not know it writes 0."""
+    """A price in dollars, above 0: instrumentations that do not know the price write 0."""
     number = as_float(value)
     return number if number is not UNREADABLE and number > 0 else UNREADABLE
 
@@ -181,7 +167,7 @@ def as_texts(value: Any) -> Any:
 
 
 def as_tags(value: Any) -> Any:
-    """A tuple of tags; LangSmith's SDK joins them by commas, so a tag with one falls apart."""
+    """A tuple of distinct tags, from a sequence, or from a text with commas (LangSmith's SDK)."""
     if isinstance(value, str):
         value = value.split(",")
     if not isinstance(value, (list, tuple)):
@@ -190,78 +176,13 @@ def as_tags(value: Any) -> Any:
     return tuple(dict.fromkeys(tag for tag in tags if tag)) or UNREADABLE
 
 
-def from_json(value: Any) -> Any:
-    """The object or list that a JSON text spells out; any other value as it is.
-
-    A JSON scalar stays text: a tool that answers ``"2"`` did not answer with a number. So does JSON
-    that a length limit cut.
-    """
-    found, raw = rounded_json(value)
-    if raw is None or is_exact(found) or not has_long_number(raw):
-        return found
-    return lenient_json(value)
-
-
-def nested_json(value: Any) -> Any:
-    """`from_json`, and once more where JSON was put into JSON (pydantic-ai's tool arguments)."""
-    found = from_json(value)
-    if not isinstance(found, str) or not found.startswith('"'):
-        return found
-    try:
-        inner = from_json(orjson.loads(found))
-    except orjson.JSONDecodeError:
-        return value
-    return value if isinstance(inner, (str, int, float)) else inner
-
-
-def from_repr(value: Any) -> Any:
-    """`from_json`, or the object or list that a Python repr spells out, as LiteLLM writes them."""
-    found = from_json(value)
-    if not isinstance(found, str) or len(found) > LONGEST_REPR or found[:1] not in ("{", "["):
-        return found
-    return _literal(found)
-
-
-def bytes_of_repr(text: str) -> bytes | str:
-    """The bytes that Python's repr of them spells out, as ``json.dumps(default=str)`` leaves it."""
-    found = _literal(text)
-    return found if isinstance(found, bytes) else text
-
-
-def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except NO_REPR:
-        return text
-
-
-def unquoted(value: Any) -> Any:
-    """The text that a JSON string spells out; any other value as it is."""
-    if not isinstance(value, str) or value[:1] != '"':
-        return value
-    try:
-        return orjson.loads(value)
-    except ValueError:
-        return value
-
-
-def decoded(value: Any) -> Any:
-    """The value that a JSON text spells out, be it a scalar: for dialects that encode whatever."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return from_json(value) if value.lstrip()[:1] in ("{", "[") else orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return value
-
-
 def in_json(via: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A reader of what `decoded` gives."""
+    """``via``, given the value after `decoded`."""
     return lambda value: via(decoded(value))
 
 
 def as_instant(value: Any) -> Any:
-    """A time in ISO 8601, quoted as JSON or not, as Unix nanoseconds."""
+    """A time in ISO 8601, as JSON or not, in Unix nanoseconds; UTC where it names no time zone."""
     text = decoded(value)
     if not isinstance(text, str):
         return UNREADABLE
@@ -277,13 +198,13 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def as_object(value: Any) -> Any:
-    """A JSON object, or the text of one."""
+    """A dict, or the JSON of one."""
     found = from_json(value)
     return found if isinstance(found, dict) else UNREADABLE
 
 
 def as_counts(value: Any) -> dict[str, int]:
-    """Names and how many: an object of whole numbers, its JSON, or Python's repr of it.
+    """A dict of counts by name, from a dict, its JSON or its repr; other members are left out.
 
     LangSmith's Python SDK writes ``str(dict)`` here, its JavaScript SDK JSON (langsmith.md §7.2).
     """
@@ -296,19 +217,10 @@ def as_counts(value: Any) -> dict[str, int]:
     return {key: count for key, count in counts.items() if count is not UNREADABLE}
 
 
-def first_of(item: Mapping[str, Any], *names: str) -> Any:
-    """The first of these members that says something, or None."""
-    for name in names:
-        value = item.get(name)
-        if value is not None and value != "":
-            return value
-    return None
-
-
 def picked(fields: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Callable[[Any], Any]:
-    """A reader for `spread` over an object or its JSON: each field from its path, by its reader.
+    """A reader for `spread`, of a dict or its JSON: ``{field: (dotted path, reader)}``.
 
-    A path is dotted. What is not there, or not readable, feeds no field.
+    A member that is missing or unreadable feeds no field.
     """
     paths = [(field, path.split("."), via) for field, (path, via) in fields.items()]
 
@@ -323,15 +235,8 @@ def picked(fields: Mapping[str, tuple[str, Callable[[Any], Any]]]) -> Callable[[
     return read
 
 
-def at_path(item: Any, path: Sequence[str]) -> Any:
-    """What stands at the end of a path of names, or None."""
-    for name in path:
-        item = item.get(name) if isinstance(item, dict) else None
-    return item
-
-
 def one_of(words: Mapping[str, Any], other: Any = UNREADABLE) -> Callable[[Any], Any]:
-    """A reader that looks a word up, whatever its case."""
+    """A reader that looks a word up in any case; ``other`` is for the words that are not there."""
 
     def read(value: Any) -> Any:
         if not isinstance(value, str) or value in NOTHING:
@@ -339,56 +244,3 @@ def one_of(words: Mapping[str, Any], other: Any = UNREADABLE) -> Callable[[Any],
         return words.get(value.strip().lower(), other)
 
     return read
-
-
-def as_attachments(value: Any) -> dict[Any, Any]:
-    """LangSmith's ``[{name, content, mime_type}]`` as attachments; what is not one, kept as it is.
-
-    Content is base64. A name never leads to a file, and loses its dots, by which LangSmith
-    separates the parts of a multipart name.
-    """
-    found = from_json(value)
-    items: Sequence[Any] = found if isinstance(found, (list, tuple)) else (found,)
-    attachments, left = [], []
-    for item in items:
-        attachment = _attachment(item)
-        if attachment is None:
-            left.append(item)
-        else:
-            attachments.append(attachment)
-    fields: dict[str, Any] = {"attachments": tuple(attachments)} if attachments else {}
-    if left:
-        fields["metadata.langsmith.attachments"] = left if attachments else value
-    return fields
-
-
-def _attachment(item: Any) -> Attachment | None:
-    if not isinstance(item, dict):
-        return None
-    name, content = item.get("name"), item.get("content")
-    if not isinstance(name, str) or not name or not isinstance(content, (str, bytes)):
-        return None
-    try:
-        data = base64.b64decode(content, validate=True) if isinstance(content, str) else content
-    except (binascii.Error, ValueError):
-        return None
-    mime_type = item.get("mime_type")
-    return Attachment(
-        name.replace(".", "_"),
-        mime_type if isinstance(mime_type, str) and mime_type else "application/octet-stream",
-        data,
-    )
-
-
-def json_text(value: Any) -> str:
-    """A text for a value that must be one; JSON where JSON can hold it."""
-    if isinstance(value, str):
-        return value
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        pass
-    try:
-        return repr(value)
-    except (RecursionError, ValueError):  # nested too deep, or a number too long to write
-        return f"<{type(value).__name__}>"

@@ -1,6 +1,7 @@
-"""Python's reprs of objects → what they were made of.
+"""Texts that are Python's ``repr()`` of a value → the value.
 
-``json.dumps(default=str)`` leaves them of whatever JSON has no words for: of messages, of all.
+Instrumentations leave them where they call ``str()`` on a dict, or ``json.dumps(default=str)`` on
+an object that JSON cannot hold. Nothing in them is executed.
 """
 
 import ast
@@ -8,10 +9,16 @@ import re
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, TypeAlias
 
-from otel_langsmith.conventions.readers import LONGEST_REPR, NO_REPR, from_json
+from otel_langsmith.conventions.json import from_json
 
 Maker: TypeAlias = Callable[[str, Mapping[str, Any]], Any]
-"""The name of a class, and the members of an object of it → what it is to be."""
+"""A class's name and the keyword arguments in its repr → the value that stands for the object."""
+
+_LONGEST: Final = 16_384
+"""Characters; Python parses its own reprs a hundred times slower than orjson parses JSON."""
+
+_MALFORMED: Final = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+"""What Python raises of a text that is no repr of a value."""
 
 _OBJECT: Final = re.compile(r"([A-Z]\w*)\(\w+=")
 _ODD: Final = re.compile(
@@ -20,16 +27,38 @@ _ODD: Final = re.compile(
     r"""|(?<==)(?P<address><(?:(?!=<)[^'"]){0,256}? at 0x[0-9a-fA-F]{1,16}>)""",
     re.DOTALL,
 )
-"""Texts, which stay as they are; members of enums; and what has no value, as a function.
+"""String literals, which stay as they are; and what is no Python expression: an enum's member
+(``<Role.USER: 'user'>``), an object by its address (``<function f at 0x7f>``).
 
-In linear time, of whatever text: no beginning is looked at from another.
+Linear in the length of any text: an address is looked for in 256 characters, and in no other one.
 """
 
 
-def spelt(value: Any, make: Maker, classes: Container[str]) -> Any:
-    """The value, or what its JSON or its repr spells out.
+def from_repr(value: Any) -> Any:
+    """The dict or list of a JSON text, or of a repr of one (LiteLLM); any other value as it is."""
+    found = from_json(value)
+    if not isinstance(found, str) or len(found) > _LONGEST or found[:1] not in ("{", "["):
+        return found
+    return _evaluated(found)
 
-    A text in JSON is taken for a repr only of one of these classes: any other may be content.
+
+def bytes_of_repr(text: str) -> bytes | str:
+    """The bytes of ``"b'…'"``; any other text as it is."""
+    found = _evaluated(text)
+    return found if isinstance(found, bytes) else text
+
+
+def _evaluated(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except _MALFORMED:
+        return text
+
+
+def from_object_repr(value: Any, make: Maker, classes: Container[str]) -> Any:
+    """The value of a JSON text or a repr, with objects as ``make`` gives them; else as it is.
+
+    A text within JSON is parsed only if it is the repr of one of ``classes``: any other is content.
     """
     found = from_json(value)
     if isinstance(found, str) and found[:1] in ("[", "{"):
@@ -38,7 +67,7 @@ def spelt(value: Any, make: Maker, classes: Container[str]) -> Any:
 
 
 _DEPTH: Final = 3
-"""How deep a pipeline's output has the messages that a component gave."""
+"""Levels of JSON at which reprs are looked for: a pipeline's output has messages at the third."""
 
 
 def _held(part: Any, make: Maker, classes: Container[str], depth: int) -> Any:
@@ -53,12 +82,12 @@ def _held(part: Any, make: Maker, classes: Container[str], depth: int) -> Any:
 
 
 def _parsed(text: str, make: Maker) -> Any:
-    if len(text) > LONGEST_REPR:
+    if len(text) > _LONGEST:
         return text
     code = _ODD.sub(_plain, text)
     try:
         return _value(ast.parse(code, mode="eval").body, make)
-    except NO_REPR:
+    except _MALFORMED:
         return text
 
 

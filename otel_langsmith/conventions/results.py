@@ -11,7 +11,7 @@ from otel_langsmith.conventions.blocks import (
     blocks,
     is_known,
 )
-from otel_langsmith.conventions.readers import first_of, json_text
+from otel_langsmith.conventions.json import first_of, json_text
 from otel_langsmith.run import Json
 
 Message: TypeAlias = dict[str, Json]

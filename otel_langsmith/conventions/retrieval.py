@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from otel_langsmith.conventions.readers import UNREADABLE, as_raw, first_of, from_json, json_text
+from otel_langsmith.conventions.json import first_of, from_json, json_text
+from otel_langsmith.conventions.readers import UNREADABLE, as_raw
 from otel_langsmith.run import Json
 
 _TEXTS: Final = ("page_content", "content", "text")

@@ -50,6 +50,10 @@ class When:
 ALWAYS: Final = When()
 EARLY: Final = When(turn="early")
 LATE: Final = When(turn="late")
+LLM_RUNS: Final = When(runs=("llm",))
+TOOL_RUNS: Final = When(runs=("tool",))
+RETRIEVER_RUNS: Final = When(runs=("retriever",))
+EMBEDDING_RUNS: Final = When(runs=("embedding",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

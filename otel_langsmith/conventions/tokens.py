@@ -1,12 +1,13 @@
-"""Usage objects of providers and frameworks → LangSmith's counts of tokens.
+"""Usage objects of providers and frameworks → LangSmith's token counts.
 
-Read by name, whoever wrote them: no two use one name for two things.
+One table for all of them: no two providers use one name for two things.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_object, at_path
+from otel_langsmith.conventions.json import at_path
+from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_object
 from otel_langsmith.conventions.rows import Reader
 
 _PATHS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -92,17 +93,22 @@ _SPLIT: Final = {
 _KNOWN: Final = frozenset(path for paths in _SPLIT.values() for path in paths)
 
 
-def usage(aside: str) -> Reader:
-    """A reader of a usage object, or of its JSON; what it counts beside goes to ``aside``."""
+def counts(found: Mapping[str, Any]) -> dict[str, int]:
+    """The tokens that a usage object counts, by field."""
+    fields = {field: _first(found, paths) for field, paths in _SPLIT.items()}
+    return {field: count for field, count in fields.items() if count is not UNREADABLE}
+
+
+def usage(name: str) -> Reader:
+    """A reader for `spread`, of a usage object or its JSON; metadata by this name has the rest."""
 
     def read(value: Any) -> Any:
         found = as_object(value)
         if found is UNREADABLE:
             return found
-        counts = {field: _first(found, paths) for field, paths in _SPLIT.items()}
-        fields = {field: count for field, count in counts.items() if count is not UNREADABLE}
+        fields: dict[str, Any] = counts(found)
         rest = dict(_rest(found, ()))
-        return {**fields, f"metadata.{aside}": rest} if rest else fields
+        return {**fields, f"metadata.{name}": rest} if rest else fields
 
     return read
 
@@ -116,7 +122,7 @@ def _first(found: Mapping[str, Any], paths: tuple[tuple[str, ...], ...]) -> Any:
 
 
 def _rest(found: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-    """What has no field, by its dotted name; zeros say nothing."""
+    """The members that count no tokens of ours and are not zero, by their dotted paths."""
     for name, part in found.items():
         path = (*above, str(name))
         if isinstance(part, dict) and not above:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-from otel_langsmith.conventions.readers import from_json, from_repr, nested_json, unquoted
+from otel_langsmith.conventions.json import from_json, nested_json, unquoted
+from otel_langsmith.conventions.reprs import from_repr
 from otel_langsmith.run import Json
 
 _REMEMBERED: Final = 16_384

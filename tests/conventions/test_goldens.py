@@ -8,47 +8,12 @@ from typing import Any
 import pytest
 from support.captures import CAPTURES, name_of, runs_of
 
-from otel_langsmith import conventions
-from otel_langsmith.conventions import CONVENTIONS, table_of
+from otel_langsmith.conventions import CONVENTIONS, dialects, table_of
 from otel_langsmith.conventions.table import UNREAD
 from otel_langsmith.run import RUN_TYPES, Run
 
 UNREADABLE = ("limits_",)
 """Captures with JSON that a limit cut."""
-
-MACHINERY = {
-    *(
-        "__init__",
-        "long_numbers",
-        "readers",
-        "reprs",
-        "fields",
-        "rows",
-        "plan",
-        "interpreter",
-        "foresight",
-        "getters",
-        "forecast",
-        "outlook",
-        "flattened",
-        "table",
-        "compose",
-    ),
-    *(
-        "blocks",
-        "langchain",
-        "results",
-        "items",
-        "messages",
-        "payloads",
-        "tools",
-        "retrieval",
-        "models",
-        "media",
-        "tokens",
-    ),
-}
-"""The modules of the package that are no dialect."""
 
 
 def shown(run: Run) -> dict[str, Any]:
@@ -85,8 +50,8 @@ def _model(key: str) -> bool:
 
 def test_every_dialect_has_a_table_a_place_in_the_tuple_and_captures() -> None:
     """Adding a dialect is one file, one line and one folder; this says which is missing."""
-    package = Path(conventions.__file__).parent
-    files = {path.stem for path in package.glob("*.py")} - MACHINERY
+    package = Path(dialects.__file__).parent
+    files = {path.stem for path in package.glob("*.py")} - {"__init__"}
     named = {convention.name for convention in CONVENTIONS}
     folders = {path.parent.name for path in CAPTURES}
     missing = {

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.long_numbers import has_long_number
-from otel_langsmith.conventions.readers import from_json
 
 rows = st.integers(10**17, 10**21).map(str)
 noise = st.sampled_from(['"', "\\", '\\"', ": ", ",", "[", "-", "x", " ", "é"])

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.properties import examples
 
-from otel_langsmith.conventions.readers import from_repr
-from otel_langsmith.conventions.reprs import spelt
+from otel_langsmith.conventions.reprs import from_object_repr, from_repr
 
 
 def named(name: str, members: Mapping[str, Any]) -> Any:
@@ -59,12 +58,12 @@ LEFT = (
 
 @pytest.mark.parametrize("text", READ)
 def test_objects_are_what_they_were_made_of(text: str) -> None:
-    assert spelt(text, named, CLASSES) == READ[text]
+    assert from_object_repr(text, named, CLASSES) == READ[text]
 
 
 @pytest.mark.parametrize("text", LEFT)
 def test_what_is_no_such_repr_stays_as_it_is(text: str) -> None:
-    assert spelt(text, named, CLASSES) == text
+    assert from_object_repr(text, named, CLASSES) == text
 
 
 def test_a_repr_of_what_python_cannot_make_stays_as_it_is() -> None:
@@ -74,4 +73,4 @@ def test_a_repr_of_what_python_cannot_make_stays_as_it_is() -> None:
 @given(st.text(alphabet="T(a=1'<>.: [{,)}-\\\"", max_size=60))
 @examples(100)
 def test_no_text_is_too_odd(text: str) -> None:
-    spelt("T(a=" + text, named, CLASSES)
+    from_object_repr("T(a=" + text, named, CLASSES)

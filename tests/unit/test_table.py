@@ -23,7 +23,6 @@ from otel_langsmith.conventions import (
     events,
     indexed,
     named,
-    plain,
     prefix,
     readers,
     spread,
@@ -33,8 +32,11 @@ from otel_langsmith.conventions import (
 )
 from otel_langsmith.conventions import messages as conversation
 from otel_langsmith.conventions.compose import content, usage
+from otel_langsmith.conventions.dialects import plain
+from otel_langsmith.conventions.dialects.langsmith import attachments
+from otel_langsmith.conventions.dialects.plain import clean_query, clean_statement, clean_url
+from otel_langsmith.conventions.json import from_json, nested_json
 from otel_langsmith.conventions.media import detached
-from otel_langsmith.conventions.plain import clean_query, clean_statement, clean_url
 from otel_langsmith.conventions.plan import home_of
 from otel_langsmith.conventions.rows import EARLY, LATE
 from otel_langsmith.conventions.table import SHAPES, UNREAD, Reading
@@ -437,11 +439,11 @@ def test_counts_are_read_leniently(value: Any, number: Any) -> None:
     ],
 )
 def test_json_is_taken_for_objects_and_lists_alone(value: Any, found: Any) -> None:
-    assert readers.from_json(value) == found
+    assert from_json(value) == found
 
 
 def test_nan_in_json_is_still_json() -> None:
-    assert math.isnan(readers.from_json('{"a": NaN}')["a"])
+    assert math.isnan(from_json('{"a": NaN}')["a"])
 
 
 @pytest.mark.parametrize(
@@ -459,12 +461,12 @@ def test_digits_in_a_text_are_no_number_and_hide_none(told: dict[str, Any]) -> N
         json.dumps(told, separators=(",", ":")),
         json.dumps(told, indent=9),
     ):
-        assert readers.from_json(text) == told
+        assert from_json(text) == told
 
 
 @pytest.mark.parametrize("number", [10**18, 2**63, 2**64, -(2**63) - 1, 10**40])
 def test_integers_of_any_length_in_json_keep_their_digits(number: int) -> None:
-    assert readers.from_json(f'{{"wei": {number}}}') == {"wei": number}
+    assert from_json(f'{{"wei": {number}}}') == {"wei": number}
 
 
 @pytest.mark.parametrize(
@@ -478,7 +480,7 @@ def test_integers_of_any_length_in_json_keep_their_digits(number: int) -> None:
     ],
 )
 def test_json_in_json_is_undone_twice_and_for_objects_alone(value: str, found: Any) -> None:
-    assert readers.nested_json(value) == found
+    assert nested_json(value) == found
 
 
 def test_usage_details_are_read_from_a_python_repr() -> None:
@@ -487,11 +489,11 @@ def test_usage_details_are_read_from_a_python_repr() -> None:
 
 def test_attachments_are_bytes_and_lead_to_no_file() -> None:
     given = '[{"name":"a.b","content":"aGk=","mime_type":"text/plain"},{"name":"x","path":"/etc"}]'
-    assert readers.as_attachments(given) == {
+    assert attachments(given) == {
         "attachments": (Attachment("a_b", "text/plain", b"hi"),),
         "metadata.langsmith.attachments": [{"name": "x", "path": "/etc"}],
     }
-    assert readers.as_attachments("no") == {"metadata.langsmith.attachments": "no"}
+    assert attachments("no") == {"metadata.langsmith.attachments": "no"}
 
 
 @pytest.mark.parametrize(

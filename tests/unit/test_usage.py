@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.spans import span
 
-from otel_langsmith.conventions import langfuse, payloads, retrieval, tokens
-from otel_langsmith.conventions.readers import UNREADABLE, as_instant, decoded
+from otel_langsmith.conventions import payloads, retrieval, tokens
+from otel_langsmith.conventions.dialects import langfuse
+from otel_langsmith.conventions.json import decoded
+from otel_langsmith.conventions.readers import UNREADABLE, as_instant
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import root
 from otel_langsmith.run import Run
@@ -140,7 +142,13 @@ def test_mlflow_decodes_what_nobody_knows_but_no_secret_of_a_url() -> None:
 @given(st.text() | st.none() | st.integers() | st.lists(st.text()))
 def test_readers_of_whole_values_never_raise(value: Any) -> None:
     for read in (
-        *(decoded, as_instant, payloads.asked, payloads.answered, payloads.offered),
+        *(
+            decoded,
+            as_instant,
+            payloads.request_or_text,
+            payloads.response_or_text,
+            payloads.tools,
+        ),
         *(langfuse.usage, tokens.usage("m"), retrieval.embedded, retrieval.embedded_texts),
     ):
         read(value)

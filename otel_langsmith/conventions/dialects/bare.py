@@ -1,0 +1,24 @@
+"""``input`` and ``output``: what people call it who follow no dialect, nor have one of their own.
+
+Of all the last to be asked. A model's span has messages under these names, any other what it will.
+"""
+
+from typing import Final
+
+from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.rows import LATE, Convention, When, attr
+
+_INPUTS: Final = ("input", "inputs", "gen_ai.input", "llm.input")
+_OUTPUTS: Final = ("output", "outputs", "gen_ai.output", "llm.output")
+_LLM: Final = When(runs=("llm",), turn="late")
+
+BARE: Final = Convention(
+    name="bare",
+    spec="none: seen in spans that are written by hand",
+    rows=(
+        attr("inputs.messages", *_INPUTS, via=payloads.request_or_text, when=_LLM),
+        attr("inputs", *_INPUTS, via=payloads.content, when=LATE),
+        attr("outputs.messages", *_OUTPUTS, via=payloads.response_or_text, when=_LLM),
+        attr("outputs", *_OUTPUTS, via=payloads.content, when=LATE),
+    ),
+)

@@ -1,0 +1,47 @@
+"""CrewAI: what its instrumentations tell of crews, agents and tasks beside their own dialect.
+
+OpenInference's says it in ``crew_*`` and ``task_*``, Traceloop's in ``crewai.*``, and CrewAI's own
+telemetry as the former; all of it text, much of it JSON.
+"""
+
+from typing import Any, Final
+
+from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.json import from_json
+from otel_langsmith.conventions.readers import as_text
+from otel_langsmith.conventions.rows import LATE, Convention, When, attr, prefix
+
+SCOPES: Final = (
+    "openinference.instrumentation.crewai",
+    "opentelemetry.instrumentation.crewai",
+    "opentelemetry.instrumentation.crewai.",
+    "crewai.telemetry",
+)
+
+
+def tasks(value: Any) -> Any:
+    """What a crew was to do."""
+    return {"tasks": from_json(value)}
+
+
+CREWAI: Final = Convention(
+    name="crewai",
+    spec=(
+        "openinference-instrumentation-crewai 1.1.21, opentelemetry-instrumentation-crewai 0.62.4"
+    ),
+    rows=(
+        attr("agent.name", "crewai.agent.role", via=as_text, keep=True),
+        attr("inputs", "crewai.task.description", via=payloads.content, when=LATE),
+        attr("inputs", "crewai.crew.tasks", via=tasks, when=LATE),
+        attr(
+            "outputs",
+            "crewai.crew.result",
+            "crewai.agent.result",
+            "crewai.task.result",
+            "crewai.crew.tasks_output",
+            via=payloads.content,
+            when=LATE,
+        ),
+        prefix("metadata", "", via=from_json, when=When(scope=SCOPES, turn="late")),
+    ),
+)

@@ -1,0 +1,154 @@
+"""``genkit:*``: what Google's Genkit writes of its flows, models and tools, in every language.
+
+All of it is JSON. A model is called by its plugin and its name, and what was answered comes with
+the request and the raw response beside it.
+"""
+
+from typing import Any, Final
+
+from otel_langsmith.conventions import kinds, payloads, retrieval, tokens
+from otel_langsmith.conventions.json import decoded
+from otel_langsmith.conventions.messages import messages
+from otel_langsmith.conventions.models import finish_reasons, parameters, provider
+from otel_langsmith.conventions.readers import (
+    UNREADABLE,
+    as_object,
+    as_text,
+    in_json,
+    one_of,
+    picked,
+)
+from otel_langsmith.conventions.rows import (
+    EARLY,
+    EMBEDDING_RUNS,
+    LATE,
+    LLM_RUNS,
+    RETRIEVER_RUNS,
+    TOOL_RUNS,
+    Convention,
+    When,
+    attr,
+    spread,
+)
+from otel_langsmith.conventions.tools import arguments
+
+_KINDS: Final = {
+    "agent": kinds.AGENT,
+    "background-model": kinds.LLM,
+    "embedder": kinds.EMBEDDING,
+    "evaluator": kinds.EVALUATOR,
+    "model": kinds.LLM,
+    "prompt": kinds.PROMPT,
+    "reranker": kinds.RERANKER,
+    "retriever": kinds.RETRIEVER,
+    "tool": kinds.TOOL,
+}
+
+
+def model(value: Any) -> Any:
+    """The model of a key such as ``/model/openai/gpt-4o-mini``, and whose it is."""
+    kind, _, name = str(value).removeprefix("/").partition("/")
+    plugin, slash, model = name.partition("/")
+    if kind not in ("model", "embedder") or not name:
+        return UNREADABLE
+    maker = provider(plugin) if slash else UNREADABLE
+    fields = {"model.request": model if slash else name}
+    return fields if maker is UNREADABLE else {**fields, "provider": maker}
+
+
+def given(value: Any) -> Any:
+    """With what a model was called."""
+    found = as_object(value)
+    return found if found is UNREADABLE else parameters(found.get("config"))
+
+
+def told(value: Any) -> Any:
+    """What is told of an answer: tokens, and why it ended."""
+    found = as_object(value)
+    if found is UNREADABLE:
+        return found
+    counted = _usage(found.get("usage"))
+    return {**_ended(found), **({} if counted is UNREADABLE else counted)}
+
+
+_usage: Final = tokens.usage("genkit:usage")
+_ended: Final = picked({"metadata.finish_reasons": ("finishReason", finish_reasons)})
+
+
+def replied(value: Any) -> Any:
+    """What a model answered, without the request and the raw response that come with it."""
+    found = as_object(value)
+    message = found.get("message") if found is not UNREADABLE else None
+    if not isinstance(message, dict):
+        return UNREADABLE
+    return messages([{**message, "finish_reason": found.get("finishReason")}], "assistant")
+
+
+def sought(value: Any) -> Any:
+    """What a retriever was asked: a document, mostly of one text."""
+    found = as_object(value)
+    query = found.get("query") if found is not UNREADABLE else None
+    return (_text(query) or query) if query else UNREADABLE
+
+
+def documents(value: Any) -> Any:
+    """The documents that a retriever gave."""
+    found = as_object(value)
+    items = found.get("documents") if found is not UNREADABLE else None
+    if not isinstance(items, list):
+        return UNREADABLE
+    return retrieval.documents(
+        [{**item, "content": _text(item)} if isinstance(item, dict) else item for item in items]
+    )
+
+
+def texts(value: Any) -> Any:
+    """The texts that were embedded."""
+    found = as_object(value)
+    items = found.get("input") if found is not UNREADABLE else None
+    return list(map(_text, items)) if isinstance(items, list) and items else UNREADABLE
+
+
+def vectors(value: Any) -> Any:
+    """How many vectors there are, and how long they are."""
+    found = as_object(value)
+    items = found.get("embeddings") if found is not UNREADABLE else None
+    return retrieval.embedded(items) if isinstance(items, list) else UNREADABLE
+
+
+def _text(document: Any) -> str:
+    """The text of a document, which has parts as a message has."""
+    parts = document.get("content") if isinstance(document, dict) else None
+    said = parts if isinstance(parts, list) else []
+    return "\n".join(part["text"] for part in said if _is_text(part))
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("text"), str)
+
+
+_INPUT: Final = "genkit:input"
+_OUTPUT: Final = "genkit:output"
+
+GENKIT: Final = Convention(
+    name="genkit",
+    spec="genkit 1.x for JavaScript, @genkit-ai/core src/tracing/instrumentation.ts",
+    rows=(
+        spread("genkit:metadata:subtype", via=one_of(_KINDS), keep=True, when=EARLY),
+        spread("genkit:key", via=model, keep=True),
+        attr("tool.name", "genkit:name", via=as_text),
+        attr("metadata.thread_id", "genkit:sessionId", "genkit:metadata:thread:name", via=as_text),
+        attr("params.tools", _INPUT, via=payloads.tools, keep=True),
+        spread(_INPUT, via=given, keep=True),
+        spread(_OUTPUT, via=told, keep=True),
+        attr("inputs.messages", _INPUT, via=payloads.request, when=LLM_RUNS),
+        attr("inputs.query", _INPUT, via=sought, when=RETRIEVER_RUNS),
+        attr("inputs.input", _INPUT, via=texts, when=EMBEDDING_RUNS),
+        attr("inputs", _INPUT, via=in_json(arguments), when=TOOL_RUNS),
+        attr("inputs", _INPUT, via=in_json(payloads.content), when=LATE),
+        attr("outputs.messages", _OUTPUT, via=replied, when=When(runs=("llm", "chain"))),
+        attr("outputs.documents", _OUTPUT, via=documents, when=RETRIEVER_RUNS),
+        attr("outputs", _OUTPUT, via=vectors, when=EMBEDDING_RUNS),
+        attr("outputs", _OUTPUT, via=decoded, when=LATE),
+    ),
+)

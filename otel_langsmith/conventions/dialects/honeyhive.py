@@ -1,0 +1,32 @@
+"""``honeyhive_*``: what HoneyHive's decorators write of functions, each part of them flattened."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.json import from_json
+from otel_langsmith.conventions.readers import as_text, one_of
+from otel_langsmith.conventions.rows import LATE, Convention, attr, named, prefix
+
+_TYPES: Final = {"model": "llm", "tool": "tool", "chain": "chain"}
+
+
+def returned(found: Mapping[str, Any]) -> Any:
+    """What a function returned, if nothing was told beside it."""
+    return payloads.content(found["result"] if found.keys() == {"result"} else found)
+
+
+HONEYHIVE: Final = Convention(
+    name="honeyhive",
+    spec="honeyhive 1.7.0, honeyhive/tracer/instrumentation/decorators.py",
+    rows=(
+        attr("run_type", "honeyhive_event_type", via=one_of(_TYPES), keep=True),
+        attr("metadata.thread_id", "honeyhive.session_id", "honeyhive_session_id", via=as_text),
+        attr("metadata.user_id", "honeyhive_user_id", via=as_text),
+        attr("error.message", "honeyhive_error", via=as_text),
+        attr("error.type", "honeyhive_error_type", via=as_text),
+        prefix("metadata", "honeyhive_metadata.", via=from_json),
+        named("inputs", "honeyhive_inputs.", via=payloads.content, when=LATE),
+        named("outputs", "honeyhive_outputs.", via=returned, when=LATE),
+    ),
+)

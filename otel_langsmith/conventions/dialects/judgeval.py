@@ -1,0 +1,70 @@
+"""``judgment.*``: what Judgeval's SDK writes, of decorated functions and of the models it wraps.
+
+A model's request and response are whole, as ``gen_ai.prompt`` and ``gen_ai.completion``.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel_langsmith.conventions import kinds, payloads
+from otel_langsmith.conventions.models import parameters, provider
+from otel_langsmith.conventions.readers import UNREADABLE, as_cost, as_count, as_text, one_of
+from otel_langsmith.conventions.rows import (
+    EARLY,
+    LATE,
+    Convention,
+    When,
+    attr,
+    spread,
+    together,
+)
+from otel_langsmith.conventions.tokens import usage
+
+
+def all_read(found: Mapping[str, Any]) -> Any:
+    """The tokens that were read, which it counts apart: from the cache, into it, and neither."""
+    counts = list(map(as_count, found.values()))
+    return UNREADABLE if UNREADABLE in counts else sum(counts)
+
+
+_OWN: Final = When(scope=("judgeval",))
+
+JUDGEVAL: Final = Convention(
+    name="judgeval",
+    spec="judgeval 1.6.0, judgeval/judgment_attribute_keys.py",
+    rows=(
+        spread("judgment.span_kind", via=one_of(kinds.OPENINFERENCE), keep=True, when=EARLY),
+        attr("metadata.thread_id", "judgment.session_id", via=as_text),
+        attr("metadata.user_id", "judgment.customer_user_id", "judgment.customer_id", via=as_text),
+        attr("agent.name", "judgment.agent_instance_name", via=as_text, keep=True),
+        attr("provider", "judgment.llm.provider", via=provider),
+        attr("model.response", "judgment.llm.model", via=as_text),
+        spread("gen_ai.prompt", via=parameters, keep=True, when=_OWN),
+        attr(
+            "usage.input_token_details.cache_read",
+            "judgment.usage.cache_read_input_tokens",
+            via=as_count,
+            keep=True,
+        ),
+        attr(
+            "usage.input_token_details.cache_creation",
+            "judgment.usage.cache_creation_input_tokens",
+            via=as_count,
+            keep=True,
+        ),
+        together(
+            "usage.input_tokens",
+            "judgment.usage.non_cached_input_tokens",
+            "judgment.usage.cache_read_input_tokens",
+            "judgment.usage.cache_creation_input_tokens",
+            via=all_read,
+        ),
+        attr("usage.output_tokens", "judgment.usage.output_tokens", via=as_count),
+        attr("usage.total_cost", "judgment.usage.total_cost_usd", via=as_cost),
+        spread("judgment.usage.metadata", via=usage("judgment.usage.metadata")),
+        attr("inputs", "judgment.input", via=payloads.call_arguments, when=LATE),
+        attr("outputs", "judgment.output", via=payloads.content, when=LATE),
+        # What is to be judged, told again.
+        attr("inputs", "judgment.pending_trace_eval", via=payloads.content, when=LATE),
+    ),
+)

@@ -1,0 +1,97 @@
+"""``langwatch.*``: what LangWatch's SDKs write of the steps that are decorated with them.
+
+Content says what it is: ``{"type": "chat_messages", "value": […]}``. Of a step that retrieves, the
+documents are apart.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel_langsmith.conventions import kinds, payloads, retrieval, tokens
+from otel_langsmith.conventions.json import from_json
+from otel_langsmith.conventions.models import parameters
+from otel_langsmith.conventions.readers import (
+    UNREADABLE,
+    as_cost,
+    as_object,
+    as_tags,
+    as_text,
+    one_of,
+    picked,
+)
+from otel_langsmith.conventions.rows import EARLY, LATE, LLM_RUNS, Convention, Reader, attr, spread
+
+TYPES: Final[Mapping[str, Mapping[str, str]]] = {
+    **kinds.OPENINFERENCE,
+    "rag": kinds.RETRIEVER,
+    "evaluation": kinds.EVALUATOR,
+    **dict.fromkeys(("span", "workflow", "component", "module", "task"), kinds.CHAIN),
+}
+
+
+def value_of(value: Any) -> Any:
+    """The value without its type; of a list of these, the values."""
+    found = from_json(value)
+    if isinstance(found, (list, tuple)):
+        return [value_of(item) for item in found]
+    typed = isinstance(found, dict) and found.keys() == {"type", "value"}
+    return found["value"] if typed else found
+
+
+def opened(via: Reader) -> Reader:
+    """A reader of the value that `value_of` gives."""
+    return lambda value: via(value_of(value))
+
+
+def contexts(value: Any) -> Any:
+    """What was retrieved; a document may be in chunks."""
+    found = from_json(value)
+    items = found if isinstance(found, (list, tuple)) else ()
+    return retrieval.documents(
+        [{**item, "content": value_of(item.get("content"))} for item in items if _is_object(item)]
+    )
+
+
+def _is_object(item: Any) -> bool:
+    return isinstance(item, dict)
+
+
+def metrics(value: Any) -> Any:
+    """Tokens and the price; the rest as it is."""
+    found = as_object(value)
+    if found is UNREADABLE:
+        return found
+    rest = {name: part for name, part in found.items() if name != "cost"}
+    return {**_usage(rest), **_cost(found)}
+
+
+_usage: Final = tokens.usage("langwatch.metrics")
+_cost: Final = picked({"usage.total_cost": ("cost", as_cost)})
+
+LANGWATCH: Final = Convention(
+    name="langwatch",
+    spec="langwatch 1.4.0, langwatch/telemetry and langwatch/attributes.py",
+    rows=(
+        spread("langwatch.span.type", via=one_of(TYPES), keep=True, when=EARLY),
+        spread("langwatch.params", via=parameters),
+        spread("langwatch.metrics", via=metrics),
+        attr("metadata.thread_id", "langwatch.thread.id", via=as_text),
+        attr("metadata.user_id", "langwatch.user.id", via=as_text),
+        attr("tags", "langwatch.labels", "langwatch.tags", via=opened(as_tags)),
+        attr(
+            "inputs.messages",
+            "langwatch.input",
+            via=opened(payloads.request_or_text),
+            when=LLM_RUNS,
+        ),
+        attr("inputs", "langwatch.input", via=opened(payloads.content), when=LATE),
+        attr("outputs.documents", "langwatch.rag_contexts", "langwatch.contexts", via=contexts),
+        attr(
+            "outputs.messages",
+            "langwatch.output",
+            via=opened(payloads.response_or_text),
+            when=LLM_RUNS,
+        ),
+        attr("outputs", "langwatch.output", via=opened(payloads.content), when=LATE),
+    ),
+)

@@ -1,0 +1,102 @@
+"""``lk.*``: what LiveKit's agents write of turns, speech and tools beside OpenTelemetry's dialect.
+
+Content was ``lk.chat_ctx`` and is ``lk.pii.chat_ctx``, since LiveKit's own collector strips it by
+that word.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.json import from_json, unquoted
+from otel_langsmith.conventions.messages import instructions, messages
+from otel_langsmith.conventions.readers import UNREADABLE, as_bool, as_object, as_seconds, as_text
+from otel_langsmith.conventions.rows import LATE, TOOL_RUNS, Convention, attr, together
+from otel_langsmith.conventions.tools import arguments
+
+
+def both(name: str) -> tuple[str, str]:
+    """How the attribute is called, and how it was."""
+    return f"lk.pii.{name}", f"lk.{name}"
+
+
+def told(value: Any) -> Any:
+    """The messages of a context, among whose items there are others."""
+    found = as_object(value)
+    items = found.get("items") if found is not UNREADABLE else None
+    if not isinstance(items, list):
+        return UNREADABLE
+    return messages([_message(item) for item in items if _tells(item)], "user")
+
+
+def _tells(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("type") in _TELLING
+
+
+_TELLING: Final = ("message", "function_call", "function_call_output")
+
+
+def _message(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An item without the marks between the parts of a message."""
+    content = item.get("content")
+    return {**item, "content": list(_parts(content))} if isinstance(content, list) else item
+
+
+def _parts(content: list[Any]) -> Iterator[Any]:
+    for part in content:
+        if isinstance(part, str):
+            yield {"type": "text", "text": part}
+        elif not (isinstance(part, dict) and part.get("type") == "cache_breakpoint"):
+            yield part
+
+
+def answered(found: Mapping[str, Any]) -> Any:
+    """What a model answered: words, and calls of tools."""
+    told = {name.rpartition(".")[2]: value for name, value in found.items()}
+    calls = from_json(told.get("function_calls"))
+    text = told.get("text")
+    if not (text or calls):
+        return UNREADABLE
+    return messages([{"role": "assistant", "content": text, "tool_calls": calls}], "assistant")
+
+
+def failed(value: Any) -> Any:
+    """Whether a tool did."""
+    return True if as_bool(value) is True else UNREADABLE
+
+
+LIVEKIT: Final = Convention(
+    name="livekit",
+    spec="livekit-agents 1.8.9, livekit/agents/telemetry/trace_types.py",
+    rows=(
+        attr("first_token_s", "lk.response.ttft", via=as_seconds),
+        attr("tool.name", "lk.function_tool.name", via=as_text, keep=True),
+        attr("metadata.tool_call_id", "lk.function_tool.id", via=as_text),
+        attr("error.stated", "lk.function_tool.is_error", via=failed, keep=True),
+        attr("inputs.system", *both("instructions"), via=instructions),
+        attr("inputs.messages", *both("chat_ctx"), via=told),
+        attr(
+            "inputs",
+            *both("function_tool.arguments"),
+            "lk.function_tool.args",
+            via=arguments,
+            when=TOOL_RUNS,
+        ),
+        attr(
+            "inputs",
+            *both("user_input"),
+            *both("input_text"),
+            *both("rpc.payload"),
+            via=payloads.content,
+            when=LATE,
+        ),
+        together(
+            "outputs.messages",
+            *both("response.text"),
+            *both("response.function_calls"),
+            via=answered,
+        ),
+        attr("outputs", *both("function_tool.output"), via=unquoted, when=TOOL_RUNS),
+        attr("outputs", *both("user_transcript"), *both("rpc.response"), via=from_json, when=LATE),
+    ),
+)

@@ -1,0 +1,109 @@
+"""OpenLIT: OpenTelemetry's dialect, with content of its own beside it.
+
+It writes the tools that a model called on the span of that call, joined by commas; the messages
+have them, too, and apart. Until 1.34 a prompt was one text in an event, a line for each message.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from otel_langsmith.conventions import payloads
+from otel_langsmith.conventions.json import from_json
+from otel_langsmith.conventions.messages import messages
+from otel_langsmith.conventions.readers import UNREADABLE, as_bool, as_count, as_text
+from otel_langsmith.conventions.reprs import from_repr
+from otel_langsmith.conventions.rows import (
+    EARLY,
+    LATE,
+    Convention,
+    When,
+    attr,
+    event,
+    together,
+)
+from otel_langsmith.conventions.tools import arguments
+
+
+def lines(value: Any) -> Any:
+    """The messages of a prompt, each of which begins a line with its role."""
+    text = as_text(value)
+    if text is UNREADABLE or not _SPOKEN.match(text):
+        return payloads.request_or_text(value)
+    _, *found = _SPOKEN.split(text)
+    said = zip(found[::2], found[1::2], strict=True)
+    return messages([{"role": role, "content": words.rstrip("\n")} for role, words in said], "user")
+
+
+def calls(value: Any) -> Any:
+    """The tools that a model called, in Python's words."""
+    found = from_repr(value)
+    if not isinstance(found, list) or not found:
+        return UNREADABLE
+    return messages([{"role": "assistant", "content": None, "tool_calls": found}], "assistant")
+
+
+def called(found: Mapping[str, Any]) -> Any:
+    """What a decorated function was called with, of which it has Python's reprs."""
+    args = found.get("function.args")
+    if isinstance(args, str) and args.startswith("("):
+        args = f"[{args[1:-1]}]"
+    return payloads.call_arguments(
+        {"args": from_repr(args), "kwargs": from_repr(found.get("function.kwargs"))}
+    )
+
+
+def gave(value: Any) -> Any:
+    """What it returned, as what a model answers, though it is no message."""
+    return payloads.content(from_repr(value))
+
+
+_SPOKEN: Final = re.compile(r"^(system|developer|user|assistant|tool): ", re.MULTILINE)
+_OLD: Final = When(runs=("llm",), scope=("openlit.",))
+_DECORATED: Final = When(scope=("openlit",), turn="early")
+_LLM: Final = When(runs=("llm",), turn="late")
+_TOOL: Final = When(runs=("tool",), turn="late")
+
+OPENLIT: Final = Convention(
+    name="openlit",
+    spec="openlit/semcov of https://github.com/openlit/openlit, 1.45, November 2026",
+    rows=(
+        event("inputs.messages", "gen_ai.content.prompt", "gen_ai.prompt", via=lines, when=_OLD),
+        attr("outputs.messages", "gen_ai.response.tool_calls", via=calls, when=_OLD),
+        event(
+            "outputs.messages",
+            "gen_ai.content.completion",
+            "gen_ai.completion",
+            via=payloads.response_or_text,
+            when=_OLD,
+        ),
+        together("inputs", "function.args", "function.kwargs", via=called, when=_DECORATED),
+        attr("outputs", "gen_ai.output.messages", via=gave, when=_DECORATED),
+        attr("params.stream", "gen_ai.request.is_stream", via=as_bool),
+        attr("metadata.service_tier", "gen_ai.response.service_tier", via=as_text),
+        attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint", via=as_text),
+        attr("usage.total_tokens", "gen_ai.client.token.usage", via=as_count),
+        attr("inputs", "gen_ai.tool.args", "gen_ai.tool.input", via=arguments, when=_TOOL),
+        attr("outputs", "gen_ai.tool.output", via=from_json, when=_TOOL),
+        attr(
+            "inputs",
+            "gen_ai.content.prompt",
+            "gen_ai.workflow.input",
+            "gen_ai.framework.pipeline.input_data",
+            via=payloads.content,
+            when=LATE,
+        ),
+        attr(
+            "outputs",
+            "gen_ai.content.completion",
+            "gen_ai.workflow.output",
+            "gen_ai.framework.pipeline.output_data",
+            "gen_ai.agent.final_result",
+            via=payloads.content,
+            when=LATE,
+        ),
+        attr("outputs.reasoning", "gen_ai.content.reasoning", via=as_text, when=EARLY),
+        # Told again in the messages, and apart.
+        attr("outputs", "gen_ai.response.tool_calls", "gen_ai.tool.args", when=_LLM),
+    ),
+)

@@ -1,0 +1,91 @@
+"""traceAI: what Future AGI's instrumentations write, OpenInference's form in OpenTelemetry's words.
+
+Messages and tools are flattened as OpenInference flattens them, under names of ``gen_ai.*``. Beside
+them ``input.value`` has the first text alone, and ``output.value`` a tool call in prose. Alibaba's
+instrumentations tell their kinds by ``gen_ai.span.kind``, too.
+"""
+
+from typing import Any, Final
+
+from otel_langsmith.conventions import kinds, retrieval
+from otel_langsmith.conventions.dialects.openinference import (
+    flat_documents,
+    flat_inputs,
+    flat_outputs,
+    schema,
+    tools,
+)
+from otel_langsmith.conventions.models import parameters
+from otel_langsmith.conventions.readers import (
+    BLANK,
+    NOTHING,
+    UNREADABLE,
+    as_cost,
+    as_count,
+    as_text,
+    one_of,
+)
+from otel_langsmith.conventions.rows import (
+    EARLY,
+    LATE,
+    Convention,
+    When,
+    attr,
+    indexed,
+    spread,
+)
+
+
+def none_offered(value: Any) -> Any:
+    """Nothing to keep, where no tools were offered and JSON says so."""
+    return BLANK if isinstance(value, str) and value in NOTHING else UNREADABLE
+
+
+_LLM: Final = When(runs=("llm",), turn="late")
+_PARAMETERS: Final = When(
+    given=("gen_ai.request.parameters",), unless=("gen_ai.response.model",), turn="early"
+)
+
+TRACEAI: Final = Convention(
+    name="traceai",
+    spec=(
+        "https://github.com/future-agi/traceAI fi_instrumentation/fi_types.py, "
+        "fi-instrumentation-otel 1.1.0 and traceAI-openai 0.1.10"
+    ),
+    rows=(
+        spread("gen_ai.span.kind", via=one_of(kinds.OPENINFERENCE), keep=True, when=EARLY),
+        attr("params.tools", "gen_ai.tool.definitions", via=none_offered, when=EARLY),
+        # The model that answered comes under the name of the one that was asked.
+        spread("gen_ai.request.parameters", via=parameters, when=EARLY),
+        attr("model.response", "gen_ai.request.model", via=as_text, when=_PARAMETERS),
+        indexed("params.tools", "gen_ai.tool.definitions.", via=tools),
+        attr("metadata.tool_schema", "gen_ai.tool.parameters", via=schema),
+        attr("usage.input_cost", "gen_ai.cost.input", via=as_cost),
+        attr("usage.output_cost", "gen_ai.cost.output", via=as_cost),
+        attr("usage.total_cost", "gen_ai.cost.total", via=as_cost),
+        attr(
+            "usage.input_token_details.cache_read",
+            "gen_ai.usage.cache_read_tokens",
+            "gen_ai.usage.input_tokens.cache_read",
+            via=as_count,
+        ),
+        attr(
+            "usage.input_token_details.cache_creation",
+            "gen_ai.usage.cache_write_tokens",
+            "gen_ai.usage.input_tokens.cache_write",
+            via=as_count,
+        ),
+        attr(
+            "usage.output_token_details.reasoning",
+            "gen_ai.usage.output_tokens.reasoning",
+            via=as_count,
+        ),
+        indexed("inputs.messages", "gen_ai.input.messages.", via=flat_inputs),
+        attr("inputs.query", "gen_ai.retrieval.query", via=as_text),
+        indexed("outputs.messages", "gen_ai.output.messages.", via=flat_outputs),
+        indexed("outputs.documents", "gen_ai.retrieval.documents.", via=flat_documents),
+        attr("outputs", "embedding.embeddings", via=retrieval.embedded, when=LATE),
+        # Told again in the messages.
+        attr("inputs", "gen_ai.input.images", when=_LLM),
+    ),
+)

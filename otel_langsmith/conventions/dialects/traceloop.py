@@ -1,0 +1,279 @@
+"""OpenLLMetry: what Traceloop's SDK and its instrumentations write, today's and those up to 0.47.
+
+Today's speak OpenTelemetry's dialect, with ``traceloop.*`` beside it. Those before spelt messages
+out as ``gen_ai.prompt.0.role``, a manner that LiteLLM and others took over.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from otel_langsmith.conventions import kinds, payloads, retrieval
+from otel_langsmith.conventions.blocks import is_known
+from otel_langsmith.conventions.json import from_json, unquoted
+from otel_langsmith.conventions.messages import is_message, messages
+from otel_langsmith.conventions.readers import (
+    UNREADABLE,
+    Thin,
+    as_count,
+    as_float,
+    as_object,
+    as_tags,
+    as_text,
+    as_texts,
+    constant,
+    one_of,
+)
+from otel_langsmith.conventions.results import brought
+from otel_langsmith.conventions.rows import (
+    EARLY,
+    EMBEDDING_RUNS,
+    LATE,
+    Convention,
+    When,
+    attr,
+    events,
+    indexed,
+    prefix,
+    spread,
+)
+from otel_langsmith.conventions.tools import tool_definitions
+
+KINDS: Final = {
+    "workflow": kinds.CHAIN,
+    "task": kinds.CHAIN,
+    "handoff": kinds.CHAIN,
+    "agent": kinds.NAMED_AGENT,
+    "tool": kinds.TOOL,
+}
+
+REQUESTS: Final = {
+    "chat": kinds.LLM,
+    # Anthropic's chats and LiteLLM's are completions too, so this says nothing of the model's type.
+    "completion": kinds.LLM,
+    "embedding": kinds.EMBEDDING,
+    "rerank": kinds.RERANKER,
+}
+
+
+def prompts(found: list[Any]) -> Any:
+    """The messages that were spelt out as ``gen_ai.prompt.0.role``."""
+    return _spelt(found, "user")
+
+
+def completions(found: list[Any]) -> Any:
+    """What a model answered, a choice each; of LiteLLM's, a tool call each."""
+    return _spelt(found, "assistant")
+
+
+def _spelt(found: list[Any], role: str) -> Any:
+    made = messages(map(_message, found), role)
+    return made if any(message["content"] for message in made) else Thin(made)
+
+
+def _message(item: Any) -> Any:
+    """A message whose content may be the JSON of its parts.
+
+    Anthropic's thoughts are messages of role ``thinking``, and the prompts of OpenAI's completions
+    are called ``user`` instead of content.
+    """
+    if not isinstance(item, dict):
+        return item
+    content = item.get("content", item.get("user"))
+    if item.get("role") == "thinking":
+        thought = {"type": "reasoning", "content": content}
+        return {**item, "role": "assistant", "content": [thought]}
+    parts = from_json(content)
+    is_parts = isinstance(parts, (list, tuple)) and all(map(_is_part, parts))
+    if content == '""':  # as 0.47 writes LangChain's answers without words
+        content = None
+    return {**item, "content": parts if is_parts else content}
+
+
+def _is_part(part: Any) -> bool:
+    return is_known(part) or brought(part) is not None
+
+
+def embedded(found: list[Any]) -> Any:
+    """The texts that were embedded."""
+    said = [item.get("content") if isinstance(item, dict) else item for item in found]
+    return [text for item in said if item for text in _texts(item)] or UNREADABLE
+
+
+def _texts(said: Any) -> list[Any]:
+    """A text, or those of the parts that Cohere's are told as."""
+    parts = from_json(said)
+    is_parts = isinstance(parts, (list, tuple)) and all(map(_is_part, parts))
+    return [part.get("text", part) for part in parts] if is_parts else [said]
+
+
+def given(value: Any) -> Any:
+    """What a step was given: Python's arguments, LangChain's or those of a tool of MCP."""
+    found = as_object(value)
+    if found is UNREADABLE:
+        return payloads.content(unquoted(value))
+    if found.keys() == {"tool_name", "arguments"}:
+        return found["arguments"]
+    inner = told_callback(value)
+    return payloads.call_arguments(found) if inner is UNREADABLE else inner
+
+
+def gave(value: Any) -> Any:
+    """What a step gave."""
+    inner = told_callback_at_end(value)
+    return payloads.content(unquoted(value)) if inner is UNREADABLE else inner
+
+
+def told_callback(value: Any) -> Any:
+    """What a step was given, of all that LangChain tells a callback at its start."""
+    found = as_object(value) if _may_tell(value) else UNREADABLE
+    if found is UNREADABLE or not found.keys() >= _BESIDE:
+        return UNREADABLE
+    own = {name: part for name, part in found.items() if name not in _BESIDE}
+    inner = own.get("inputs")  # a tool's come as a text, too
+    return _shown(own.get("input_str", own) if inner is None else inner)
+
+
+def told_callback_at_end(value: Any) -> Any:
+    """The same for what a step gave."""
+    found = as_object(value) if _may_tell(value) else UNREADABLE
+    if found is UNREADABLE or "kwargs" not in found or len(found.keys() & _ENDS) != 1:
+        return UNREADABLE
+    return _shown(found.get("outputs", found.get("output")))
+
+
+def callback_tags(value: Any) -> Any:
+    """The tags of a step, of all that LangChain tells a callback at its start."""
+    found = as_object(value) if _may_tell(value) else UNREADABLE
+    if found is UNREADABLE or not found.keys() >= _BESIDE:
+        return UNREADABLE
+    return as_tags(found["tags"])
+
+
+def _may_tell(value: Any) -> bool:
+    """Whether it need be parsed: a tool's arguments of any instrumentation come here first."""
+    return not isinstance(value, str) or "kwargs" in value or "\\u" in value
+
+
+_BESIDE: Final = frozenset(("tags", "metadata", "kwargs"))
+"""What LangChain tells a callback beside the inputs; tags and metadata are told elsewhere too."""
+
+_ENDS: Final = frozenset(("output", "outputs"))
+
+
+def _shown(inner: Any) -> Any:
+    """Content with what LangChain serialised as what it holds; messages are read as such."""
+    inner = payloads.updated_state(inner)
+    if isinstance(inner, dict):
+        inner = _held(inner)
+        if not is_message(inner):
+            inner = {name: _held_all(part) for name, part in inner.items()}
+    return payloads.content(_held_all(inner))
+
+
+def _held_all(part: Any) -> Any:
+    return [_held(item) for item in part] if isinstance(part, list) else _held(part)
+
+
+def _held(part: Any) -> Any:
+    """The members of an object of LangChain's (a prompt, a document) that is not a message."""
+    if not isinstance(part, dict) or part.get("type") != "constructor" or is_message(part):
+        return part
+    inner = part.get("kwargs")
+    return inner if isinstance(inner, dict) else part
+
+
+def retrieved(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
+    """What a vector database found, an event each; the vectors stay behind."""
+    found = [
+        {
+            word: value
+            for key, value in held.items()
+            if (word := key.rpartition(".")[2]) != "vector" and value is not None
+        }
+        for _, held in told
+    ]
+    return retrieval.documents([{"content": item.pop("document", ""), **item} for item in found])
+
+
+def sought(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
+    """How many vectors were looked for, and how long they are."""
+    held = [from_json(value) for _, attributes in told for value in attributes.values()]
+    return retrieval.vectors(held) or Thin(None)
+
+
+_CONTENT: Final = "traceloop.entity.input", "gen_ai.task.input"
+_ANSWER: Final = "traceloop.entity.output", "gen_ai.task.output"
+_LATE_EMBEDDING: Final = When(runs=("embedding",), turn="late")
+_PROPERTY: Final = "traceloop.association.properties."
+
+TRACELOOP: Final = Convention(
+    name="traceloop",
+    spec=(
+        "https://github.com/traceloop/openllmetry packages/opentelemetry-semantic-conventions-ai "
+        "0.4.x and 0.5.x, as written by instrumentations 0.47 and 0.62"
+    ),
+    rows=(
+        spread("traceloop.span.kind", via=one_of(KINDS), keep=True),
+        spread("llm.request.type", via=one_of(REQUESTS), keep=True),
+        # Today's instrumentation of Responses is silent on the type of request.
+        indexed(
+            "run_type",
+            "gen_ai.prompt.",
+            via=constant("llm"),
+            when=When(given=("gen_ai.request.model",)),
+        ),
+        attr(
+            "run_type",
+            "db.vector.query.top_k",
+            "db.chroma.query.n_results",
+            "db.milvus.query.limit",
+            "db.milvus.search.data_count",
+            via=constant("retriever"),
+            keep=True,
+        ),
+        attr(
+            "name", "traceloop.entity.name", via=as_text, when=When(given=("traceloop.span.kind",))
+        ),
+        attr("workflow.name", "traceloop.workflow.name", via=as_text),
+        attr(
+            "metadata.thread_id",
+            f"{_PROPERTY}session_id",
+            f"{_PROPERTY}thread_id",
+            f"{_PROPERTY}conversation_id",
+            f"{_PROPERTY}chat_id",
+            via=as_text,
+        ),
+        prefix("metadata", _PROPERTY, via=from_json),
+        attr("metadata.system_fingerprint", "gen_ai.openai.system_fingerprint", via=as_text),
+        attr("tags", *_CONTENT, via=callback_tags, keep=True),
+        attr("params.frequency_penalty", "llm.frequency_penalty", via=as_float),
+        attr("params.presence_penalty", "llm.presence_penalty", via=as_float),
+        attr("params.top_k", "llm.top_k", via=as_count),
+        attr("params.stop", "llm.chat.stop_sequences", via=as_texts),
+        attr("params.response_format", "gen_ai.request.structured_output_schema", via=from_json),
+        indexed("params.tools", "llm.request.functions.", via=tool_definitions),
+        attr("usage.input_tokens", "llm.usage.prompt_tokens", via=as_count),
+        attr("usage.output_tokens", "llm.usage.completion_tokens", via=as_count),
+        attr("usage.total_tokens", "llm.usage.total_tokens", via=as_count),
+        attr("usage.output_token_details.reasoning", "llm.usage.reasoning_tokens", via=as_count),
+        # A tool of LangChain's has all that its callback was told where the arguments should be.
+        attr("inputs", "gen_ai.tool.call.arguments", via=told_callback, when=EARLY),
+        attr("outputs", "gen_ai.tool.call.result", via=told_callback_at_end, when=EARLY),
+        indexed("inputs.input", "gen_ai.prompt.", via=embedded, when=EMBEDDING_RUNS),
+        indexed("inputs.messages", "gen_ai.prompt.", via=prompts),
+        indexed("outputs.messages", "gen_ai.completion.", via=completions),
+        prefix("inputs.variables", "traceloop.prompt.template_variables."),
+        events("inputs.query", "db.query.embeddings", "db.search.embeddings", via=sought),
+        events("outputs.documents", "db.query.result", "db.search.result", via=retrieved),
+        attr("inputs.input", *_CONTENT, via=retrieval.embedded_texts, when=_LATE_EMBEDDING),
+        attr("inputs", *_CONTENT, via=given, when=LATE),
+        attr(
+            "outputs.documents",
+            *_ANSWER,
+            via=retrieval.documents_of,
+            when=When(runs=("retriever",), turn="late"),
+        ),
+        attr("outputs", *_ANSWER, via=retrieval.embedded, when=_LATE_EMBEDDING),
+        attr("outputs", *_ANSWER, via=gave, when=LATE),
+    ),
+)
