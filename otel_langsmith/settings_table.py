@@ -109,7 +109,8 @@ SETTINGS: Final = (
     ),
     Setting(
         "timeout", as_number(float, 0.001, 600), 10.0,
-        "Seconds one `export` may take in all, retries included.", ("TIMEOUT",),
+        "Seconds one `export`, or one request of the processor, may take, retries included.",
+        ("TIMEOUT",),
     ),
     Setting(
         "headers", as_headers, {},

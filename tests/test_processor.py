@@ -207,7 +207,7 @@ def test_parent_and_forked_child_each_send_their_own(receiver: Receiver) -> None
 
 
 @pytest.mark.programs
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_processes_of_multiprocessing_deliver_what_they_flush(
     receiver: Receiver, tmp_path: Path, method: str
 ) -> None:
