@@ -509,6 +509,8 @@ def test_a_convention_that_fails_costs_no_run_and_leaks_no_content(field: Any) -
     assert run.error
     assert "secret" not in repr(run)
     assert ("mine" in run.metadata) == (field == "run_type")
+    place = run.metadata["otel_langsmith.untranslated"]
+    assert place.startswith("RuntimeError in refuse (test_translate.py:")
 
 
 @pytest.mark.parametrize(
