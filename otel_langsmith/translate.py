@@ -230,8 +230,21 @@ def _shape_sides(run: Run) -> None:
         run.inputs = detached(content(run.inputs, "inputs", run.run_type), media)
     if run.outputs:
         run.outputs = detached(content(run.outputs, "outputs", run.run_type), media)
+        if run.error and _are_empty_messages(run.outputs):
+            run.outputs = None  # the answer that a failed call never gave
     if media:
         run.attachments = (*run.attachments, *media.values())
+
+
+def _are_empty_messages(outputs: JsonObject) -> bool:
+    """Whether outputs are nothing but messages of a role and no content."""
+    messages = outputs.get("messages")
+    return len(outputs) == 1 and all(
+        isinstance(message, dict)
+        and message.keys() == {"role", "content"}
+        and not message["content"]
+        for message in (messages if isinstance(messages, list) else (None,))
+    )
 
 
 def _bent_times(
