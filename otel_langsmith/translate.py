@@ -72,8 +72,8 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
         frame, told, events = see(span, attributes, joined)
         reading = table.read(frame.scope_name, told, events)
         return tell(span, lineage, project, table, frame, reading)
-    except Exception:  # noqa: BLE001 - spans and conventions may be anybody's, and lost runs are worse
-        return _untranslated(span, lineage, project, table)
+    except Exception as error:  # noqa: BLE001 - spans and conventions may be anybody's
+        return _untranslated(span, lineage, project, table, error)
 
 
 Seen: TypeAlias = tuple[Frame, Mapping[str, Any], tuple[SpanEvent, ...]]
@@ -146,14 +146,29 @@ def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
     return run
 
 
-def _untranslated(span: ReadableSpan, lineage: Lineage, project: str | None, table: Table) -> Run:
+def _untranslated(
+    span: ReadableSpan, lineage: Lineage, project: str | None, table: Table, error: Exception
+) -> Run:
     """The run without what conventions make of it; without all but its name and times at worst."""
     try:
         frame = frame_of(span)
         reading = _unread(span, frame.scope_name, table)
+        reading.rest[f"otel_langsmith.{UNTRANSLATED}"] = _place(error)
         return tell(span, lineage, project, table, frame, reading)
     except Exception:  # noqa: BLE001 - a span may be anybody's, too
         return _skeleton(span, lineage, project)
+
+
+def _place(error: Exception) -> str:
+    """What was raised and where, for the author of a convention; its message may have content."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    code = trace.tb_frame.f_code
+    file = code.co_filename.replace("\\", "/").rpartition("/")[2]
+    return f"{type(error).__name__} in {code.co_name} ({file}:{trace.tb_lineno})"
 
 
 def _skeleton(span: ReadableSpan, lineage: Lineage, project: str | None) -> Run:
@@ -215,8 +230,21 @@ def _shape_sides(run: Run) -> None:
         run.inputs = detached(content(run.inputs, "inputs", run.run_type), media)
     if run.outputs:
         run.outputs = detached(content(run.outputs, "outputs", run.run_type), media)
+        if run.error and _are_empty_messages(run.outputs):
+            run.outputs = None  # the answer that a failed call never gave
     if media:
         run.attachments = (*run.attachments, *media.values())
+
+
+def _are_empty_messages(outputs: JsonObject) -> bool:
+    """Whether outputs are nothing but messages of a role and no content."""
+    messages = outputs.get("messages")
+    return len(outputs) == 1 and all(
+        isinstance(message, dict)
+        and message.keys() == {"role", "content"}
+        and not message["content"]
+        for message in (messages if isinstance(messages, list) else (None,))
+    )
 
 
 def _bent_times(

@@ -205,12 +205,28 @@ def test_a_convention_joins_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) 
         names: dict[str, Any] = {}
         exec(code, names)
         provider.add_span_processor(SimpleSpanProcessor(names["exporter"]))
-        asked = {"planner.question": "password=hunter2", "planner.conversation": "thread-1"}
-        provider.get_tracer("mine").start_span("plan", attributes=asked).end()
+        told = {
+            "planner.step": "ask",
+            "planner.model": "gpt-4o",
+            "planner.tokens.in": "12",
+            "planner.tokens.out": 3,
+            "planner.conversation": "thread-1",
+            "planner.prompt": "password=hunter2",
+            "planner.city": "Paris",
+            "planner.answer": '[{"role": "assistant", "content": "Hi"}]',
+        }
+        provider.get_tracer("mine").start_span("plan", attributes=told).end()
         provider.shutdown()
         (run,) = receiver.store.runs()
-    assert run.inputs == {"query": "password=[redacted]"}
+    asked, answered = (
+        [{"role": role, "content": [{"type": "text", "text": text}]}]
+        for role, text in (("user", "password=[redacted]"), ("assistant", "Hi"))
+    )
+    assert run.run_type == "llm"
+    assert run.inputs == {"messages": asked, "city": "Paris"}
+    assert run.outputs == {"messages": answered}
     assert run.metadata["thread_id"] == "thread-1"
+    assert run.metadata["usage_metadata"]["total_tokens"] == 15
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.stem)

@@ -1,9 +1,9 @@
-"""The dialects of span attributes, and who goes before whom. Provisional.
+"""The dialects of span attributes, in order of precedence; and what a dialect is made of.
 
-A dialect is a table of rows (`attr`, `together`, `spread`, `prefix`, `indexed`, `named`, `event`,
-`events`) in a module of its own; CONTRIBUTING.md tells how to add one. What the rows have in common
-(readers, messages, raw payloads, tools, documents) is in the modules before them; who wins is
-decided in `table`.
+A dialect is a `Convention`: a table of rows (`attr`, `together`, `spread`, `prefix`, `indexed`,
+`named`, `event`, `events`), each of which says which attribute feeds which field of a run.
+`READERS` has the fields, and how each is read unless a row says otherwise. Our dialects are in
+`dialects`, a module each; CONTRIBUTING.md explains how to write one. Provisional: names may change.
 """
 
 from typing import Final
@@ -45,8 +45,22 @@ from otel_langsmith.conventions.dialects.strands import STRANDS
 from otel_langsmith.conventions.dialects.traceai import TRACEAI
 from otel_langsmith.conventions.dialects.traceloop import TRACELOOP
 from otel_langsmith.conventions.dialects.vercel_ai import VERCEL_AI
+from otel_langsmith.conventions.fields import READERS
 from otel_langsmith.conventions.json import from_json
-from otel_langsmith.conventions.readers import BLANK, UNREADABLE, constant
+from otel_langsmith.conventions.readers import (
+    BLANK,
+    UNREADABLE,
+    as_bool,
+    as_count,
+    as_float,
+    as_object,
+    as_tags,
+    as_text,
+    as_texts,
+    constant,
+    one_of,
+    picked,
+)
 from otel_langsmith.conventions.rows import (
     EARLY,
     LATE,
@@ -110,10 +124,18 @@ __all__ = [
     "CONVENTIONS",
     "EARLY",
     "LATE",
+    "READERS",
     "UNREADABLE",
     "Convention",
     "Row",
     "When",
+    "as_bool",
+    "as_count",
+    "as_float",
+    "as_object",
+    "as_tags",
+    "as_text",
+    "as_texts",
     "attr",
     "constant",
     "event",
@@ -121,6 +143,8 @@ __all__ = [
     "from_json",
     "indexed",
     "named",
+    "one_of",
+    "picked",
     "prefix",
     "spread",
     "table_of",

@@ -1,7 +1,7 @@
-"""Conversations, as models were told them and answered → messages as LangSmith renders them.
+"""Lists of messages → messages as LangSmith renders them.
 
-What becomes of each single message, `items` decides. Here is what takes all of them: to read the
-attribute that they stand in, and to find which belong together.
+`items` converts each single one. Here is what needs all of them: to parse the attribute that they
+are in, to join what belongs to one message, and to match tool results with their calls.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,17 +20,17 @@ CONTENT_OF: Final = itemgetter("content")
 
 
 def input_messages(value: Any) -> Any:
-    """What a model was told: a list of messages, or the raw text if it is no JSON."""
+    """The input messages of a model call; `Raw` if they cannot be parsed."""
     return _read(value, "user")
 
 
 def output_messages(value: Any) -> Any:
-    """What a model answered, one message for each choice."""
+    """The output messages of a model call, one for each choice."""
     return _read(value, "assistant")
 
 
 def instructions(value: Any) -> Any:
-    """System instructions, which come without a role, as the one message they are."""
+    """System instructions, which come without a role, as one system message."""
     found = from_json(value)
     if isinstance(found, dict):
         found = first_of(found, "parts", "content") or found
@@ -39,17 +39,17 @@ def instructions(value: Any) -> Any:
 
 
 def messages(items: Iterable[Any], role: str) -> list[Message]:
-    """The messages that these items are; ``role`` is whose they are if they do not say."""
+    """The items as messages; ``role`` is the role of those that have none."""
     return _converted(items, role)[0]
 
 
 def is_message(item: Any) -> bool:
-    """Whether this looks like a message: it has a role, or is one of LangChain's."""
+    """Whether this is a message: it has a role, or LangChain's serialised form."""
     return isinstance(item, dict) and ("role" in item or of_langchain(item) is not None)
 
 
 def size(made: Sequence[Any]) -> int:
-    """How many messages there were before those of one answer were joined, as near as it shows."""
+    """About how many messages there were before those of one answer were joined."""
     return sum(
         [
             len(item.get("content") or "1") if item.get("role") == "assistant" else 1
@@ -60,7 +60,7 @@ def size(made: Sequence[Any]) -> int:
 
 
 def _read(value: Any, role: str) -> Any:
-    """The messages of an attribute; what was rounded is looked for only if there are numbers."""
+    """The messages of an attribute; long integers are looked for where there can be numbers."""
     found, raw = rounded_json(value)
     if not isinstance(found, (list, tuple, dict)):
         return as_raw(value)
@@ -75,7 +75,7 @@ def _read(value: Any, role: str) -> Any:
 
 
 def _converted(items: Iterable[Any], role: str) -> tuple[list[Message], bool]:
-    """The messages, and whether each was but a role and one text: then there are no numbers."""
+    """The messages, and whether each is a role and one text: then there are no numbers."""
     found: list[Message] = []
     is_plain = True
     for item in items:
@@ -85,19 +85,19 @@ def _converted(items: Iterable[Any], role: str) -> tuple[list[Message], bool]:
             continue
         is_plain = False
         if isinstance(item, (list, tuple)) and any(isinstance(one, dict) for one in item):
-            found += messages(item, role)  # as LangChain batches prompts
+            found += messages(item, role)  # LangChain's batch of prompts
         else:
             add(found, item, role)
-    # of mere texts none belongs to another
+    # plain texts need neither joining nor matching
     made = found if is_plain or len(found) == 1 else answered(_joined(found))
     return made, is_plain
 
 
 def _joined(found: list[Message]) -> list[Message]:
-    """OpenAI's Responses API answers in items: those of one answer are one message.
+    """OpenAI's Responses API answers in items: those of one answer become one message.
 
-    Reasoning on its own belongs to what follows; calls on their own to what went before, unless
-    that has said why it ended: then it is another choice.
+    A message of reasoning alone is joined with the next; one of tool calls alone with the one
+    before, unless that has a finish reason: then the calls are another choice.
     """
     joined = found[:1]
     for message in found[1:]:
@@ -117,5 +117,5 @@ def _belongs(before: Message, message: Message) -> bool:
 
 
 def _is_all(kind: str, content: list[Block]) -> bool:
-    """By the first and last block: reasoning stands before the text of an item, calls after it."""
+    """Told by the first and last block: reasoning comes before an item's text, calls after it."""
     return bool(content) and content[-1]["type"] == content[0]["type"] == kind

@@ -1,4 +1,4 @@
-"""Words for models, providers and runs: those of every vintage → those that LangSmith goes by."""
+"""Providers, models, finish reasons and invocation parameters → LangSmith's names for them."""
 
 import re
 from functools import lru_cache
@@ -58,7 +58,7 @@ PROVIDERS: Final = {
     "vllm": "vllm",
     "watsonx": "ibm",
 }
-"""To the words of LangChain's integrations, which LangSmith's price table goes by."""
+"""What instrumentations write → the names of LangChain's integrations, which prices go by."""
 
 FRAMEWORKS: Final = frozenset(
     (
@@ -73,7 +73,7 @@ FRAMEWORKS: Final = frozenset(
         "strands-agents",
     )
 )
-"""Written as the provider by those who do not know whose model they call."""
+"""What instrumentations write as the provider where they do not know it."""
 
 
 _MAKERS: Final = re.compile(
@@ -100,10 +100,10 @@ _REASONS: Final = {
 
 
 def provider(value: Any) -> Any:
-    """LangSmith's word for a provider, so that it knows the price.
+    """The provider under its name in LangSmith's price table (``Azure OpenAI`` → ``azure``).
 
-    No framework, no CamelCase (LangChain's retrievers name the class of the vector store), and no
-    host with a port.
+    Not the name of a framework, nor one in CamelCase: LangChain's retrievers write the class of the
+    vector store here.
     """
     if type(value) is str and (told := PROVIDERS.get(value)):
         return told  # as most do
@@ -116,7 +116,7 @@ def provider(value: Any) -> Any:
 
 
 def _hosted(word: str) -> str | None:
-    """The provider whose host this is, with or without a port, as LiveKit names them."""
+    """The provider of a host, with or without a port: LiveKit names providers so."""
     host = word.partition(":")[0]
     return next((maker for end, maker in _HOSTS.items() if host.endswith(end)), None)
 
@@ -142,14 +142,14 @@ _HOSTS: Final = {
 
 
 def _known(word: str) -> str | None:
-    """The provider, who may have several APIs: ``openai.responses``, ``google.vertex.chat``."""
+    """The provider of an API: ``openai.responses``, ``google.vertex.chat``."""
     while word and word not in PROVIDERS:
         word = word.rpartition(".")[0]
     return PROVIDERS.get(word)
 
 
 def error_type(value: Any) -> Any:
-    """The kind of an error; ``_OTHER`` is the spec's word for none, ``<class 'x'>`` Python's."""
+    """The type of an error, from its name or ``<class 'name'>``; ``_OTHER`` says nothing."""
     word = as_text(value)
     if word is UNREADABLE or word == "_OTHER":
         return UNREADABLE
@@ -157,7 +157,7 @@ def error_type(value: Any) -> Any:
 
 
 def maker(model: str) -> str | None:
-    """Whose model this is, by its name alone, which may lead with the provider as LiteLLM's do."""
+    """The provider of a model, by its name alone; LiteLLM's names begin with the provider."""
     head, slash, _ = model.partition("/")
     if slash and (named := PROVIDERS.get(head.lower())):
         return named
@@ -166,7 +166,7 @@ def maker(model: str) -> str | None:
 
 
 def finish_reasons(value: Any) -> Any:
-    """Why the choices ended, in OpenAI's words; the messages keep the provider's own."""
+    """The finish reasons, a tuple in OpenAI's words; messages keep the provider's own."""
     if type(value) is tuple and len(value) == 1 and type(value[0]) is str:
         return _reasons(value)  # as most are
     found = as_texts(value)
@@ -175,7 +175,7 @@ def finish_reasons(value: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def _reasons(words: tuple[str, ...]) -> Any:
-    """There are few, and to translate one costs 11,000 instructions."""
+    """Cached: there are few, and to translate one costs 11,000 instructions."""
     found = as_texts(words)
     if found is UNREADABLE:
         return found
@@ -188,10 +188,7 @@ def _plain(reason: str) -> str:
 
 
 def parameters(value: Any) -> Any:
-    """What the model was called with, under the names it has there; messages are not of it.
-
-    Nor are the keys and headers that a client is made with.
-    """
+    """The invocation parameters of a model call; without messages, API keys and headers."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -209,7 +206,7 @@ def parameters(value: Any) -> Any:
 
 
 def _is_set(part: Any) -> bool:
-    """Whether a parameter was given; Langfuse writes JavaScript's word for no limit."""
+    """Whether a parameter was given; Langfuse writes ``Infinity`` for no limit."""
     return part is not None and part not in ([], "", "Infinity", "None")
 
 
@@ -223,7 +220,7 @@ _SPELT: Final = {
     "frequencyPenalty": "frequency_penalty",
     "presencePenalty": "presence_penalty",
 }
-"""Parameters in camel case (Bedrock, Google, Vercel) as all others spell them."""
+"""Parameters in camel case (Bedrock, Google, Vercel) → their names everywhere else."""
 
 _ELSEWHERE: Final = frozenset(
     (

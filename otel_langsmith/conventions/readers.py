@@ -92,7 +92,7 @@ def constant(value: Any) -> Callable[[Any], Any]:
 
 
 def as_text(value: Any) -> Any:
-    """A text other than `NOTHING`."""
+    """A text that is not empty and no word for nothing (``None``, ``null``)."""
     return value if isinstance(value, str) and value not in NOTHING else UNREADABLE
 
 

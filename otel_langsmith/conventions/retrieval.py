@@ -1,4 +1,4 @@
-"""Documents and embeddings, of any vintage → what LangSmith shows of retrievers and embeddings."""
+"""Documents and embeddings → the outputs of retriever and embedding runs."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -11,7 +11,7 @@ _TEXTS: Final = ("page_content", "content", "text")
 
 
 def documents(value: Any) -> Any:
-    """Retrieved documents in LangChain's form; OpenTelemetry promises only an id and a score."""
+    """Documents in LangChain's form, which LangSmith renders; the text may be missing."""
     found = from_json(value)
     if isinstance(found, dict):
         found = [found]
@@ -21,7 +21,7 @@ def documents(value: Any) -> Any:
 
 
 def documents_of(value: Any) -> Any:
-    """The documents in a retriever's answer, if it is nothing but documents."""
+    """The documents in a retriever's outputs, if these are nothing but documents."""
     found = from_json(value)
     if isinstance(found, dict):
         found = found.get("documents")
@@ -39,13 +39,13 @@ def documents_or_texts(value: Any) -> Any:
 
 
 def vectors(found: Iterable[Any]) -> dict[str, Json]:
-    """What is told of embeddings instead of their numbers: how many, and of how many dimensions."""
+    """The count and the dimensions of vectors, which are shown instead of their numbers."""
     sizes = [len(vector) for vector in found if isinstance(vector, (list, tuple))]
     return {"count": len(sizes), "dimensions": sizes[0]} if sizes else {}
 
 
 def embedded(value: Any) -> Any:
-    """The same of OpenAI's response, of a list of vectors, or of one."""
+    """The same of OpenAI's response, a list of vectors, or one vector."""
     found = from_json(value)
     if isinstance(found, dict):
         found = found.get("data")
@@ -61,7 +61,7 @@ def _vector(item: Any) -> Any:
 
 
 def embedded_texts(value: Any) -> Any:
-    """The texts that a request, a list or a text wants embedded."""
+    """The texts to embed, from a request, a list of texts, or one text."""
     found = from_json(value)
     if isinstance(found, dict):
         found = first_of(found, "input", "texts", "text", "query")

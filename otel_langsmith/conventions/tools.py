@@ -1,4 +1,4 @@
-"""Tool definitions and tool arguments of any vintage → those of OpenAI, which LangSmith shows."""
+"""Tool definitions, arguments and results → OpenAI's form, which LangSmith renders."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -19,11 +19,11 @@ _SCHEMAS: Final = (
     "parametersJsonSchema",
     "json_schema",
 )
-"""How the schema of a tool's arguments is called: OpenAI, Anthropic, Bedrock and MCP, Google."""
+"""Names of the arguments' schema: OpenAI's, Anthropic's, Bedrock's and MCP's, Google's."""
 
 
 def arguments(value: Any) -> Any:
-    """A tool's arguments: an object if there is one, be it Python's repr, else what was there."""
+    """A tool's arguments: the dict of a JSON text or a Python repr; anything else as it is."""
     found = nested_json(value)
     if isinstance(found, str) and found.startswith(("{'", '{"')):
         spelt = from_repr(found)
@@ -32,12 +32,12 @@ def arguments(value: Any) -> Any:
 
 
 def result(value: Any) -> Any:
-    """What a tool gave back: an object or a list if there is one; a JSON string is its text."""
+    """A tool's result: the value of a JSON object, list or string; anything else as it is."""
     return from_json(unquoted(value))
 
 
 def tool_definitions(value: Any) -> Any:
-    """Tool definitions in OpenAI's form; what a provider built in stays as it is."""
+    """Tool definitions in OpenAI's form; a provider's built-in tools as they are."""
     if type(value) is str and len(value) <= _REMEMBERED:
         return _of_text(value)
     return _definitions(value)
@@ -45,7 +45,7 @@ def tool_definitions(value: Any) -> Any:
 
 @lru_cache(maxsize=64)
 def _of_text(text: str) -> Any:
-    """Every call of a model repeats the same definitions, and runs only ever read them."""
+    """Cached: every call of a model repeats the same definitions. Runs never change them."""
     return _definitions(text)
 
 

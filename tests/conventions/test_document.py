@@ -1,26 +1,48 @@
 """`docs/conventions.md` is what the tables say; ``pytest --regen`` writes it anew."""
 
 from collections.abc import Iterator
+from inspect import getdoc
 from pathlib import Path
 
 import pytest
 
-from otel_langsmith.conventions import CONVENTIONS, Convention, Row
+from otel_langsmith.conventions import CONVENTIONS, READERS, Convention, Row
+from otel_langsmith.conventions.fields import OPEN
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "conventions.md"
 
-HEAD = """# What is read of which attribute
+HEAD = """# Which attribute becomes what
 
-Generated from the tables of `otel_langsmith/conventions`, in order of precedence: for each field
-the first dialect that has anything to say, says it. `early` rows go before all others, `late` rows
-after them; what is `kept` reaches metadata under its own name, too. A `…` stands for any end of a
-name. CONTRIBUTING.md tells of the kinds of rows, and how to add a dialect.
+Generated from the tables of `otel_langsmith/conventions`: first the fields of a run and how each is
+read, then each dialect's table, in order of precedence. For each field the first dialect that has a
+value decides it. Rows that are `early` go before those of all dialects, `late` ones after them;
+what is `kept` is also in the metadata, under its own name. A `…` stands for any end of a name.
+CONTRIBUTING.md explains the kinds of rows, and how to add a dialect.
+
+## Fields
+
+A row that names no reader reads its field so. Beside these, a table may fill any name below OPEN.
+
+| read as | fields |
+| --- | --- |
 """
 
 
 def document() -> str:
-    lines = [HEAD, *(line for one in CONVENTIONS for line in section(one))]
-    return "\n".join(lines).rstrip() + "\n"
+    opened = ", ".join(code(start, family=True) for start in OPEN)
+    head = HEAD.replace("OPEN", opened)
+    tables = [line for one in CONVENTIONS for line in section(one)]
+    return head + "\n".join([*fields(), "", *tables]).rstrip() + "\n"
+
+
+def fields() -> Iterator[str]:
+    """The fields by what their readers say of themselves."""
+    by_reader: dict[str, list[str]] = {}
+    for field, reader in READERS.items():
+        said = (getdoc(reader) or "One of LangSmith's types of runs, in any case.").splitlines()[0]
+        by_reader.setdefault(said, []).append(field)
+    for said, names in by_reader.items():
+        yield f"| {said.replace('``', '`')} | {', '.join(map(code, names))} |"
 
 
 def section(convention: Convention) -> Iterator[str]:
@@ -39,16 +61,15 @@ def section(convention: Convention) -> Iterator[str]:
 
 def reads(row: Row) -> str:
     names = ", ".join(code(key, family=row.is_family) for key in row.keys)
-    if not row.is_spoken:
-        return names
-    said = ", ".join(map(code, row.names))
-    return f"events {said}" + (f": {names}" if names else "")
+    if row.kind == "event":
+        return f"event {code(row.names[0])}: {names}"
+    return f"events {', '.join(map(code, row.names))}" if row.kind == "events" else names
 
 
 def becomes(row: Row) -> str:
-    if row.kind == "spread":
+    if row.field is None:
         return "several fields"
-    return code(row.field or "", family=row.kind == "prefix")
+    return code(row.field, family=row.kind == "prefix")
 
 
 def when(row: Row) -> str:

@@ -63,7 +63,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "messages of another form": ("langsmith_otel__*", "oi_autogen_*", "oi_llama_index__agent"),
     "empty message": (
         *("official_openai_v2_*", "pydantic_ai_nocontent__*", "traceloop047_openai__image"),
-        *("oi_langchain__batch", "oi_langchain__error429", "agentscope__agent"),
+        "agentscope__agent",
         "traceloop_cohere__tools",  # that called tools, which only the call before it tells
     ),
     "tool without content": (

@@ -115,7 +115,7 @@ MANY = Table(
                 attr("tags", "tags", via=readers.as_tags),
                 attr("tags", "more.tags", via=readers.as_tags),
                 prefix("metadata", "m.", via=readers.as_id),
-                attr("inputs", "in", when=When(runs=("llm",))),
+                attr("inputs", "in", via=readers.as_is, when=When(runs=("llm",))),
                 attr("outputs.messages", "out", via=list, when=When(at_least="o.")),
                 indexed("outputs.messages", "o.", via=list),
             ),
@@ -222,7 +222,11 @@ class Undecided:
 
 
 def test_no_value_is_asked_whether_it_is_true_unless_it_must_know() -> None:
-    rows = (attr("name", "name"), attr("metadata.response_id", "id"), attr("inputs.input", "in"))
+    rows = (
+        attr("name", "name", via=readers.as_is),
+        attr("metadata.response_id", "id", via=readers.as_is),
+        attr("inputs.input", "in", via=readers.as_is),
+    )
     table = Table((Convention(name="raw", spec="", rows=rows),))
     for content in ("text", Undecided(), "", Undecided(), "text"):
         attributes = {"name": "n", "id": Undecided(), "in": content}

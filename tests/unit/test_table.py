@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import Event
 from otel_langsmith.conventions import (
     BLANK,
     CONVENTIONS,
+    READERS,
     UNREADABLE,
     Convention,
     Row,
@@ -127,10 +128,10 @@ A = Convention(
     rows=(
         attr("params.seed", "a.seed", "a.old_seed", via=readers.as_count),
         attr("tags", "a.tags", via=readers.as_tags),
-        attr("inputs.messages", "a.in"),
-        attr("outputs", "a.out"),
+        attr("inputs.messages", "a.in", via=readers.as_is),
+        attr("outputs", "a.out", via=readers.as_is),
         prefix("metadata", "a."),
-        event("outputs", "a.said", "a.out"),
+        event("outputs", "a.said", "a.out", via=readers.as_is),
     ),
 )
 B = Convention(
@@ -139,11 +140,11 @@ B = Convention(
     rows=(
         attr("params.seed", "b.seed", via=readers.as_count),
         attr("tags", "b.tags", via=readers.as_tags),
-        attr("run_type", "b.kind", keep=True),
-        attr("inputs", "b.in"),
-        attr("outputs", "b.out"),
-        attr("params.top_k", "b.k", when=When(given=("b.seed",))),
-        attr("params.n", "b.n", when=When(scope=("b-scope",))),
+        attr("run_type", "b.kind", via=readers.as_is, keep=True),
+        attr("inputs", "b.in", via=readers.as_is),
+        attr("outputs", "b.out", via=readers.as_is),
+        attr("params.top_k", "b.k", via=readers.as_is, when=When(given=("b.seed",))),
+        attr("params.n", "b.n", via=readers.as_is, when=When(scope=("b-scope",))),
         prefix("inputs.variables", "b.var."),
     ),
 )
@@ -225,8 +226,8 @@ def test_rows_ask_for_companions_and_for_scopes() -> None:
 
 def test_what_a_fallback_would_have_said_of_another_type_of_run_is_kept() -> None:
     rows = (
-        attr("run_type", "kind", keep=True),
-        attr("inputs.query", "q", when=When(runs=("retriever",))),
+        attr("run_type", "kind", via=readers.as_is, keep=True),
+        attr("inputs.query", "q", via=readers.as_is, when=When(runs=("retriever",))),
         indexed("inputs.messages", "m.", via=list),
     )
     table = table_of((Convention(name="spare", spec="", fallback=True, rows=rows),))
@@ -260,7 +261,7 @@ FLAT = Convention(
     spec="",
     rows=(
         indexed("inputs.messages", "m.", via=flat),
-        attr("outputs", "out", when=When(runs=("llm",))),
+        attr("outputs", "out", via=readers.as_is, when=When(runs=("llm",))),
         attr("outputs.messages", "raw", via=lambda v: v, when=When(at_least="o.")),
         indexed("outputs.messages", "o.", via=flat),
     ),
@@ -269,11 +270,11 @@ LATER = Convention(
     name="later",
     spec="",
     rows=(
-        attr("run_type", "kind", when=EARLY, keep=True),
-        attr("provider", "first", when=LATE),
-        attr("provider", "second"),
-        attr("inputs", "whole", when=LATE),
-        attr("params.n", "n", when=When(unless=("m.",))),
+        attr("run_type", "kind", via=readers.as_is, when=EARLY, keep=True),
+        attr("provider", "first", via=readers.as_is, when=LATE),
+        attr("provider", "second", via=readers.as_is),
+        attr("inputs", "whole", via=readers.as_is, when=LATE),
+        attr("params.n", "n", via=readers.as_is, when=When(unless=("m.",))),
         events("inputs.messages", "told", via=list),
     ),
 )
@@ -860,3 +861,76 @@ def test_members_are_put_beside_the_whole_of_a_field_and_not_into_it(whole: Any,
     ):
         assert content(parts, "inputs") == {"variables": told}
     assert repr(whole) == before
+
+
+def test_a_row_without_a_reader_is_read_as_its_field_wants() -> None:
+    """The table of somebody who knows no reader yet, for attributes as people write them."""
+    rows = (
+        attr("run_type", "bot.kind", when=EARLY),
+        attr("model.request", "bot.model"),
+        attr("provider", "bot.provider"),
+        attr("tags", "bot.tags"),
+        attr("usage.input_tokens", "bot.tokens"),
+        attr("inputs.messages", "bot.messages"),
+        attr("inputs.topic", "bot.topic"),
+        attr("outputs.messages", "bot.reply"),
+    )
+    reading = table_of((Convention(name="bot", spec="none", rows=rows),)).read(
+        "",
+        {
+            "bot.kind": "LLM",
+            "bot.model": "gpt-4o",
+            "bot.provider": "OpenAI",
+            "bot.tags": "a, b",
+            "bot.tokens": "12",
+            "bot.messages": '[{"role": "user", "content": "Hi"}]',
+            "bot.topic": "greetings",
+            "bot.reply": "Hello",
+        },
+    )
+    text = [{"type": "text", "text": "Hi"}], [{"type": "text", "text": "Hello"}]
+    assert reading.fields == {
+        "run_type": "llm",
+        "model.request": "gpt-4o",
+        "provider": "openai",
+        "tags": ("a", "b"),
+    }
+    assert reading.usage == {"input_tokens": 12}
+    assert reading.inputs == {
+        "messages": [{"role": "user", "content": text[0]}],
+        "topic": "greetings",
+    }
+    assert reading.outputs == {"messages": [{"role": "assistant", "content": text[1]}]}
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("input.query", "no field 'input.query'; did you mean 'inputs.query'?"),
+        ("usage.inputtokens", "did you mean 'usage.input_tokens'?"),
+        ("inputs.", "no field 'inputs.'"),
+        ("zzz", "no field 'zzz'."),
+    ],
+)
+def test_a_field_that_no_run_has_is_refused_with_the_nearest_that_it_has(
+    field: str, said: str
+) -> None:
+    with pytest.raises(ValueError, match="Names of your own go below inputs") as refused:
+        attr(field, "bot.x")
+    assert said in str(refused.value)
+
+
+def test_content_under_a_name_of_ones_own_can_be_hidden() -> None:
+    mine = Convention(name="mine", spec="none", rows=(attr("inputs.topic", "bot.topic"),))
+    assert table_of((mine,)).is_content("bot.topic")
+
+
+@pytest.mark.parametrize("rows", [attr("name", "a"), (attr("name", "a"), "b"), None])
+def test_rows_that_are_none_are_refused(rows: Any) -> None:
+    with pytest.raises(ValueError, match="rows of convention 'mine' must be a tuple"):
+        Convention(name="mine", spec="none", rows=rows)
+
+
+def test_our_own_tables_make_up_no_names() -> None:
+    fields = {row.field for row in ROWS if row.field is not None}
+    assert fields <= READERS.keys()

@@ -495,6 +495,15 @@ def refuse(_: Any) -> Any:
     raise RuntimeError
 
 
+@pytest.mark.parametrize("failed", [True, False])
+def test_a_failed_call_answers_nothing_rather_than_an_empty_message(failed: bool) -> None:
+    """LangChain's callback ends a failed call with an empty message, as OpenInference tells it."""
+    told = {"openinference.span.kind": "LLM", "llm.output_messages.0.message.role": "assistant"}
+    told["output.value"] = '{"generations": [[{"text": "", "message": {"role": "assistant"}}]]}'
+    run = translate(span(told, status=ERROR if failed else Status()), ROOT)
+    assert run.outputs == (None if failed else {"messages": [{"role": "assistant", "content": []}]})
+
+
 @pytest.mark.parametrize("field", ["run_type", "inputs", "outputs"])
 def test_a_convention_that_fails_costs_no_run_and_leaks_no_content(field: Any) -> None:
     """The run still goes out, with its place, times, status and harmless attributes."""
@@ -509,6 +518,8 @@ def test_a_convention_that_fails_costs_no_run_and_leaks_no_content(field: Any) -
     assert run.error
     assert "secret" not in repr(run)
     assert ("mine" in run.metadata) == (field == "run_type")
+    place = run.metadata["otel_langsmith.untranslated"]
+    assert place.startswith("RuntimeError in refuse (test_translate.py:")
 
 
 @pytest.mark.parametrize(

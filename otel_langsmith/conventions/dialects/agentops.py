@@ -6,7 +6,7 @@ Its instrumentations of models speak Traceloop's older dialect, and OpenInferenc
 from typing import Any, Final
 
 from otel_langsmith.conventions import kinds, payloads
-from otel_langsmith.conventions.readers import UNREADABLE, as_tags, as_text, one_of
+from otel_langsmith.conventions.readers import UNREADABLE, as_text, one_of
 from otel_langsmith.conventions.rows import EARLY, LATE, Convention, When, attr, spread
 
 _KINDS: Final = {
@@ -29,20 +29,15 @@ AGENTOPS: Final = Convention(
     spec="agentops 0.4.21, agentops/semconv",
     rows=(
         spread("agentops.span.kind", via=kind, keep=True, when=EARLY),
-        attr("name", "operation.name", via=as_text, when=When(given=("agentops.span.kind",))),
-        attr("metadata.tool_call_id", "tool.call.id", via=as_text),
-        attr("tags", "agentops.tags", via=as_tags),
+        attr("name", "operation.name", when=When(given=("agentops.span.kind",))),
+        attr("metadata.tool_call_id", "tool.call.id"),
+        attr("tags", "agentops.tags"),
         attr(
             "inputs",
             *(f"agentops.{step}.input" for step in _STEPS),
             via=payloads.call_arguments,
             when=LATE,
         ),
-        attr(
-            "outputs",
-            *(f"agentops.{step}.output" for step in _STEPS),
-            via=payloads.content,
-            when=LATE,
-        ),
+        attr("outputs", *(f"agentops.{step}.output" for step in _STEPS), when=LATE),
     ),
 )

@@ -5,7 +5,6 @@ Of all the last to be asked. A model's span has messages under these names, any 
 
 from typing import Final
 
-from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr
 
 _INPUTS: Final = ("input", "inputs", "gen_ai.input", "llm.input")
@@ -16,9 +15,9 @@ BARE: Final = Convention(
     name="bare",
     spec="none: seen in spans that are written by hand",
     rows=(
-        attr("inputs.messages", *_INPUTS, via=payloads.request_or_text, when=_LLM),
-        attr("inputs", *_INPUTS, via=payloads.content, when=LATE),
-        attr("outputs.messages", *_OUTPUTS, via=payloads.response_or_text, when=_LLM),
-        attr("outputs", *_OUTPUTS, via=payloads.content, when=LATE),
+        attr("inputs.messages", *_INPUTS, when=_LLM),
+        attr("inputs", *_INPUTS, when=LATE),
+        attr("outputs.messages", *_OUTPUTS, when=_LLM),
+        attr("outputs", *_OUTPUTS, when=LATE),
     ),
 )

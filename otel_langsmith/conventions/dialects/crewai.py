@@ -6,9 +6,7 @@ telemetry as the former; all of it text, much of it JSON.
 
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.json import from_json
-from otel_langsmith.conventions.readers import as_text
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, prefix
 
 SCOPES: Final = (
@@ -30,8 +28,8 @@ CREWAI: Final = Convention(
         "openinference-instrumentation-crewai 1.1.21, opentelemetry-instrumentation-crewai 0.62.4"
     ),
     rows=(
-        attr("agent.name", "crewai.agent.role", via=as_text, keep=True),
-        attr("inputs", "crewai.task.description", via=payloads.content, when=LATE),
+        attr("agent.name", "crewai.agent.role", keep=True),
+        attr("inputs", "crewai.task.description", when=LATE),
         attr("inputs", "crewai.crew.tasks", via=tasks, when=LATE),
         attr(
             "outputs",
@@ -39,7 +37,6 @@ CREWAI: Final = Convention(
             "crewai.agent.result",
             "crewai.task.result",
             "crewai.crew.tasks_output",
-            via=payloads.content,
             when=LATE,
         ),
         prefix("metadata", "", via=from_json, when=When(scope=SCOPES, turn="late")),

@@ -13,7 +13,6 @@ from otel_langsmith.conventions.models import finish_reasons, parameters, provid
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
     as_object,
-    as_text,
     in_json,
     one_of,
     picked,
@@ -136,8 +135,8 @@ GENKIT: Final = Convention(
     rows=(
         spread("genkit:metadata:subtype", via=one_of(_KINDS), keep=True, when=EARLY),
         spread("genkit:key", via=model, keep=True),
-        attr("tool.name", "genkit:name", via=as_text),
-        attr("metadata.thread_id", "genkit:sessionId", "genkit:metadata:thread:name", via=as_text),
+        attr("tool.name", "genkit:name"),
+        attr("metadata.thread_id", "genkit:sessionId", "genkit:metadata:thread:name"),
         attr("params.tools", _INPUT, via=payloads.tools, keep=True),
         spread(_INPUT, via=given, keep=True),
         spread(_OUTPUT, via=told, keep=True),

@@ -14,7 +14,6 @@ from otel_langsmith.conventions.readers import (
     as_count,
     as_float,
     as_object,
-    as_text,
     as_texts,
     picked,
 )
@@ -65,7 +64,7 @@ GOOGLE_ADK: Final = Convention(
         spread("gcp.vertex.agent.llm_request", via=REQUEST, keep=True, when=EARLY),
         # Early, since `gen_ai.usage.output_tokens` are without the thoughts (genai.md §2.3).
         spread("gcp.vertex.agent.llm_response", via=response_usage, keep=True, when=EARLY),
-        attr("metadata.thread_id", "gcp.vertex.agent.session_id", via=as_text),
+        attr("metadata.thread_id", "gcp.vertex.agent.session_id"),
         attr(
             "inputs.messages",
             "gcp.vertex.agent.llm_request",

@@ -291,8 +291,8 @@ HAYSTACK: Final = Convention(
         spread("haystack.component.type", via=component, keep=True),
         attr("run_type", _GIVEN[1], via=constant("llm"), keep=True),
         attr("run_type", "haystack.tool.name", via=constant("tool"), keep=True),
-        attr("name", "haystack.component.name", via=as_text),
-        attr("tool.name", "haystack.tool.name", via=as_text, keep=True),
+        attr("name", "haystack.component.name"),
+        attr("tool.name", "haystack.tool.name", keep=True),
         *(spread(key, via=cost, keep=True) for key in _GAVE),
         *(spread(key, via=settings, keep=True) for key in _GIVEN),
         # OpenInference flattens no tool that was called, and has the rest of messages as reprs.

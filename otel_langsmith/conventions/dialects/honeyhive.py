@@ -21,9 +21,9 @@ HONEYHIVE: Final = Convention(
     spec="honeyhive 1.7.0, honeyhive/tracer/instrumentation/decorators.py",
     rows=(
         attr("run_type", "honeyhive_event_type", via=one_of(_TYPES), keep=True),
-        attr("metadata.thread_id", "honeyhive.session_id", "honeyhive_session_id", via=as_text),
-        attr("metadata.user_id", "honeyhive_user_id", via=as_text),
-        attr("error.message", "honeyhive_error", via=as_text),
+        attr("metadata.thread_id", "honeyhive.session_id", "honeyhive_session_id"),
+        attr("metadata.user_id", "honeyhive_user_id"),
+        attr("error.message", "honeyhive_error"),
         attr("error.type", "honeyhive_error_type", via=as_text),
         prefix("metadata", "honeyhive_metadata.", via=from_json),
         named("inputs", "honeyhive_inputs.", via=payloads.content, when=LATE),

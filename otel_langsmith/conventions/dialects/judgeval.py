@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions import kinds, payloads
-from otel_langsmith.conventions.models import parameters, provider
-from otel_langsmith.conventions.readers import UNREADABLE, as_cost, as_count, as_text, one_of
+from otel_langsmith.conventions.models import parameters
+from otel_langsmith.conventions.readers import UNREADABLE, as_count, one_of
 from otel_langsmith.conventions.rows import (
     EARLY,
     LATE,
@@ -34,22 +34,20 @@ JUDGEVAL: Final = Convention(
     spec="judgeval 1.6.0, judgeval/judgment_attribute_keys.py",
     rows=(
         spread("judgment.span_kind", via=one_of(kinds.OPENINFERENCE), keep=True, when=EARLY),
-        attr("metadata.thread_id", "judgment.session_id", via=as_text),
-        attr("metadata.user_id", "judgment.customer_user_id", "judgment.customer_id", via=as_text),
-        attr("agent.name", "judgment.agent_instance_name", via=as_text, keep=True),
-        attr("provider", "judgment.llm.provider", via=provider),
-        attr("model.response", "judgment.llm.model", via=as_text),
+        attr("metadata.thread_id", "judgment.session_id"),
+        attr("metadata.user_id", "judgment.customer_user_id", "judgment.customer_id"),
+        attr("agent.name", "judgment.agent_instance_name", keep=True),
+        attr("provider", "judgment.llm.provider"),
+        attr("model.response", "judgment.llm.model"),
         spread("gen_ai.prompt", via=parameters, keep=True, when=_OWN),
         attr(
             "usage.input_token_details.cache_read",
             "judgment.usage.cache_read_input_tokens",
-            via=as_count,
             keep=True,
         ),
         attr(
             "usage.input_token_details.cache_creation",
             "judgment.usage.cache_creation_input_tokens",
-            via=as_count,
             keep=True,
         ),
         together(
@@ -59,12 +57,12 @@ JUDGEVAL: Final = Convention(
             "judgment.usage.cache_creation_input_tokens",
             via=all_read,
         ),
-        attr("usage.output_tokens", "judgment.usage.output_tokens", via=as_count),
-        attr("usage.total_cost", "judgment.usage.total_cost_usd", via=as_cost),
+        attr("usage.output_tokens", "judgment.usage.output_tokens"),
+        attr("usage.total_cost", "judgment.usage.total_cost_usd"),
         spread("judgment.usage.metadata", via=usage("judgment.usage.metadata")),
         attr("inputs", "judgment.input", via=payloads.call_arguments, when=LATE),
-        attr("outputs", "judgment.output", via=payloads.content, when=LATE),
+        attr("outputs", "judgment.output", when=LATE),
         # What is to be judged, told again.
-        attr("inputs", "judgment.pending_trace_eval", via=payloads.content, when=LATE),
+        attr("inputs", "judgment.pending_trace_eval", when=LATE),
     ),
 )

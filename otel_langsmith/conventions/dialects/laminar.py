@@ -7,7 +7,7 @@ from typing import Final
 
 from otel_langsmith.conventions import kinds, payloads
 from otel_langsmith.conventions.json import decoded
-from otel_langsmith.conventions.readers import as_tags, as_text, in_json, one_of
+from otel_langsmith.conventions.readers import as_tags, in_json, one_of
 from otel_langsmith.conventions.rows import EARLY, LATE, LLM_RUNS, Convention, attr, prefix, spread
 
 _TYPES: Final = {
@@ -26,8 +26,8 @@ LAMINAR: Final = Convention(
     spec="lmnr 0.8.2, lmnr/opentelemetry_lib/tracing/attributes.py",
     rows=(
         spread("lmnr.span.type", via=one_of(_TYPES), keep=True, when=EARLY),
-        attr("metadata.thread_id", f"{_PROPERTY}session_id", via=as_text),
-        attr("metadata.user_id", f"{_PROPERTY}user_id", via=as_text),
+        attr("metadata.thread_id", f"{_PROPERTY}session_id"),
+        attr("metadata.user_id", f"{_PROPERTY}user_id"),
         attr("tags", f"{_PROPERTY}tags", via=in_json(as_tags)),
         prefix("metadata", f"{_PROPERTY}metadata.", via=decoded),
         attr(

@@ -11,14 +11,11 @@ from typing import Any, Final
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
-    as_bool,
     as_count,
     as_counts,
     as_float,
     as_object,
-    as_tags,
     as_text,
-    as_uuid,
     constant,
     one_of,
 )
@@ -32,7 +29,6 @@ from otel_langsmith.conventions.rows import (
     prefix,
     spread,
 )
-from otel_langsmith.conventions.tools import tool_definitions
 from otel_langsmith.run import RUN_TYPES, Attachment
 
 _KINDS: Final = {word: word for word in RUN_TYPES}
@@ -138,10 +134,10 @@ LANGSMITH: Final = Convention(
             keep=True,
             when=When(scope=("langsmith",)),
         ),
-        attr("name", "langsmith.trace.name", via=as_text),
+        attr("name", "langsmith.trace.name"),
         attr("run_type", "langsmith.span.kind", via=one_of(_KINDS), when=EARLY),
-        attr("tags", "langsmith.span.tags", via=as_tags),
-        attr("reference_example_id", "langsmith.reference_example_id", via=as_uuid),
+        attr("tags", "langsmith.span.tags"),
+        attr("reference_example_id", "langsmith.reference_example_id"),
         spread("langsmith.attachments", via=attachments, content=True),
         # Read by `lineage.of_span`; dropped here as far as the run says the same.
         attr("lineage.run_id", "langsmith.span.id"),
@@ -151,17 +147,17 @@ LANGSMITH: Final = Convention(
         attr("lineage.project", "langsmith.trace.session_name"),
         attr("lineage.project_id", "langsmith.trace.session_id"),
         attr("provider", "langsmith.metadata.ls_provider", via=as_text),
-        attr("model.request", "langsmith.metadata.ls_model_name", via=as_text),
-        attr("metadata.ls_model_type", "langsmith.metadata.ls_model_type", via=as_text),
+        attr("model.request", "langsmith.metadata.ls_model_name"),
+        attr("metadata.ls_model_type", "langsmith.metadata.ls_model_type"),
         spread("langsmith.usage_metadata", via=_usage),
         spread("langsmith.metadata.usage_metadata", via=_usage),
-        attr("usage.total_tokens", "gen_ai.usage.total_tokens", via=as_count),
+        attr("usage.total_tokens", "gen_ai.usage.total_tokens"),
         spread("gen_ai.usage.input_token_details", via=_DETAILS["input_token_details"]),
         spread("gen_ai.usage.output_token_details", via=_DETAILS["output_token_details"]),
-        attr("params.stream", "langsmith.request.streaming", via=as_bool),
-        attr("params.tools", "tools", via=tool_definitions),
-        attr("metadata.service_tier", "gen_ai.response.service_tier", via=as_text),
-        attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint", via=as_text),
+        attr("params.stream", "langsmith.request.streaming"),
+        attr("params.tools", "tools"),
+        attr("metadata.service_tier", "gen_ai.response.service_tier"),
+        attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint"),
         prefix("metadata", "langsmith.metadata.", via=from_json),
         attr("inputs", "gen_ai.prompt", via=_content, when=LATE),
         attr("outputs", "gen_ai.completion", via=_content, when=LATE),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.dialects.traceloop import retrieved
 from otel_langsmith.conventions.json import from_json
-from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text, one_of
+from otel_langsmith.conventions.readers import UNREADABLE, one_of
 from otel_langsmith.conventions.rows import (
     EMBEDDING_RUNS,
     LATE,
@@ -59,13 +59,13 @@ LANGTRACE: Final = Convention(
     ),
     rows=(
         attr("run_type", "db.operation", via=one_of(_SEARCHES), keep=True, when=_OWN),
-        attr("metadata.thread_id", "session_id", via=as_text, when=_OWN),
-        attr("metadata.user_id", "user_id", via=as_text, when=_OWN),
-        attr("metadata.response_id", "gen_ai.response_id", via=as_text),
-        attr("metadata.system_fingerprint", "gen_ai.system_fingerprint", via=as_text),
+        attr("metadata.thread_id", "session_id", when=_OWN),
+        attr("metadata.user_id", "user_id", when=_OWN),
+        attr("metadata.response_id", "gen_ai.response_id"),
+        attr("metadata.system_fingerprint", "gen_ai.system_fingerprint"),
         attr("params.tools", "gen_ai.request.tools", via=offered),
-        attr("params.tool_choice", "gen_ai.request.tool_choice", via=from_json),
-        attr("usage.input_token_details.cache_read", "gen_ai.usage.cached_tokens", via=as_count),
+        attr("params.tool_choice", "gen_ai.request.tool_choice"),
+        attr("usage.input_token_details.cache_read", "gen_ai.usage.cached_tokens"),
         attr(
             "inputs.input",
             "gen_ai.request.embedding_inputs",
@@ -75,20 +75,8 @@ LANGTRACE: Final = Convention(
         # LangSmith's own SDK writes these, too: runs as they are.
         attr("inputs.messages", "gen_ai.prompt", via=payloads.request, when=_FOREIGN),
         attr("outputs.messages", "gen_ai.completion", via=payloads.response, when=_FOREIGN),
-        event(
-            "inputs.messages",
-            "gen_ai.content.prompt",
-            "gen_ai.prompt",
-            via=payloads.request_or_text,
-            when=LLM_RUNS,
-        ),
-        event(
-            "outputs.messages",
-            "gen_ai.content.completion",
-            "gen_ai.completion",
-            via=payloads.response_or_text,
-            when=LLM_RUNS,
-        ),
+        event("inputs.messages", "gen_ai.content.prompt", "gen_ai.prompt", when=LLM_RUNS),
+        event("outputs.messages", "gen_ai.content.completion", "gen_ai.completion", when=LLM_RUNS),
         events("outputs.documents", "db.chroma.query.result", via=retrieved),
         attr(
             "inputs",
@@ -100,7 +88,7 @@ LANGTRACE: Final = Convention(
             via=payloads.call_arguments,
             when=LATE,
         ),
-        attr("inputs", "db.query", via=payloads.content, when=_OWN_LATE),
+        attr("inputs", "db.query", when=_OWN_LATE),
         attr(
             "outputs",
             "langchain.outputs",
@@ -108,9 +96,8 @@ LANGTRACE: Final = Convention(
             "dspy.signature.result",
             "openai_agents.outputs",
             "graphlit.outputs",
-            via=payloads.content,
             when=LATE,
         ),
-        attr("outputs", "db.response", via=payloads.content, when=_OWN_LATE),
+        attr("outputs", "db.response", when=_OWN_LATE),
     ),
 )

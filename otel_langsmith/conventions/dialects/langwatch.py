@@ -15,7 +15,6 @@ from otel_langsmith.conventions.readers import (
     as_cost,
     as_object,
     as_tags,
-    as_text,
     one_of,
     picked,
 )
@@ -75,8 +74,8 @@ LANGWATCH: Final = Convention(
         spread("langwatch.span.type", via=one_of(TYPES), keep=True, when=EARLY),
         spread("langwatch.params", via=parameters),
         spread("langwatch.metrics", via=metrics),
-        attr("metadata.thread_id", "langwatch.thread.id", via=as_text),
-        attr("metadata.user_id", "langwatch.user.id", via=as_text),
+        attr("metadata.thread_id", "langwatch.thread.id"),
+        attr("metadata.user_id", "langwatch.user.id"),
         attr("tags", "langwatch.labels", "langwatch.tags", via=opened(as_tags)),
         attr(
             "inputs.messages",

@@ -7,10 +7,9 @@ that word.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.json import from_json, unquoted
-from otel_langsmith.conventions.messages import instructions, messages
-from otel_langsmith.conventions.readers import UNREADABLE, as_bool, as_object, as_seconds, as_text
+from otel_langsmith.conventions.messages import messages
+from otel_langsmith.conventions.readers import UNREADABLE, as_bool, as_object
 from otel_langsmith.conventions.rows import LATE, TOOL_RUNS, Convention, attr, together
 from otel_langsmith.conventions.tools import arguments
 
@@ -69,11 +68,11 @@ LIVEKIT: Final = Convention(
     name="livekit",
     spec="livekit-agents 1.8.9, livekit/agents/telemetry/trace_types.py",
     rows=(
-        attr("first_token_s", "lk.response.ttft", via=as_seconds),
-        attr("tool.name", "lk.function_tool.name", via=as_text, keep=True),
-        attr("metadata.tool_call_id", "lk.function_tool.id", via=as_text),
+        attr("first_token_s", "lk.response.ttft"),
+        attr("tool.name", "lk.function_tool.name", keep=True),
+        attr("metadata.tool_call_id", "lk.function_tool.id"),
         attr("error.stated", "lk.function_tool.is_error", via=failed, keep=True),
-        attr("inputs.system", *both("instructions"), via=instructions),
+        attr("inputs.system", *both("instructions")),
         attr("inputs.messages", *both("chat_ctx"), via=told),
         attr(
             "inputs",
@@ -82,14 +81,7 @@ LIVEKIT: Final = Convention(
             via=arguments,
             when=TOOL_RUNS,
         ),
-        attr(
-            "inputs",
-            *both("user_input"),
-            *both("input_text"),
-            *both("rpc.payload"),
-            via=payloads.content,
-            when=LATE,
-        ),
+        attr("inputs", *both("user_input"), *both("input_text"), *both("rpc.payload"), when=LATE),
         together(
             "outputs.messages",
             *both("response.text"),

@@ -71,7 +71,7 @@ LOGFIRE: Final = Convention(
             "logfire.msg", via=message, content=True, when=When(given=("logfire.msg_template",))
         ),
         spread("logfire.msg_template", via=one_of(TEMPLATES), keep=True, when=_LATE),
-        attr("metadata.thread_id", "group_id", via=as_text, when=_AGENT),
+        attr("metadata.thread_id", "group_id", when=_AGENT),
         attr("error.message", "error", via=failure, keep=True, when=_AGENT),
         spread("model_settings", via=parameters, when=_AGENT),
         spread("model_config", via=parameters, when=_AGENT),

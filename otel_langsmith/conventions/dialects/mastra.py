@@ -9,7 +9,7 @@ from typing import Any, Final
 from otel_langsmith.conventions import kinds, payloads
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
-from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_tags, as_text, one_of
+from otel_langsmith.conventions.readers import UNREADABLE, as_object, one_of
 from otel_langsmith.conventions.rows import EARLY, Convention, When, attr, prefix, spread
 from otel_langsmith.conventions.tools import arguments
 
@@ -45,17 +45,17 @@ MASTRA: Final = Convention(
     spec="@mastra/otel-exporter 0.3.3, src/span-converter.ts",
     rows=(
         spread("mastra.span.type", via=one_of(_TYPES), keep=True, when=EARLY),
-        attr("tags", "mastra.tags", via=as_tags),
-        attr("metadata.thread_id", "threadId", via=as_text, when=_OWN),
-        attr("metadata.user_id", "resourceId", via=as_text, when=_OWN),
+        attr("tags", "mastra.tags"),
+        attr("metadata.thread_id", "threadId", when=_OWN),
+        attr("metadata.user_id", "resourceId", when=_OWN),
         prefix("metadata", "mastra.metadata.", via=from_json),
         attr("params.tools", "input", via=payloads.tools, keep=True, when=_OWN),
-        attr("inputs.messages", "input", via=payloads.request_or_text, when=_LLM),
+        attr("inputs.messages", "input", when=_LLM),
         attr("inputs", "input", via=arguments, when=_TOOL),
-        attr("inputs", "input", via=payloads.content, when=_LATE),
+        attr("inputs", "input", when=_LATE),
         attr("outputs.messages", "output", via=answered, when=_LLM),
         attr("outputs", "output", via=from_json, when=_TOOL),
-        attr("outputs", "output", via=payloads.content, when=_LATE),
-        attr("outputs", "body", via=payloads.content, when=_SCOPED),
+        attr("outputs", "output", when=_LATE),
+        attr("outputs", "body", when=_SCOPED),
     ),
 )

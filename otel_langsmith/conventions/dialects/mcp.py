@@ -8,7 +8,7 @@ from typing import Final
 
 from otel_langsmith.conventions import kinds
 from otel_langsmith.conventions.json import from_json
-from otel_langsmith.conventions.readers import as_text, one_of
+from otel_langsmith.conventions.readers import one_of
 from otel_langsmith.conventions.rows import Convention, attr, prefix, spread
 
 METHODS: Final = {
@@ -26,7 +26,7 @@ MCP: Final = Convention(
     rows=(
         spread("mcp.method.name", via=one_of(METHODS, kinds.CHAIN), keep=True),
         # Names from before there was a specification: MCP's C# SDK's, Sentry's and OpenLIT's.
-        attr("tool.name", "mcp.tool.name", via=as_text, keep=True),
+        attr("tool.name", "mcp.tool.name", keep=True),
         prefix("inputs", "mcp.request.argument.", via=from_json),
         attr("inputs", "mcp.tool.arguments", "mcp.params", via=from_json),
         attr("outputs", "mcp.tool.result", "mcp.tool.result.content", "mcp.result", via=from_json),

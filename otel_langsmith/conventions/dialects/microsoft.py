@@ -6,9 +6,7 @@ retriever a tool.
 
 from typing import Final
 
-from otel_langsmith.conventions.models import finish_reasons
-from otel_langsmith.conventions.readers import as_count, as_text, one_of
-from otel_langsmith.conventions.retrieval import documents
+from otel_langsmith.conventions.readers import one_of
 from otel_langsmith.conventions.rows import EARLY, Convention, attr
 
 _TYPES: Final = {"retriever": "retriever"}
@@ -23,12 +21,12 @@ MICROSOFT: Final = Convention(
     ),
     rows=(
         attr("run_type", "gen_ai.tool.type", via=one_of(_TYPES), keep=True, when=EARLY),
-        attr("metadata.thread_id", "microsoft.session.id", via=as_text),
-        attr("inputs.query", "gen_ai.retriever.query", via=as_text),
-        attr("outputs.documents", "gen_ai.retriever.results", via=documents),
-        attr("workflow.name", "workflow.name", "workflow_builder.name", via=as_text, keep=True),
-        attr("metadata.finish_reasons", "gen_ai.response.finish_reason", via=finish_reasons),
-        attr("usage.input_tokens", "gen_ai.response.prompt_tokens", via=as_count),
-        attr("usage.output_tokens", "gen_ai.response.completion_tokens", via=as_count),
+        attr("metadata.thread_id", "microsoft.session.id"),
+        attr("inputs.query", "gen_ai.retriever.query"),
+        attr("outputs.documents", "gen_ai.retriever.results"),
+        attr("workflow.name", "workflow.name", "workflow_builder.name", keep=True),
+        attr("metadata.finish_reasons", "gen_ai.response.finish_reason"),
+        attr("usage.input_tokens", "gen_ai.response.prompt_tokens"),
+        attr("usage.output_tokens", "gen_ai.response.completion_tokens"),
     ),
 )

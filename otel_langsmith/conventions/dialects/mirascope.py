@@ -9,7 +9,6 @@ from typing import Any, Final
 from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
-from otel_langsmith.conventions.models import provider
 from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text, picked
 from otel_langsmith.conventions.rows import LATE, LLM_RUNS, Convention, When, attr, spread
 
@@ -45,8 +44,8 @@ MIRASCOPE: Final = Convention(
     rows=(
         attr("model.request", "gen_ai.request.model", via=model, when=_OWN),
         attr("model.request", "mirascope.response.model_id", via=model),
-        attr("provider", "mirascope.response.provider_id", via=provider),
-        attr("metadata.thread_id", "mirascope.ops.session.id", via=as_text),
+        attr("provider", "mirascope.response.provider_id"),
+        attr("metadata.thread_id", "mirascope.ops.session.id"),
         spread("mirascope.response.usage", via=picked(_TOKENS)),
         attr(
             "inputs.messages",
@@ -55,9 +54,9 @@ MIRASCOPE: Final = Convention(
             when=LLM_RUNS,
         ),
         attr("inputs", "mirascope.trace.arg_values", via=payloads.call_arguments, when=LATE),
-        attr("inputs", "mirascope.response.messages", via=payloads.content, when=LATE),
+        attr("inputs", "mirascope.response.messages", when=LATE),
         attr("outputs.messages", "mirascope.response.content", via=said, when=LLM_RUNS),
-        attr("outputs", "mirascope.trace.output", via=payloads.content, when=LATE),
-        attr("outputs", "mirascope.response.content", via=payloads.content, when=LATE),
+        attr("outputs", "mirascope.trace.output", when=LATE),
+        attr("outputs", "mirascope.response.content", when=LATE),
     ),
 )

@@ -33,7 +33,6 @@ from otel_langsmith.conventions.rows import (
     prefix,
     spread,
 )
-from otel_langsmith.conventions.tools import tool_definitions
 from otel_langsmith.credentials import without_secret_members
 
 KINDS: Final = {
@@ -104,7 +103,7 @@ MLFLOW: Final = Convention(
         attr("params.seed", "seed", via=in_json(as_count), when=_GIVEN),
         attr("params.stop", "stop", via=in_json(as_texts), when=_GIVEN),
         attr("params.stream", "stream", via=in_json(as_bool), when=_GIVEN),
-        attr("params.tools", "mlflow.chat.tools", via=tool_definitions),
+        attr("params.tools", "mlflow.chat.tools"),
         attr("params.response_format", "response_format", via=decoded, when=_GIVEN),
         spread("mlflow.chat.tokenUsage", via=tokens.usage("mlflow.chat.tokenUsage")),
         # Of embeddings it counts none, but the response does.

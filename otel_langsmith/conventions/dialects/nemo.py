@@ -6,7 +6,7 @@ A model's call has the name of its task for an operation, and its content in eve
 from typing import Final
 
 from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.readers import as_text, constant
+from otel_langsmith.conventions.readers import constant
 from otel_langsmith.conventions.rows import LATE, LLM_RUNS, Convention, When, attr, event, named
 
 _NAMES: Final = ("nemo_guardrails", "nemo-guardrails", "nemoguardrails")
@@ -18,39 +18,15 @@ NEMO: Final = Convention(
     spec="nemoguardrails 0.24.1, nemoguardrails/tracing/constants.py",
     rows=(
         attr("run_type", "llm.cache.hit", via=constant("llm"), keep=True, when=_TASK),
-        attr("name", "rail.name", "action.name", via=as_text, when=_OWN),
+        attr("name", "rail.name", "action.name", when=_OWN),
         attr("metadata.ls_span_kind", "rail.type", via=constant("guardrail"), keep=True, when=_OWN),
-        event(
-            "inputs.messages",
-            "gen_ai.content.prompt",
-            "content",
-            via=payloads.request_or_text,
-            when=LLM_RUNS,
-        ),
-        event(
-            "outputs.messages",
-            "gen_ai.content.completion",
-            "content",
-            via=payloads.response_or_text,
-            when=LLM_RUNS,
-        ),
-        attr(
-            "inputs",
-            "guardrails.request.input",
-            "guardrails.rail.input",
-            via=payloads.content,
-            when=LATE,
-        ),
+        event("inputs.messages", "gen_ai.content.prompt", "content", when=LLM_RUNS),
+        event("outputs.messages", "gen_ai.content.completion", "content", when=LLM_RUNS),
+        attr("inputs", "guardrails.request.input", "guardrails.rail.input", when=LATE),
         named("inputs", "action.param.", via=payloads.content, when=_OWN),
         event("inputs", "guardrails.utterance.user.finished", "content", when=LATE),
         event("inputs", "guardrails.user_message", "content", when=LATE),
-        attr(
-            "outputs",
-            "guardrails.request.output",
-            "guardrails.rail.reason",
-            via=payloads.content,
-            when=LATE,
-        ),
+        attr("outputs", "guardrails.request.output", "guardrails.rail.reason", when=LATE),
         event("outputs", "guardrails.utterance.bot.finished", "content", when=LATE),
         event("outputs", "guardrails.utterance.bot.started", "content", when=LATE),
     ),

@@ -9,16 +9,12 @@ from typing import Any, Final
 from otel_langsmith.conventions import kinds, payloads, retrieval
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import CONTENT_OF, messages
-from otel_langsmith.conventions.models import finish_reasons, parameters, provider
+from otel_langsmith.conventions.models import parameters
 from otel_langsmith.conventions.readers import (
     BLANK,
     UNREADABLE,
     Thin,
-    as_cost,
-    as_count,
     as_object,
-    as_tags,
-    as_text,
     one_of,
 )
 from otel_langsmith.conventions.rows import (
@@ -206,16 +202,16 @@ OPENINFERENCE: Final = Convention(
     tokens=("First Token Stream Event",),
     rows=(
         spread("openinference.span.kind", via=one_of(kinds.OPENINFERENCE), keep=True, when=EARLY),
-        attr("tool.name", "tool.name", via=as_text, keep=True),
-        attr("agent.name", "agent.name", "graph.node.name", via=as_text, keep=True),
-        attr("provider", "llm.provider", via=provider),
-        attr("provider", "llm.system", via=provider, when=LATE),
-        attr("model.request", "llm.request.model_name", via=as_text),
+        attr("tool.name", "tool.name", keep=True),
+        attr("agent.name", "agent.name", "graph.node.name", keep=True),
+        attr("provider", "llm.provider"),
+        attr("provider", "llm.system", when=LATE),
+        attr("model.request", "llm.request.model_name"),
         spread("llm.invocation_parameters", via=parameters),
         spread("embedding.invocation_parameters", via=parameters),
-        attr("model.request", "embedding.model_name", "reranker.model_name", via=as_text),
-        attr("model.response", "llm.response.model_name", "llm.model_name", via=as_text),
-        attr("params.top_k", "reranker.top_k", via=as_count),
+        attr("model.request", "embedding.model_name", "reranker.model_name"),
+        attr("model.response", "llm.response.model_name", "llm.model_name"),
+        attr("params.top_k", "reranker.top_k"),
         indexed("params.tools", "llm.tools.", via=tools),
         attr(
             "params.tools",
@@ -224,43 +220,30 @@ OPENINFERENCE: Final = Convention(
             keep=True,
             when=When(given=("llm.model_name",), unless=("llm.tools.",), turn="late"),
         ),
-        attr("metadata.finish_reasons", "llm.finish_reason", via=finish_reasons),
-        attr("metadata.tool_call_id", "tool.id", "tool.call_id", "tool_call.id", via=as_text),
+        attr("metadata.finish_reasons", "llm.finish_reason"),
+        attr("metadata.tool_call_id", "tool.id", "tool.call_id", "tool_call.id"),
         attr("metadata.tool_schema", "tool.parameters", via=schema),
-        attr("tags", "tag.tags", via=as_tags),
-        attr("usage.input_tokens", "llm.token_count.prompt", via=as_count),
-        attr("usage.output_tokens", "llm.token_count.completion", via=as_count),
-        attr("usage.total_tokens", "llm.token_count.total", via=as_count),
+        attr("tags", "tag.tags"),
+        attr("usage.input_tokens", "llm.token_count.prompt"),
+        attr("usage.output_tokens", "llm.token_count.completion"),
+        attr("usage.total_tokens", "llm.token_count.total"),
         attr(
             "usage.input_token_details.cache_read",
             "llm.token_count.prompt_details.cache_read",
             "llm.token_count.prompt_details.cache_input",
             "metadata.usage.cached_prompt_tokens",  # BeeAI
-            via=as_count,
         ),
         attr(
-            "usage.input_token_details.cache_creation",
-            "llm.token_count.prompt_details.cache_write",
-            via=as_count,
+            "usage.input_token_details.cache_creation", "llm.token_count.prompt_details.cache_write"
         ),
+        attr("usage.input_token_details.audio", "llm.token_count.prompt_details.audio"),
         attr(
-            "usage.input_token_details.audio",
-            "llm.token_count.prompt_details.audio",
-            via=as_count,
+            "usage.output_token_details.reasoning", "llm.token_count.completion_details.reasoning"
         ),
-        attr(
-            "usage.output_token_details.reasoning",
-            "llm.token_count.completion_details.reasoning",
-            via=as_count,
-        ),
-        attr(
-            "usage.output_token_details.audio",
-            "llm.token_count.completion_details.audio",
-            via=as_count,
-        ),
-        attr("usage.input_cost", "llm.cost.prompt", via=as_cost),
-        attr("usage.output_cost", "llm.cost.completion", via=as_cost),
-        attr("usage.total_cost", "llm.cost.total", via=as_cost),
+        attr("usage.output_token_details.audio", "llm.token_count.completion_details.audio"),
+        attr("usage.input_cost", "llm.cost.prompt"),
+        attr("usage.output_cost", "llm.cost.completion"),
+        attr("usage.total_cost", "llm.cost.total"),
         attr(
             "inputs.messages",
             "input.value",
@@ -270,18 +253,16 @@ OPENINFERENCE: Final = Convention(
         attr(
             "inputs",
             "input.value",
-            via=payloads.content,
             when=When(runs=("tool",), given=("llm.input_messages.",), turn="early"),
         ),
         indexed("inputs.messages", "llm.input_messages.", via=flat_inputs),
         indexed("inputs.messages", "llm.prompts.", via=prompted),
         indexed("inputs.input", "embedding.embeddings.", via=texts),
         indexed("inputs.documents", "reranker.input_documents.", via=flat_documents),
-        attr("inputs.query", "reranker.query", via=as_text),
+        attr("inputs.query", "reranker.query"),
         attr(
             "inputs.variables",
             "llm.prompt_template.variables",
-            via=arguments,
             when=When(runs=("llm", "chain", "tool", "retriever", "embedding", "parser")),
         ),
         attr(
@@ -290,8 +271,8 @@ OPENINFERENCE: Final = Convention(
             via=payloads.call_arguments,
             when=When(runs=("tool",), turn="late"),
         ),
-        attr("inputs.messages", "input.value", via=payloads.request_or_text, when=_LATE_LLM),
-        attr("inputs", "input.value", via=payloads.content, when=LATE),
+        attr("inputs.messages", "input.value", when=_LATE_LLM),
+        attr("inputs", "input.value", when=LATE),
         # Of a model of Bedrock's that is invoked, the request is here and nowhere else.
         attr(
             "inputs.messages",
@@ -307,7 +288,6 @@ OPENINFERENCE: Final = Convention(
         attr(
             "outputs",
             "output.value",
-            via=payloads.content,
             when=When(runs=("tool",), given=("llm.output_messages.",), turn="early"),
         ),
         attr(
@@ -328,8 +308,8 @@ OPENINFERENCE: Final = Convention(
         indexed("outputs.documents", "retrieval.documents.", via=flat_documents),
         indexed("outputs.documents", "reranker.output_documents.", via=flat_documents),
         attr("outputs", "output.value", via=retrieval.embedded, when=EMBEDDING_RUNS),
-        attr("outputs.messages", "output.value", via=payloads.response_or_text, when=_LATE_LLM),
-        attr("outputs", "output.value", via=payloads.content, when=LATE),
+        attr("outputs.messages", "output.value", when=_LATE_LLM),
+        attr("outputs", "output.value", when=LATE),
         # Google's automatic calls come without the prefix of their message (genai.md §2.2).
         indexed("outputs.messages", "message.tool_calls.", via=stray_calls, when=LATE),
         spread("metadata", via=told_again, when=When(scope=("strands.",))),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from otel_langsmith.conventions import payloads
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import messages
-from otel_langsmith.conventions.readers import UNREADABLE, as_bool, as_count, as_text
+from otel_langsmith.conventions.readers import UNREADABLE, as_text
 from otel_langsmith.conventions.reprs import from_repr
 from otel_langsmith.conventions.rows import (
     EARLY,
@@ -70,19 +70,13 @@ OPENLIT: Final = Convention(
     rows=(
         event("inputs.messages", "gen_ai.content.prompt", "gen_ai.prompt", via=lines, when=_OLD),
         attr("outputs.messages", "gen_ai.response.tool_calls", via=calls, when=_OLD),
-        event(
-            "outputs.messages",
-            "gen_ai.content.completion",
-            "gen_ai.completion",
-            via=payloads.response_or_text,
-            when=_OLD,
-        ),
+        event("outputs.messages", "gen_ai.content.completion", "gen_ai.completion", when=_OLD),
         together("inputs", "function.args", "function.kwargs", via=called, when=_DECORATED),
         attr("outputs", "gen_ai.output.messages", via=gave, when=_DECORATED),
-        attr("params.stream", "gen_ai.request.is_stream", via=as_bool),
-        attr("metadata.service_tier", "gen_ai.response.service_tier", via=as_text),
-        attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint", via=as_text),
-        attr("usage.total_tokens", "gen_ai.client.token.usage", via=as_count),
+        attr("params.stream", "gen_ai.request.is_stream"),
+        attr("metadata.service_tier", "gen_ai.response.service_tier"),
+        attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint"),
+        attr("usage.total_tokens", "gen_ai.client.token.usage"),
         attr("inputs", "gen_ai.tool.args", "gen_ai.tool.input", via=arguments, when=_TOOL),
         attr("outputs", "gen_ai.tool.output", via=from_json, when=_TOOL),
         attr(
@@ -90,7 +84,6 @@ OPENLIT: Final = Convention(
             "gen_ai.content.prompt",
             "gen_ai.workflow.input",
             "gen_ai.framework.pipeline.input_data",
-            via=payloads.content,
             when=LATE,
         ),
         attr(
@@ -99,10 +92,9 @@ OPENLIT: Final = Convention(
             "gen_ai.workflow.output",
             "gen_ai.framework.pipeline.output_data",
             "gen_ai.agent.final_result",
-            via=payloads.content,
             when=LATE,
         ),
-        attr("outputs.reasoning", "gen_ai.content.reasoning", via=as_text, when=EARLY),
+        attr("outputs.reasoning", "gen_ai.content.reasoning", when=EARLY),
         # Told again in the messages, and apart.
         attr("outputs", "gen_ai.response.tool_calls", "gen_ai.tool.args", when=_LLM),
     ),

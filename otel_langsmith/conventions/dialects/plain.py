@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
-from otel_langsmith.conventions.readers import UNREADABLE, as_count, as_text
+from otel_langsmith.conventions.readers import UNREADABLE, as_text
 from otel_langsmith.conventions.rows import Convention, attr, named, prefix, spread
 from otel_langsmith.credentials import MARK, is_secret, without_credentials
 
@@ -185,18 +185,16 @@ PLAIN: Final = Convention(
         *(named(None, start, via=headers(start)) for start in HEADERS),
         *(spread(key, via=clean_connection(key)) for key in CONNECTIONS),
         # A client's span is called by its method alone (semconv http); a run wants to say whom.
-        attr("name.method", "http.request.method", "http.method", via=as_text, keep=True),
-        attr(
-            "name.target", "http.route", "server.address", "net.peer.name", via=as_text, keep=True
-        ),
+        attr("name.method", "http.request.method", "http.method", keep=True),
+        attr("name.target", "http.route", "server.address", "net.peer.name", keep=True),
         attr("name.target", "url.full", "http.url", via=host_of, keep=True),
         attr("error.code", "http.response.status_code", "http.status_code", keep=True),
-        attr("inputs.method", "http.request.method", "http.method", "rpc.method", via=as_text),
+        attr("inputs.method", "http.request.method", "http.method", "rpc.method"),
         attr("inputs.url", "url.full", "http.url", via=clean_url),
-        attr("inputs.route", "http.route", via=as_text),
+        attr("inputs.route", "http.route"),
         attr("inputs.path", "url.path", "http.target", via=clean_url),
         attr("inputs.query", "url.query", via=clean_query),
-        attr("inputs.service", "rpc.service", via=as_text),
+        attr("inputs.service", "rpc.service"),
         attr("inputs.statement", "db.query.text", "db.statement", via=clean_statement),
         attr(
             "inputs.operation",
@@ -205,18 +203,12 @@ PLAIN: Final = Convention(
             "messaging.operation.name",
             "messaging.operation.type",
             "messaging.operation",
-            via=as_text,
         ),
-        attr("inputs.database", "db.namespace", "db.name", via=as_text),
+        attr("inputs.database", "db.namespace", "db.name"),
         prefix("inputs.parameters", "db.query.parameter."),
         prefix("inputs.parameters", "db.operation.parameter."),
-        attr("inputs.collection", "db.collection.name", "db.sql.table", via=as_text),
-        attr(
-            "inputs.destination",
-            "messaging.destination.name",
-            "messaging.destination",
-            via=as_text,
-        ),
+        attr("inputs.collection", "db.collection.name", "db.sql.table"),
+        attr("inputs.destination", "messaging.destination.name", "messaging.destination"),
         attr(
             "outputs.status_code",
             "http.response.status_code",
@@ -225,6 +217,6 @@ PLAIN: Final = Convention(
             "rpc.response.status_code",
             "rpc.grpc.status_code",
         ),
-        attr("outputs.rows", "db.response.returned_rows", via=as_count),
+        attr("outputs.rows", "db.response.returned_rows"),
     ),
 )

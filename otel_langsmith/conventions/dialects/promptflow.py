@@ -8,7 +8,7 @@ from typing import Any, Final
 from otel_langsmith.conventions import kinds, payloads, retrieval
 from otel_langsmith.conventions.json import unquoted
 from otel_langsmith.conventions.models import parameters
-from otel_langsmith.conventions.readers import as_count, as_text, one_of, picked
+from otel_langsmith.conventions.readers import as_count, one_of, picked
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, event, spread
 
 _TYPES: Final = {
@@ -51,20 +51,20 @@ PROMPTFLOW: Final = Convention(
         spread("span_type", via=one_of(_TYPES), keep=True, when=When(scope=_NAME, turn="early")),
         spread("inputs", via=parameters, keep=True, when=_ANSWERED),
         spread("output", via=picked(_DETAILS), keep=True, when=_ANSWERED),
-        attr("model.response", "llm.response.model", via=as_text, when=_OWN),
-        attr("inputs.messages", "inputs", via=payloads.request_or_text, when=_LLM),
-        attr("inputs.input", "inputs", via=retrieval.embedded_texts, when=_EMBEDDING),
-        attr("inputs", "inputs", via=payloads.content, when=_OWN),
+        attr("model.response", "llm.response.model", when=_OWN),
+        attr("inputs.messages", "inputs", when=_LLM),
+        attr("inputs.input", "inputs", when=_EMBEDDING),
+        attr("inputs", "inputs", when=_OWN),
         # Told again, in what was made of them.
-        attr("inputs", "prompt.variables", "prompt.template", via=payloads.content, when=_OWN),
+        attr("inputs", "prompt.variables", "prompt.template", when=_OWN),
         attr("outputs.messages", "output", via=payloads.response, when=_LLM),
         attr("outputs.messages", "llm.generated_message", via=payloads.response, when=_LLM),
-        attr("outputs.messages", "output", via=payloads.response_or_text, when=_LLM),
+        attr("outputs.messages", "output", when=_LLM),
         attr("outputs", "output", via=retrieval.embedded, when=_EMBEDDING),
         attr("outputs.documents", "output", via=retrieval.documents_or_texts, when=_RETRIEVER),
         attr("outputs", "output", via=gave, when=_OWN),
         # Told again, and apart.
-        event("inputs", "promptflow.function.inputs", "payload", via=payloads.content, when=LATE),
+        event("inputs", "promptflow.function.inputs", "payload", when=LATE),
         event("outputs", "promptflow.function.output", "payload", via=gave, when=LATE),
         event("outputs", "promptflow.llm.generated_message", "payload", when=LATE),
         event("outputs", "promptflow.embedding.embeddings", "payload", when=LATE),

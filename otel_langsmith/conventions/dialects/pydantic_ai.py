@@ -12,9 +12,7 @@ from otel_langsmith.conventions.messages import instructions, messages
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
     Thin,
-    as_count,
     as_object,
-    as_text,
     constant,
 )
 from otel_langsmith.conventions.results import Message
@@ -105,10 +103,10 @@ PYDANTIC_AI: Final = Convention(
             keep=True,
             when=When(scope=_OWN.scope, unless=("gen_ai.operation.name",)),
         ),
-        attr("agent.name", "agent_name", via=as_text, when=_OWN),
+        attr("agent.name", "agent_name", when=_OWN),
         spread("model_request_parameters", via=request_parameters, content=True),
-        attr("usage.input_tokens", "gen_ai.aggregated_usage.input_tokens", via=as_count),
-        attr("usage.output_tokens", "gen_ai.aggregated_usage.output_tokens", via=as_count),
+        attr("usage.input_tokens", "gen_ai.aggregated_usage.input_tokens"),
+        attr("usage.output_tokens", "gen_ai.aggregated_usage.output_tokens"),
         attr(
             "usage.input_token_details.cache_read",
             "gen_ai.usage.details.cache_read_tokens",
@@ -118,7 +116,6 @@ PYDANTIC_AI: Final = Convention(
             "gen_ai.aggregated_usage.details.cache_read_tokens",
             "gen_ai.aggregated_usage.details.cache_read_input_tokens",
             "gen_ai.aggregated_usage.details.cached_content_tokens",
-            via=as_count,
         ),
         attr(
             "usage.input_token_details.cache_creation",
@@ -128,7 +125,6 @@ PYDANTIC_AI: Final = Convention(
             "gen_ai.aggregated_usage.cache_write.input_tokens",
             "gen_ai.aggregated_usage.details.cache_write_tokens",
             "gen_ai.aggregated_usage.details.cache_creation_input_tokens",
-            via=as_count,
         ),
         attr(
             "usage.input_token_details.audio",
@@ -136,19 +132,16 @@ PYDANTIC_AI: Final = Convention(
             "gen_ai.usage.details.audio_prompt_tokens",
             "gen_ai.aggregated_usage.details.input_audio_tokens",
             "gen_ai.aggregated_usage.details.audio_prompt_tokens",
-            via=as_count,
         ),
         attr(
             "usage.input_token_details.image",
             "gen_ai.usage.details.image_prompt_tokens",
             "gen_ai.aggregated_usage.details.image_prompt_tokens",
-            via=as_count,
         ),
         attr(
             "usage.input_token_details.text",
             "gen_ai.usage.details.text_prompt_tokens",
             "gen_ai.aggregated_usage.details.text_prompt_tokens",
-            via=as_count,
         ),
         attr(
             "usage.output_token_details.reasoning",
@@ -157,7 +150,6 @@ PYDANTIC_AI: Final = Convention(
             "gen_ai.aggregated_usage.reasoning.output_tokens",
             "gen_ai.aggregated_usage.details.reasoning_tokens",
             "gen_ai.aggregated_usage.details.thoughts_tokens",
-            via=as_count,
         ),
         attr(
             "usage.output_token_details.audio",
@@ -167,13 +159,11 @@ PYDANTIC_AI: Final = Convention(
             "gen_ai.aggregated_usage.details.output_audio_tokens",
             "gen_ai.aggregated_usage.details.audio_tokens",
             "gen_ai.aggregated_usage.details.audio_candidates_tokens",
-            via=as_count,
         ),
         attr(
             "usage.output_token_details.text",
             "gen_ai.usage.details.text_candidates_tokens",
             "gen_ai.aggregated_usage.details.text_candidates_tokens",
-            via=as_count,
         ),
         attr("inputs.system", "model_request_parameters", via=instruction_parts),
         attr("inputs.messages", "events", via=message_events.json_inputs, when=_OWN),
@@ -191,7 +181,7 @@ PYDANTIC_AI: Final = Convention(
             "all_messages_events",
             via=answered,
         ),
-        attr("outputs.output", "final_result", via=from_json, when=_OWN),
+        attr("outputs.output", "final_result", when=_OWN),
         attr("outputs", "tool_response", via=from_json),
     ),
 )

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from otel_langsmith.conventions.json import from_json
-from otel_langsmith.conventions.messages import instructions
-from otel_langsmith.conventions.readers import UNREADABLE, as_object, as_texts
+from otel_langsmith.conventions.readers import UNREADABLE, as_texts
 from otel_langsmith.conventions.rows import EARLY, TOOL_RUNS, Convention, When, attr, event
 from otel_langsmith.conventions.tools import arguments
 
@@ -58,9 +57,9 @@ STRANDS: Final = Convention(
     spec="https://github.com/strands-agents/sdk-python src/strands/telemetry/tracer.py of 1.62",
     rows=(
         attr("tags", "tags", via=as_texts),
-        attr("metadata.tool_schema", "gen_ai.tool.json_schema", via=as_object),
+        attr("metadata.tool_schema", "gen_ai.tool.json_schema"),
         # Early, since it goes with whatever else the model was told.
-        attr("inputs.system", "system_prompt", via=instructions, when=EARLY),
+        attr("inputs.system", "system_prompt", when=EARLY),
         attr("inputs", "gen_ai.input.messages", via=given, when=_OWN_TOOL),
         attr("outputs", "gen_ai.output.messages", via=gave, when=_OWN_TOOL),
         event("inputs", _DETAILS, "gen_ai.input.messages", via=given, when=_EARLY_TOOL),

@@ -10,19 +10,16 @@ from typing import Any, Final
 from otel_langsmith.conventions import kinds, payloads, retrieval
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.messages import input_messages, messages
-from otel_langsmith.conventions.models import finish_reasons, provider
 from otel_langsmith.conventions.readers import (
     UNREADABLE,
     Thin,
-    as_count,
-    as_float,
     as_number,
     as_seconds,
     as_text,
     as_texts,
 )
 from otel_langsmith.conventions.rows import Convention, When, attr, prefix, spread, together
-from otel_langsmith.conventions.tools import arguments, tool_definitions
+from otel_langsmith.conventions.tools import arguments
 
 CALLS: Final = {
     "doGenerate": kinds.LLM,
@@ -108,19 +105,14 @@ VERCEL_AI: Final = Convention(
     tokens=("ai.stream.firstChunk",),
     rows=(
         spread("ai.operationId", via=operation, keep=True),
-        attr("function.name", "ai.telemetry.functionId", via=as_text, keep=True),
-        attr("tool.name", "ai.toolCall.name", via=as_text, keep=True),
-        attr("metadata.tool_call_id", "ai.toolCall.id", via=as_text),
-        attr("provider", "ai.model.provider", via=provider),
-        attr("model.request", "ai.model.id", via=as_text),
-        attr("model.response", "ai.response.model", via=as_text),
-        attr("metadata.response_id", "ai.response.id", via=as_text),
-        attr(
-            "metadata.finish_reasons",
-            "ai.response.finishReason",
-            "ai.finishReason",
-            via=finish_reasons,
-        ),
+        attr("function.name", "ai.telemetry.functionId", keep=True),
+        attr("tool.name", "ai.toolCall.name", keep=True),
+        attr("metadata.tool_call_id", "ai.toolCall.id"),
+        attr("provider", "ai.model.provider"),
+        attr("model.request", "ai.model.id"),
+        attr("model.response", "ai.response.model"),
+        attr("metadata.response_id", "ai.response.id"),
+        attr("metadata.finish_reasons", "ai.response.finishReason", "ai.finishReason"),
         attr("first_token_s", "ai.response.msToFirstChunk", via=milliseconds),
         attr(
             "metadata.thread_id",
@@ -131,68 +123,41 @@ VERCEL_AI: Final = Convention(
             "ai.telemetry.metadata.conversationId",
             "ai.telemetry.metadata.conversation_id",
             "ai.telemetry.metadata.chatId",
-            via=as_text,
         ),
-        attr(
-            "metadata.user_id",
-            "ai.telemetry.metadata.userId",
-            "ai.telemetry.metadata.user_id",
-            via=as_text,
-        ),
+        attr("metadata.user_id", "ai.telemetry.metadata.userId", "ai.telemetry.metadata.user_id"),
         attr("tags", "ai.telemetry.metadata.tags", via=as_texts),
         prefix("metadata", "ai.telemetry.metadata."),
+        attr("params.max_tokens", "ai.settings.maxOutputTokens", "ai.settings.maxTokens"),
+        attr("params.temperature", "ai.settings.temperature"),
+        attr("params.top_p", "ai.settings.topP"),
+        attr("params.top_k", "ai.settings.topK"),
+        attr("params.frequency_penalty", "ai.settings.frequencyPenalty"),
+        attr("params.presence_penalty", "ai.settings.presencePenalty"),
+        attr("params.seed", "ai.settings.seed"),
+        attr("params.stop", "ai.settings.stopSequences"),
+        attr("params.tools", "ai.prompt.tools"),
+        attr("params.tool_choice", "ai.prompt.toolChoice"),
+        attr("params.response_format", "ai.schema"),
         attr(
-            "params.max_tokens",
-            "ai.settings.maxOutputTokens",
-            "ai.settings.maxTokens",
-            via=as_count,
+            "usage.input_tokens", "ai.usage.inputTokens", "ai.usage.promptTokens", "ai.usage.tokens"
         ),
-        attr("params.temperature", "ai.settings.temperature", via=as_float),
-        attr("params.top_p", "ai.settings.topP", via=as_float),
-        attr("params.top_k", "ai.settings.topK", via=as_count),
-        attr("params.frequency_penalty", "ai.settings.frequencyPenalty", via=as_float),
-        attr("params.presence_penalty", "ai.settings.presencePenalty", via=as_float),
-        attr("params.seed", "ai.settings.seed", via=as_count),
-        attr("params.stop", "ai.settings.stopSequences", via=as_texts),
-        attr("params.tools", "ai.prompt.tools", via=tool_definitions),
-        attr("params.tool_choice", "ai.prompt.toolChoice", via=from_json),
-        attr("params.response_format", "ai.schema", via=from_json),
-        attr(
-            "usage.input_tokens",
-            "ai.usage.inputTokens",
-            "ai.usage.promptTokens",
-            "ai.usage.tokens",
-            via=as_count,
-        ),
-        attr(
-            "usage.output_tokens",
-            "ai.usage.outputTokens",
-            "ai.usage.completionTokens",
-            via=as_count,
-        ),
-        attr("usage.total_tokens", "ai.usage.totalTokens", via=as_count),
+        attr("usage.output_tokens", "ai.usage.outputTokens", "ai.usage.completionTokens"),
+        attr("usage.total_tokens", "ai.usage.totalTokens"),
         attr(
             "usage.input_token_details.cache_read",
             "ai.usage.inputTokenDetails.cacheReadTokens",
             "ai.usage.cachedInputTokens",
-            via=as_count,
         ),
         attr(
             "usage.input_token_details.cache_creation",
             "ai.usage.inputTokenDetails.cacheWriteTokens",
-            via=as_count,
         ),
         attr(
             "usage.output_token_details.reasoning",
             "ai.usage.outputTokenDetails.reasoningTokens",
             "ai.usage.reasoningTokens",
-            via=as_count,
         ),
-        attr(
-            "usage.output_token_details.text",
-            "ai.usage.outputTokenDetails.textTokens",
-            via=as_count,
-        ),
+        attr("usage.output_token_details.text", "ai.usage.outputTokenDetails.textTokens"),
         attr("inputs.messages", "ai.prompt.messages", via=input_messages),
         attr("inputs.messages", "ai.prompt", via=payloads.request),
         attr("inputs.input", "ai.values", "ai.value", via=values),
@@ -214,7 +179,7 @@ VERCEL_AI: Final = Convention(
             when=When(runs=("llm", "chain")),
         ),
         attr("outputs", "ai.embeddings", "ai.embedding", via=embedded),
-        attr("outputs.documents", "ai.ranking", via=retrieval.documents),
+        attr("outputs.documents", "ai.ranking"),
         attr("outputs", "ai.toolCall.result", "ai.toolCall.output", via=from_json),
     ),
 )
