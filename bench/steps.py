@@ -104,7 +104,7 @@ def _told_apart(runs: Sequence[tuple[Placed, Run]], twice: Twice) -> None:
 
 def _body(made: Sequence[Batch]) -> bytes:
     (one,) = made
-    return multipart.encode(one.told(), "a" * 32).data
+    return multipart.encode(one.instructions(), "a" * 32).data
 
 
 def stations(url: str, workload: Workload) -> Iterator[tuple[str, Doing]]:

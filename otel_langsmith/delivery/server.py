@@ -29,7 +29,7 @@ INFO_RETRY_S: Final = 300.0
 """A server that says nothing of itself is taken by the documented limits, and asked again later."""
 
 _PARENTS_KNOWN: Final = 65_536
-"""How many runs sent as plain REST are remembered to be there; of others it is taken for unsure."""
+"""How many runs sent as plain REST are remembered as accepted; of others nothing is assumed."""
 
 _NO_SUCH_ROUTE: Final = frozenset({404, 405})
 _UNKNOWN_CODING: Final = 415
@@ -38,8 +38,9 @@ _UNKNOWN_CODING: Final = 415
 class Server:
     """Makes requests as the server behind the settings takes them; for use from many threads.
 
-    It is asked for its limits between two deliveries, once something was delivered: the first runs
-    never wait for that, and a program that sends one batch never asks. The user's limits still cap.
+    It is asked for its limits (``GET /info``) between two deliveries, once one has succeeded: the
+    first runs never wait for that, and a program that sends one batch never asks. The user's own
+    limits apply as well.
     """
 
     def __init__(self, settings: Settings, transport: Transport, clock: Clock) -> None:
@@ -49,11 +50,11 @@ class Server:
         self._headers = headers_of(settings)
         self._lock = threading.Lock()
         self._capabilities = Capabilities()
-        self._ask_at_s: float | None = None
+        self._ask_info_at_s: float | None = None
         self._multipart = True
-        self._proven = False
-        self._undone = True
-        self._there: OrderedDict[str, None] = OrderedDict()
+        self._accepts = False
+        self._compresses = True
+        self._parents: OrderedDict[str, None] = OrderedDict()
 
     def batches(self, runs: Iterable[EncodedRun]) -> Iterator[Batch]:
         """The runs in batches that keep the user's limits and the server's."""
@@ -65,22 +66,22 @@ class Server:
         )
 
     def learn(self, timeout_s: float) -> None:
-        """Ask the server what it takes, if that is not known or known for long.
+        """Ask the server for its limits, if they are unknown or were asked for long ago.
 
         A failure leaves everything as it was, and only one thread asks.
         """
         with self._lock:
             now_s = self._clock.now_s()
-            if self._ask_at_s is None or now_s < self._ask_at_s or timeout_s <= 0:
+            if self._ask_info_at_s is None or now_s < self._ask_info_at_s or timeout_s <= 0:
                 return
-            self._ask_at_s = now_s + INFO_RETRY_S
+            self._ask_info_at_s = now_s + INFO_RETRY_S
         request = Request("GET", f"{self._settings.endpoint}/info", self._headers, b"")
         reply = self._transport.send(request, min(timeout_s, INFO_TIMEOUT_S))
         told = capabilities_of(reply)
         if told is not None:
             with self._lock:
                 self._capabilities = told
-                self._ask_at_s = now_s + INFO_EXPIRES_S
+                self._ask_info_at_s = now_s + INFO_EXPIRES_S
 
     def request(self, batch: Batch) -> Request:
         """What to send for the batch now."""
@@ -90,11 +91,12 @@ class Server:
                 basic.encode(run.run_id, run.content, run.operation, self.place(run))
             )
         if not (self._multipart and self._capabilities.multipart):
-            told = [
-                (what, run_id, without_attachments(parts)) for what, run_id, parts in batch.told()
+            instructions = [
+                (operation, run_id, without_attachments(parts))
+                for operation, run_id, parts in batch.instructions()
             ]
-            return self._plain(basic.encode_batch(told))
-        body = multipart.encode(batch.told(), os.urandom(16).hex())
+            return self._plain(basic.encode_batch(instructions))
+        body = multipart.encode(batch.instructions(), os.urandom(16).hex())
         headers = {**self._headers, "Content-Type": body.content_type}
         coding = self._coding()
         if coding != "none":
@@ -104,15 +106,15 @@ class Server:
 
     def accepted(self, batch: Batch) -> None:
         """The server has the batch."""
-        self._proven = True
+        self._accepts = True
         run = batch.runs[0]
         if run.alone:
             if run.moment != "closing":  # that may be of a run that never came
-                self._there[run.run_id] = None
-                if len(self._there) > _PARENTS_KNOWN:
-                    self._there.popitem(last=False)
-        elif self._ask_at_s is None:
-            self._ask_at_s = self._clock.now_s()
+                self._parents[run.run_id] = None
+                if len(self._parents) > _PARENTS_KNOWN:
+                    self._parents.popitem(last=False)
+        elif self._ask_info_at_s is None:
+            self._ask_info_at_s = self._clock.now_s()
 
     def revised_by(self, request: Request, reply: Reply) -> bool:
         """Whether the same runs may be taken at once in another form, which `request` has now.
@@ -124,7 +126,7 @@ class Server:
             return self._rerouted(request)
         coded = "Content-Encoding" in request.headers and self._settings.compression == "auto"
         if reply.status == _UNKNOWN_CODING and coded:
-            self._undone = False
+            self._compresses = False
             return True
         return False
 
@@ -137,25 +139,25 @@ class Server:
         parent = run.place.get("parent_run_id")
         if parent is None or (run.presence is not None and run.presence.orphaned):
             return EMPTY
-        if parent in self._there or run.operation == "patch":
+        if parent in self._parents or run.operation == "patch":
             return {"parent_run_id": parent}
         return run.place
 
     def mistook(self, run: EncodedRun) -> bool:
-        """Whether the run said nothing but the id of a parent that was there, and knows more.
+        """Whether the run named only a parent believed to be there, and could have said more.
 
-        From now on it says all it knows: that parent is believed to be there no more.
+        That parent is forgotten, so that the run is sent next with its whole place.
         """
         place = self.place(run)
         mistook = run.operation == "post" and 0 < len(place) < len(run.place)
         if mistook:
-            self._there.pop(str(place["parent_run_id"]), None)
+            self._parents.pop(str(place["parent_run_id"]), None)
         return mistook
 
     def claims(self, run: EncodedRun) -> bool:
-        """Whether the run has nothing but the id of a parent that may not be there."""
+        """Whether all that is known of the run's place is a parent that may not be there."""
         place = self.place(run)
-        return len(place) == 1 and place["parent_run_id"] not in self._there
+        return len(place) == 1 and place["parent_run_id"] not in self._parents
 
     def _plain(self, message: basic.Message) -> Request:
         headers = {**self._headers, "Content-Type": basic.CONTENT_TYPE}
@@ -165,9 +167,9 @@ class Server:
 
     def _rerouted(self, request: Request) -> bool:
         if request.url.endswith("/runs/multipart"):
-            self._multipart, self._proven = False, False
+            self._multipart, self._accepts = False, False
             return True
-        if request.url.endswith("/runs/batch") and not self._proven:
+        if request.url.endswith("/runs/batch") and not self._accepts:
             self._multipart = True
         return False
 
@@ -175,7 +177,7 @@ class Server:
         """The user's choice, or the best that the server offers and is installed."""
         if self._settings.compression != "auto":
             return self._settings.compression
-        offered = self._capabilities.codings if self._undone else ()
+        offered = self._capabilities.codings if self._compresses else ()
         if "zstd" in offered and find_spec("zstandard") is not None:
             return "zstd"
         return "gzip" if "gzip" in offered else "none"

@@ -31,24 +31,33 @@ _PROTOCOLS: Final[Mapping[str, str]] = {
 
 def exporter(situation: Situation) -> Observations:
     """What the environment says about exporting; code can add ours whatever it says."""
-    if situation.said("OTEL_SDK_DISABLED").lower() == "true":
-        yield error("OTEL_SDK_DISABLED is true: no spans are made", "unset OTEL_SDK_DISABLED")
-    if situation.said("OTEL_TRACES_SAMPLER") in ("always_off", "parentbased_always_off"):
-        yield warning(
-            f"OTEL_TRACES_SAMPLER is {situation.said('OTEL_TRACES_SAMPLER')}: no trace begins here",
-            "unset it, unless all your traces begin elsewhere",
-        )
+    yield from _spans(situation)
+    names = listed(situation.said("OTEL_TRACES_EXPORTER"))
     if situation.said("OTEL_CONFIG_FILE"):
         yield ok("OTEL_CONFIG_FILE is set; it replaces most of OpenTelemetry's variables")
-        return
-    said = situation.said("OTEL_TRACES_EXPORTER")
-    if not said:
+    elif names:
+        yield from _named(situation, names)
+    else:
         yield ok(
             "OTEL_TRACES_EXPORTER is not set",
             "under opentelemetry-instrument, set OTEL_TRACES_EXPORTER=langsmith",
         )
-        return
-    names = listed(said)
+
+
+def _spans(situation: Situation) -> Observations:
+    """Variables because of which no span is made or sampled."""
+    if situation.said("OTEL_SDK_DISABLED").lower() == "true":
+        yield error("OTEL_SDK_DISABLED is true: no spans are made", "unset OTEL_SDK_DISABLED")
+    sampler = situation.said("OTEL_TRACES_SAMPLER")
+    if sampler in ("always_off", "parentbased_always_off"):
+        yield warning(
+            f"OTEL_TRACES_SAMPLER is {sampler}: no trace begins here",
+            "unset it, unless all your traces begin elsewhere",
+        )
+
+
+def _named(situation: Situation, names: list[str]) -> Observations:
+    """Exporters in ``OTEL_TRACES_EXPORTER``: whether they are installed, and ours is among them."""
     known, unknown = _known(situation, "TRACES", names)
     for name in unknown:
         found = f"OTEL_TRACES_EXPORTER names {_shown(name)}, which is not installed"

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from otel_langsmith.run import Json
 from otel_langsmith.wire.json import dumps
-from otel_langsmith.wire.multipart import Told
+from otel_langsmith.wire.multipart import Instruction
 from otel_langsmith.wire.parts import MAIN, Parts
 
 CONTENT_TYPE: Final = "application/json"
@@ -39,7 +39,7 @@ def encode(run_id: str, parts: Parts, operation: str, place: Mapping[str, Json])
     return Message(_METHODS[operation], path, _object(parts, place))
 
 
-def encode_batch(runs: Iterable[Told]) -> Message:
+def encode_batch(runs: Iterable[Instruction]) -> Message:
     """Many runs as one object, for servers that know no multipart.
 
     Args:

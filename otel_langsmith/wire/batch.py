@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 from otel_langsmith.presence import Operation, Presence
 from otel_langsmith.run import JsonObject
-from otel_langsmith.wire.multipart import Told
+from otel_langsmith.wire.multipart import Instruction
 from otel_langsmith.wire.parts import Parts, size_of
 from otel_langsmith.wire.shorten import shortened
 
@@ -97,8 +97,8 @@ class Batch:
             return self.size
         return sum(size_of(run.content) for run in self.runs)
 
-    def told(self) -> Sequence[Told]:
-        """What is to be done with each run now, and what is said of it."""
+    def instructions(self) -> Sequence[Instruction]:
+        """What is to be done with each run now."""
         if len(self.runs) == 1:
             (run,) = self.runs
             return [(run.operation, run.run_id, run.content)]

@@ -21,7 +21,7 @@ from otel_langsmith.wire.parts import (
     named,
 )
 
-Told: TypeAlias = tuple[str, str, Parts]
+Instruction: TypeAlias = tuple[str, str, Parts]
 """An operation on a run (``post`` or ``patch``), the run's id, its parts."""
 
 
@@ -32,7 +32,7 @@ class Body(NamedTuple):
     data: bytes
 
 
-def encode(runs: Sequence[Told], boundary: str) -> Body:
+def encode(runs: Sequence[Instruction], boundary: str) -> Body:
     """The parts of the runs as one body, byte for byte as requests-toolbelt's encoder writes it.
 
     A name must hold neither a quote nor a line's end, as those that `named` makes never do: the
@@ -48,7 +48,7 @@ def encode(runs: Sequence[Told], boundary: str) -> Body:
     return Body(f"multipart/form-data; boundary={boundary}", b"".join(pieces))
 
 
-def _pieces(runs: Sequence[Told], boundary: str) -> list[bytes]:
+def _pieces(runs: Sequence[Instruction], boundary: str) -> list[bytes]:
     """All parts, each in as many, to be joined at once."""
     heads = _heads()
     lead = f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="'

@@ -528,7 +528,7 @@ def test_a_patch_has_the_parts_of_a_post_under_its_own_name() -> None:
     run = run_of(attachments=[Attachment("note", "text/plain", b"hi")])
     opened = EncodedRun(run.id, parts_of(run), Presence(State.OPENED))
     other = EncodedRun(run_id_of(9), parts_of(run_of(BELOW)))
-    told = Batch([opened, other], 0).told()
+    told = Batch([opened, other], 0).instructions()
     assert [event for event, _, _ in told] == ["patch", "post"]
     patched = [*named(*told[0])]
     assert [part.body for part in patched] == [part.body for part in posted(run)]
@@ -538,10 +538,10 @@ def test_a_patch_has_the_parts_of_a_post_under_its_own_name() -> None:
 
 def test_ends_that_were_never_shown_are_all_posts() -> None:
     runs = [EncodedRun(str(number), parts_of(run_of())) for number in range(3)]
-    told = Batch(runs, 0).told()
+    told = Batch(runs, 0).instructions()
     assert told == [("post", run.run_id, run.parts) for run in runs]
     mixed = [*runs, replace(runs[0], run_id="9", moment="closing")]
-    assert [event for event, _, _ in Batch(mixed, 0).told()] == ["post"] * 3 + ["patch"]
+    assert [event for event, _, _ in Batch(mixed, 0).instructions()] == ["post"] * 3 + ["patch"]
 
 
 def test_a_closing_ends_a_run_and_says_nothing_of_its_content() -> None:
