@@ -134,7 +134,7 @@ WIRINGS = (
 
 DRAINS = """
 import os, sys, time
-import requests  # once for all children
+import requests, otel_langsmith.encoder, otel_langsmith.pipeline  # once for all children
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from otel_langsmith import LangSmithSpanExporter, LangSmithSpanProcessor

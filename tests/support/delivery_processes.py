@@ -19,6 +19,8 @@ import requests  # noqa: F401 - loaded before the forks, for each child would ta
 from opentelemetry.sdk.trace import TracerProvider
 from support.spool_processes import heard_until, spawn, told, wait_for
 
+import otel_langsmith.encoder
+import otel_langsmith.pipeline  # noqa: F401 - as well
 from otel_langsmith import LangSmithSpanProcessor
 
 Tell = Callable[[str, int], None]
