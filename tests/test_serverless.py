@@ -2,7 +2,9 @@
 
 import asyncio
 import math
+import os
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from unittest.mock import Mock
@@ -56,6 +58,29 @@ def test_what_a_call_traced_is_there_when_it_returns(
     assert handler("second", context=None) == "SECOND"
     assert arrived(receiver) == ["first", "second"]
     assert (handler.__name__, handler.__doc__) == ("handler", "Answers.")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_job_in_a_forked_process_that_leaves_at_once_is_there(
+    receiver: Receiver, provider: TracerProvider
+) -> None:
+    """As RQ's workers run each job."""
+
+    @flush_on_return
+    def job(number: int) -> None:
+        provider.get_tracer("app").start_span(f"job {number}").end()
+
+    for number in range(2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: forks while threads run
+            child = os.fork()
+        if child == 0:
+            try:
+                job(number)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+    assert arrived(receiver) == ["job 0", "job 1"]
 
 
 def test_an_async_handler_is_flushed_beside_its_loop(

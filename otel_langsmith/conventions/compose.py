@@ -146,8 +146,9 @@ def _split_cache(details: dict[str, Any]) -> None:
 def _complete(totals: dict[str, Any], reading: Reading) -> None:
     """The third from the other two; where all three disagree, the model's own total is believed.
 
-    OpenInference adds the cached tokens to Bedrock's, which has counted them (genai.md §5.3). What
-    a total has beyond both is no more than a total, unless it was thought.
+    OpenInference adds the cached tokens to Bedrock's, which has counted them (genai.md §5.3), and
+    Google's ADK the thoughts to LiteLLM's. What a total has beyond both is no more than a total,
+    unless it was thought.
     """
     read, written = totals.get("input_tokens"), totals.get("output_tokens")
     total = totals.get("total_tokens")
@@ -155,13 +156,21 @@ def _complete(totals: dict[str, Any], reading: Reading) -> None:
         if total is None:
             totals["total_tokens"] = read + written
         elif written <= total < read + written:
-            totals["input_tokens"] = total - written
+            over = read + written - total
+            totals["output_tokens" if _was_added(over, reading) else "input_tokens"] -= over
         elif total > read + written and _was_thought(total - read - written, reading):
             totals["output_tokens"] = total - read
     elif written is None and total is not None and read is not None and total >= read:
         totals["output_tokens"] = total - read
     elif read is None and total is not None and written is not None and total >= written:
         totals["input_tokens"] = total - written
+
+
+def _was_added(count: int, reading: Reading) -> bool:
+    """Whether so many tokens are thoughts that stand among those written for a second time."""
+    thought = reading.output_details.get("reasoning")
+    cached = reading.input_details.get("cache_read")
+    return count == thought != cached and 2 * count <= reading.usage["output_tokens"]
 
 
 def _was_thought(count: int, reading: Reading) -> bool:

@@ -158,15 +158,14 @@ def native_tracing(situation: Situation) -> Observations:
         yield ok("LangSmith's own SDK is not installed")
         return
     switch = _native_switch(situation)
-    bridge = next(
-        (name for name, on in _BRIDGES.items() if situation.said(name).lower() in on), None
-    )
+    mode, variable = _native_mode(situation)
     if switch is None:
         yield ok("LangSmith's own tracing is off")
-    elif bridge:
+    elif mode in _MODES:
+        found, otherwise = _MODES[mode]
         yield warning(
-            f"{switch} and {bridge} are on: LangSmith's SDK sends runs, and spans of them",
-            f"unset {bridge}, or those runs arrive twice",
+            f"{switch} and {variable} are on: LangSmith's SDK {found}",
+            f"unset {variable}, or {otherwise}",
         )
     else:
         yield warning(
@@ -175,11 +174,28 @@ def native_tracing(situation: Situation) -> Observations:
         )
 
 
-_BRIDGES: Final[Mapping[str, frozenset[str]]] = {
-    "LANGSMITH_OTEL_ENABLED": TRUE,
-    "LANGCHAIN_OTEL_ENABLED": TRUE,
-    "LANGSMITH_TRACING_MODE": frozenset({"hybrid", "otel"}),
+_MODES: Final[Mapping[str, tuple[str, str]]] = {
+    "hybrid": ("sends runs, and spans of them", "those runs arrive twice"),
+    "otel": (
+        "makes spans of its runs, under other ids",
+        "what hangs under the headers of such a run is missing its parent",
+    ),
 }
+"""What LangSmith's SDK does besides, or instead of, sending its runs, and what comes of it."""
+
+_MODE_SAYERS: Final = (("TRACING_MODE", ""), ("OTEL_ONLY", "otel"), ("OTEL_ENABLED", "hybrid"))
+"""In the order in which the SDK asks; the first names the mode, the others turn theirs on."""
+
+
+def _native_mode(situation: Situation) -> tuple[str, str]:
+    """How the SDK sends its runs, and the variable that says so; blank if none does."""
+    for suffix, mode in _MODE_SAYERS:
+        names = (f"LANGSMITH_{suffix}", f"LANGCHAIN_{suffix}")
+        name = next(filter(situation.said, names), "")
+        said = situation.said(name).lower()
+        if said and (not mode or said in TRUE):
+            return mode or said, name
+    return "", ""
 
 
 def _native_switch(situation: Situation) -> str | None:

@@ -95,6 +95,32 @@ def test_what_was_written_to_the_cache_is_counted_once() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("told", "read", "written"),
+    [
+        ({"total": 150, "completion_details.reasoning": 11}, 120, 30),
+        ({"completion_details.reasoning": 11}, 120, 41),
+        ({"total": 150}, 109, 41),
+        ({"total": 140, "completion_details.reasoning": 21}, 99, 41),
+        (
+            {"total": 150, "completion_details.reasoning": 11, "prompt_details.cache_read": 11},
+            109,
+            41,
+        ),
+    ],
+)
+def test_thoughts_that_the_total_has_once_are_counted_once(
+    told: dict[str, int], read: int, written: int
+) -> None:
+    """Google's ADK adds the thoughts of LiteLLM's models to an answer that has them already."""
+    counts = {f"llm.token_count.{name}": count for name, count in told.items()}
+    adk = {"gen_ai.usage.input_tokens": 120, "gen_ai.usage.output_tokens": 41}
+    run = run_of({"gen_ai.operation.name": "generate_content", **adk, **counts})
+    usage = run.metadata["usage_metadata"]
+    assert (usage["input_tokens"], usage["output_tokens"]) == (read, written)
+    assert usage["total_tokens"] == told.get("total", read + written)
+
+
 def test_details_that_say_nothing_are_no_usage() -> None:
     metadata = run_of({"gen_ai.usage.cache_read.input_tokens": 0}).metadata
     assert not {"aggregated_usage", "usage_metadata"} & metadata.keys()
