@@ -335,7 +335,7 @@ def test_without_code_a_dead_one_costs_a_program_no_run_and_its_end_little(
 ) -> None:
     with black_hole() as url:
         began_s = time.monotonic()
-        variables = programs(at(url, receiver.url), OTEL_EXPORTER_LANGSMITH_TIMEOUT="2")
+        variables = programs(at(url, receiver.url), OTEL_EXPORTER_LANGSMITH_TIMEOUT="4")
         done = run(instrumented(sys.executable, "-c", SCRIPT), variables)
         assert time.monotonic() - began_s < PATIENCE_S / 2
     assert done.returncode == 0
