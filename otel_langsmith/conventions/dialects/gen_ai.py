@@ -75,7 +75,7 @@ def first_token_s(value: Any) -> Any:
     return as_seconds(value / 1000 if type(value) is int else value)
 
 
-def embedded(value: Any) -> Any:
+def embedding_texts(value: Any) -> Any:
     """The texts that were embedded, of which some make messages."""
     made = input_messages(value)
     texts = made is not UNREADABLE and isinstance(made, list) and list(map(_only_text, made))
@@ -87,14 +87,14 @@ def _only_text(message: Mapping[str, Any]) -> Any:
     return content[0].get("text") if len(content) == 1 else None
 
 
-def handed_in(value: Any) -> Any:
+def workflow_inputs(value: Any) -> Any:
     """What a workflow was started with: an object, which stands as JSON in a user's only text."""
     made = input_messages(value)
     only = _only_text(made[0]) if isinstance(made, list) and len(made) == 1 else None
     return as_object(only)
 
 
-def conversation(value: Any) -> Any:
+def conversation_id(value: Any) -> Any:
     """The id of a conversation; that of the last response changes with each (genai.md §2.3)."""
     if not isinstance(value, str) or value in NOTHING or value.startswith("resp_"):
         return UNREADABLE
@@ -154,7 +154,7 @@ GEN_AI: Final = Convention(
             "session.id",
             "gen_ai.conversation.id",
             "gen_ai.thread.id",
-            via=conversation,
+            via=conversation_id,
         ),
         attr(
             "metadata.user_id",
@@ -255,13 +255,13 @@ GEN_AI: Final = Convention(
         attr(
             "inputs.input",
             "gen_ai.input.messages",
-            via=embedded,
+            via=embedding_texts,
             when=EMBEDDING_RUNS,
         ),
         attr(
             "inputs",
             "gen_ai.input.messages",
-            via=handed_in,
+            via=workflow_inputs,
             when=When(
                 given=("gen_ai.workflow.name",), unless=("gen_ai.agent.name",), runs=("chain",)
             ),

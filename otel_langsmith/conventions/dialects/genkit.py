@@ -55,13 +55,13 @@ def model(value: Any) -> Any:
     return fields if maker is UNREADABLE else {**fields, "provider": maker}
 
 
-def given(value: Any) -> Any:
+def request_parameters(value: Any) -> Any:
     """With what a model was called."""
     found = as_object(value)
     return found if found is UNREADABLE else parameters(found.get("config"))
 
 
-def told(value: Any) -> Any:
+def usage_and_finish_reason(value: Any) -> Any:
     """What is told of an answer: tokens, and why it ended."""
     found = as_object(value)
     if found is UNREADABLE:
@@ -74,7 +74,7 @@ _usage: Final = tokens.usage("genkit:usage")
 _ended: Final = picked({"metadata.finish_reasons": ("finishReason", finish_reasons)})
 
 
-def replied(value: Any) -> Any:
+def response_messages(value: Any) -> Any:
     """What a model answered, without the request and the raw response that come with it."""
     found = as_object(value)
     message = found.get("message") if found is not UNREADABLE else None
@@ -83,7 +83,7 @@ def replied(value: Any) -> Any:
     return messages([{**message, "finish_reason": found.get("finishReason")}], "assistant")
 
 
-def sought(value: Any) -> Any:
+def query_text(value: Any) -> Any:
     """What a retriever was asked: a document, mostly of one text."""
     found = as_object(value)
     query = found.get("query") if found is not UNREADABLE else None
@@ -101,14 +101,14 @@ def documents(value: Any) -> Any:
     )
 
 
-def texts(value: Any) -> Any:
+def embedding_texts(value: Any) -> Any:
     """The texts that were embedded."""
     found = as_object(value)
     items = found.get("input") if found is not UNREADABLE else None
     return list(map(_text, items)) if isinstance(items, list) and items else UNREADABLE
 
 
-def vectors(value: Any) -> Any:
+def embedding_vectors(value: Any) -> Any:
     """How many vectors there are, and how long they are."""
     found = as_object(value)
     items = found.get("embeddings") if found is not UNREADABLE else None
@@ -138,16 +138,16 @@ GENKIT: Final = Convention(
         attr("tool.name", "genkit:name"),
         attr("metadata.thread_id", "genkit:sessionId", "genkit:metadata:thread:name"),
         attr("params.tools", _INPUT, via=payloads.tools, keep=True),
-        spread(_INPUT, via=given, keep=True),
-        spread(_OUTPUT, via=told, keep=True),
+        spread(_INPUT, via=request_parameters, keep=True),
+        spread(_OUTPUT, via=usage_and_finish_reason, keep=True),
         attr("inputs.messages", _INPUT, via=payloads.request, when=LLM_RUNS),
-        attr("inputs.query", _INPUT, via=sought, when=RETRIEVER_RUNS),
-        attr("inputs.input", _INPUT, via=texts, when=EMBEDDING_RUNS),
+        attr("inputs.query", _INPUT, via=query_text, when=RETRIEVER_RUNS),
+        attr("inputs.input", _INPUT, via=embedding_texts, when=EMBEDDING_RUNS),
         attr("inputs", _INPUT, via=in_json(arguments), when=TOOL_RUNS),
         attr("inputs", _INPUT, via=in_json(payloads.content), when=LATE),
-        attr("outputs.messages", _OUTPUT, via=replied, when=When(runs=("llm", "chain"))),
+        attr("outputs.messages", _OUTPUT, via=response_messages, when=When(runs=("llm", "chain"))),
         attr("outputs.documents", _OUTPUT, via=documents, when=RETRIEVER_RUNS),
-        attr("outputs", _OUTPUT, via=vectors, when=EMBEDDING_RUNS),
+        attr("outputs", _OUTPUT, via=embedding_vectors, when=EMBEDDING_RUNS),
         attr("outputs", _OUTPUT, via=decoded, when=LATE),
     ),
 )

@@ -22,7 +22,7 @@ from otel_langsmith.conventions.tokens import usage
 from otel_langsmith.conventions.tools import arguments, tool_definitions
 
 
-def called(value: Any) -> Any:
+def kind_by_request(value: Any) -> Any:
     """A request that is not empty makes the span a model's call."""
     found = as_object(value)
     return kinds.CHAT if found not in ({}, UNREADABLE) else UNREADABLE
@@ -60,7 +60,7 @@ GOOGLE_ADK: Final = Convention(
     name="google_adk",
     spec="https://github.com/google/adk-python src/google/adk/telemetry of 1.20 and 2.13",
     rows=(
-        spread("gcp.vertex.agent.llm_request", via=called, keep=True, when=LATE),
+        spread("gcp.vertex.agent.llm_request", via=kind_by_request, keep=True, when=LATE),
         spread("gcp.vertex.agent.llm_request", via=REQUEST, keep=True, when=EARLY),
         # Early, since `gen_ai.usage.output_tokens` are without the thoughts (genai.md §2.3).
         spread("gcp.vertex.agent.llm_response", via=response_usage, keep=True, when=EARLY),

@@ -21,7 +21,7 @@ from otel_langsmith.conventions.rows import (
 from otel_langsmith.conventions.tokens import usage
 
 
-def all_read(found: Mapping[str, Any]) -> Any:
+def input_tokens(found: Mapping[str, Any]) -> Any:
     """The tokens that were read, which it counts apart: from the cache, into it, and neither."""
     counts = list(map(as_count, found.values()))
     return UNREADABLE if UNREADABLE in counts else sum(counts)
@@ -55,7 +55,7 @@ JUDGEVAL: Final = Convention(
             "judgment.usage.non_cached_input_tokens",
             "judgment.usage.cache_read_input_tokens",
             "judgment.usage.cache_creation_input_tokens",
-            via=all_read,
+            via=input_tokens,
         ),
         attr("usage.output_tokens", "judgment.usage.output_tokens"),
         attr("usage.total_cost", "judgment.usage.total_cost_usd"),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.dialects.traceloop import retrieved
+from otel_langsmith.conventions.dialects.traceloop import vector_db_documents
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.readers import UNREADABLE, one_of
 from otel_langsmith.conventions.rows import (
@@ -24,7 +24,7 @@ from otel_langsmith.conventions.rows import (
 from otel_langsmith.conventions.tools import tool_definitions
 
 
-def offered(value: Any) -> Any:
+def request_tools(value: Any) -> Any:
     """The tools that a model was offered: the definitions, or a list that has them as JSON."""
     found = from_json(value)
     if not isinstance(found, (list, tuple)):
@@ -32,7 +32,7 @@ def offered(value: Any) -> Any:
     return tool_definitions(_flat(map(from_json, found)))
 
 
-def embedded(value: Any) -> Any:
+def embedding_texts(value: Any) -> Any:
     """The texts that were embedded, in a list of their own or not."""
     found = from_json(value)
     if not isinstance(found, (list, tuple)):
@@ -63,13 +63,13 @@ LANGTRACE: Final = Convention(
         attr("metadata.user_id", "user_id", when=_OWN),
         attr("metadata.response_id", "gen_ai.response_id"),
         attr("metadata.system_fingerprint", "gen_ai.system_fingerprint"),
-        attr("params.tools", "gen_ai.request.tools", via=offered),
+        attr("params.tools", "gen_ai.request.tools", via=request_tools),
         attr("params.tool_choice", "gen_ai.request.tool_choice"),
         attr("usage.input_token_details.cache_read", "gen_ai.usage.cached_tokens"),
         attr(
             "inputs.input",
             "gen_ai.request.embedding_inputs",
-            via=embedded,
+            via=embedding_texts,
             when=EMBEDDING_RUNS,
         ),
         # LangSmith's own SDK writes these, too: runs as they are.
@@ -77,7 +77,7 @@ LANGTRACE: Final = Convention(
         attr("outputs.messages", "gen_ai.completion", via=payloads.response, when=_FOREIGN),
         event("inputs.messages", "gen_ai.content.prompt", "gen_ai.prompt", when=LLM_RUNS),
         event("outputs.messages", "gen_ai.content.completion", "gen_ai.completion", when=LLM_RUNS),
-        events("outputs.documents", "db.chroma.query.result", via=retrieved),
+        events("outputs.documents", "db.chroma.query.result", via=vector_db_documents),
         attr(
             "inputs",
             "langchain.inputs",

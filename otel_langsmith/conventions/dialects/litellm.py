@@ -13,7 +13,7 @@ from otel_langsmith.conventions.readers import BLANK, UNREADABLE, as_text
 from otel_langsmith.conventions.reprs import from_repr
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, named, prefix, spread
 
-ANSWERED: Final = frozenset(
+RESPONSE_MEMBERS: Final = frozenset(
     (
         *("id", "object", "type", "role", "created", "created_at", "completed_at", "status"),
         *("choices", "content", "output", "candidates", "data", "results", "error"),
@@ -24,12 +24,12 @@ ANSWERED: Final = frozenset(
 """Members of responses; whatever else stands beside them is of the request."""
 
 
-def asked(found: Mapping[str, Any]) -> Any:
+def raw_request(found: Mapping[str, Any]) -> Any:
     """The request as the provider got it."""
     return _raw(found, of_answer=False)
 
 
-def answered(found: Mapping[str, Any]) -> Any:
+def raw_response(found: Mapping[str, Any]) -> Any:
     """The response as the provider gave it."""
     return _raw(found, of_answer=True)
 
@@ -40,7 +40,7 @@ def _raw(found: Mapping[str, Any], *, of_answer: bool) -> Any:
         name: from_repr(part)
         for inner in _members(found).values()
         for name, part in _members(inner).items()
-        if (name in ANSWERED) is of_answer and blank(part) is not BLANK
+        if (name in RESPONSE_MEMBERS) is of_answer and nothing_if_blank(part) is not BLANK
     }
     return payloads.content(half) if half else UNREADABLE
 
@@ -55,12 +55,12 @@ def usage(value: Any) -> Any:
     return tokens.counts(found) if isinstance(found, dict) else UNREADABLE
 
 
-def blank(value: Any) -> Any:
+def nothing_if_blank(value: Any) -> Any:
     """Of the proxy's thirty-five facts about a call most are unknown; nothing is lost of those."""
     return BLANK if isinstance(value, str) and value in ("", "[]", "{}") else UNREADABLE
 
 
-def routed(value: Any) -> Any:
+def provider_of_route(value: Any) -> Any:
     """Whose model ``openai/gpt-4o-mini`` is."""
     word, slash, _ = value.partition("/") if isinstance(value, str) else ("", "", "")
     return provider(as_text(word)) if slash else UNREADABLE
@@ -73,10 +73,10 @@ LITELLM: Final = Convention(
     name="litellm",
     spec="litellm/integrations/opentelemetry.py of https://github.com/BerriAI/litellm, Nov 2026",
     rows=(
-        attr("provider", "litellm.provider.model", via=routed, keep=True, when=LATE),
+        attr("provider", "litellm.provider.model", via=provider_of_route, keep=True, when=LATE),
         spread("metadata.usage_object", via=usage, when=_HERE),
-        prefix("metadata", "metadata.", via=blank, when=_HERE),
-        named("inputs", "llm.", via=asked, when=_RAW),
-        named("outputs", "llm.", via=answered, when=_RAW),
+        prefix("metadata", "metadata.", via=nothing_if_blank, when=_HERE),
+        named("inputs", "llm.", via=raw_request, when=_RAW),
+        named("outputs", "llm.", via=raw_response, when=_RAW),
     ),
 )

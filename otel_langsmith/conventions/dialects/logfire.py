@@ -35,13 +35,13 @@ def response_usage(value: Any) -> Any:
     return counted if counted is UNREADABLE else _USAGE(counted)
 
 
-def asked(value: Any) -> Any:
+def request_inputs(value: Any) -> Any:
     """The texts to be embedded, or whatever else was asked that is no conversation."""
     found = as_object(value)
     return UNREADABLE if found is UNREADABLE else found.get("input", found.get("prompt", found))
 
 
-def failure(value: Any) -> Any:
+def error_message(value: Any) -> Any:
     """Why a step of OpenAI's agents failed: in general, and what had happened."""
     found = as_object(value)
     if found is UNREADABLE:
@@ -72,7 +72,7 @@ LOGFIRE: Final = Convention(
         ),
         spread("logfire.msg_template", via=one_of(TEMPLATES), keep=True, when=_LATE),
         attr("metadata.thread_id", "group_id", when=_AGENT),
-        attr("error.message", "error", via=failure, keep=True, when=_AGENT),
+        attr("error.message", "error", via=error_message, keep=True, when=_AGENT),
         spread("model_settings", via=parameters, when=_AGENT),
         spread("model_config", via=parameters, when=_AGENT),
         attr("params.tools", "response", via=payloads.tools, keep=True, when=_AGENT),
@@ -86,7 +86,7 @@ LOGFIRE: Final = Convention(
         attr("inputs.messages", "request_data", via=payloads.request, when=_LLM),
         attr("inputs.messages", "events", via=message_events.json_inputs, when=_OWN),
         attr("inputs.messages", "raw_input", via=payloads.request, when=_AGENT_LLM),
-        attr("inputs", "request_data", via=asked, when=_LATE),
+        attr("inputs", "request_data", via=request_inputs, when=_LATE),
         attr("inputs", "input", "inputs", via=arguments, when=_LATE),
         attr("outputs.messages", "response_data", via=payloads.response, when=_LLM),
         attr("outputs.messages", "events", via=message_events.json_outputs, when=_OWN),

@@ -23,7 +23,7 @@ _TYPES: Final = {
 }
 
 
-def answered(value: Any) -> Any:
+def response_messages(value: Any) -> Any:
     """What a model answered, told apart by what it is."""
     found = as_object(value)
     if found is UNREADABLE or "text" not in found:
@@ -53,7 +53,7 @@ MASTRA: Final = Convention(
         attr("inputs.messages", "input", when=_LLM),
         attr("inputs", "input", via=arguments, when=_TOOL),
         attr("inputs", "input", when=_LATE),
-        attr("outputs.messages", "output", via=answered, when=_LLM),
+        attr("outputs.messages", "output", via=response_messages, when=_LLM),
         attr("outputs", "output", via=from_json, when=_TOOL),
         attr("outputs", "output", when=_LATE),
         attr("outputs", "body", when=_SCOPED),

@@ -21,7 +21,7 @@ def model(value: Any) -> Any:
     return found["model"] if found else as_text(value)
 
 
-def said(value: Any) -> Any:
+def response_messages(value: Any) -> Any:
     """The answer whose parts these are."""
     found = from_json(value)
     is_parts = isinstance(found, (list, tuple)) and found
@@ -55,7 +55,9 @@ MIRASCOPE: Final = Convention(
         ),
         attr("inputs", "mirascope.trace.arg_values", via=payloads.call_arguments, when=LATE),
         attr("inputs", "mirascope.response.messages", when=LATE),
-        attr("outputs.messages", "mirascope.response.content", via=said, when=LLM_RUNS),
+        attr(
+            "outputs.messages", "mirascope.response.content", via=response_messages, when=LLM_RUNS
+        ),
         attr("outputs", "mirascope.trace.output", when=LATE),
         attr("outputs", "mirascope.response.content", when=LATE),
     ),

@@ -60,7 +60,7 @@ def request_parameters(value: Any) -> Any:
     return parameters(found) if is_request else UNREADABLE
 
 
-def shown(value: Any) -> Any:
+def without_credentials(value: Any) -> Any:
     """Whatever an argument is; of headers and the like, not the credentials."""
     return without_secret_members(decoded(value))
 
@@ -139,6 +139,6 @@ MLFLOW: Final = Convention(
         ),
         attr("outputs", _OUTPUTS, via=in_json(payloads.content), when=LATE),
         # Whatever else is on its spans is JSON, too.
-        prefix("metadata", "", via=shown, when=When(given=_IS, turn="late")),
+        prefix("metadata", "", via=without_credentials, when=When(given=_IS, turn="late")),
     ),
 )

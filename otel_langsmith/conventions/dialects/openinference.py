@@ -72,7 +72,7 @@ def _message(item: Any) -> Any:
     if isinstance(contents, list):
         message["content"] = [_part(part) for part in contents]
     elif isinstance(message.get("content"), str) and message.get("role") == "tool":
-        message["content"] = _blocks(message["content"])
+        message["content"] = _result_content(message["content"])
     if isinstance(calls, list):
         message["tool_calls"] = [_inner(call, "tool_call") for call in calls]
     return message
@@ -96,7 +96,7 @@ def _inner(item: Any, name: str) -> Any:
     return inner if isinstance(inner, dict) else item
 
 
-def _blocks(text: str) -> Any:
+def _result_content(text: str) -> Any:
     """A tool's answer: Anthropic's comes as the JSON of its blocks, any other text stays."""
     found = from_json(text)
     is_blocks = isinstance(found, list) and all(
@@ -107,20 +107,20 @@ def _blocks(text: str) -> Any:
 
 def prompts(found: list[Any]) -> Any:
     """``llm.prompts`` and ``llm.choices``: the texts of a completion that had no messages."""
-    texts = [
+    embedding_texts = [
         _inner(_inner(item, "prompt"), "completion").get("text") if isinstance(item, dict) else item
         for item in found
     ]
-    said = [text for text in texts if text]
+    said = [text for text in embedding_texts if text]
     return said and [{"content": text} for text in said]
 
 
-def prompted(found: list[Any]) -> Any:
+def prompt_messages(found: list[Any]) -> Any:
     """The prompts as messages of the user."""
     return messages(prompts(found), "user") or UNREADABLE
 
 
-def completed(found: list[Any]) -> Any:
+def completion_messages(found: list[Any]) -> Any:
     """The choices as messages of the assistant."""
     return messages(prompts(found), "assistant") or UNREADABLE
 
@@ -130,9 +130,9 @@ def tools(found: list[Any]) -> Any:
     defined = []
     for item in found:
         inner = _inner(item, "tool")
-        schema = as_object(inner.get("json_schema")) if isinstance(inner, dict) else UNREADABLE
-        if schema is not UNREADABLE and not _NAMING.isdisjoint(schema):
-            inner = schema
+        tool_schema = as_object(inner.get("json_schema")) if isinstance(inner, dict) else UNREADABLE
+        if tool_schema is not UNREADABLE and not _NAMING.isdisjoint(tool_schema):
+            inner = tool_schema
         defined.append(inner)
     return tool_definitions(defined)
 
@@ -146,13 +146,13 @@ def flat_documents(found: list[Any]) -> Any:
     return retrieval.documents([_inner(item, "document") for item in found])
 
 
-def texts(found: list[Any]) -> Any:
+def embedding_texts(found: list[Any]) -> Any:
     """The texts that were embedded."""
     said = [_inner(item, "embedding") for item in found]
     return [item.get("text") for item in said if isinstance(item, dict)] or UNREADABLE
 
 
-def embedded(found: list[Any]) -> Any:
+def embedding_vectors(found: list[Any]) -> Any:
     """How many embeddings came, and how long they are; the numbers stay behind (genai.md §5.4)."""
     inner = [_inner(item, "embedding") for item in found]
     vectors = [item.get("vector") for item in inner if isinstance(item, dict)]
@@ -171,7 +171,7 @@ def metadata(value: Any) -> Any:
     return fields
 
 
-def told_again(value: Any) -> Any:
+def strands_metadata(value: Any) -> Any:
     """The metadata of Strands' processor, which tells there what attributes tell already."""
     found = as_object(value)
     if found is UNREADABLE:
@@ -183,7 +183,7 @@ def told_again(value: Any) -> Any:
 _ATTRIBUTES: Final = ("gen_ai.", "tags")
 
 
-def schema(value: Any) -> Any:
+def tool_schema(value: Any) -> Any:
     """What ``tool.parameters`` is by the spec; many write the arguments of the call instead."""
     found = as_object(value)
     return found if found is not UNREADABLE and "properties" in found else UNREADABLE
@@ -222,7 +222,7 @@ OPENINFERENCE: Final = Convention(
         ),
         attr("metadata.finish_reasons", "llm.finish_reason"),
         attr("metadata.tool_call_id", "tool.id", "tool.call_id", "tool_call.id"),
-        attr("metadata.tool_schema", "tool.parameters", via=schema),
+        attr("metadata.tool_schema", "tool.parameters", via=tool_schema),
         attr("tags", "tag.tags"),
         attr("usage.input_tokens", "llm.token_count.prompt"),
         attr("usage.output_tokens", "llm.token_count.completion"),
@@ -256,8 +256,8 @@ OPENINFERENCE: Final = Convention(
             when=When(runs=("tool",), given=("llm.input_messages.",), turn="early"),
         ),
         indexed("inputs.messages", "llm.input_messages.", via=flat_inputs),
-        indexed("inputs.messages", "llm.prompts.", via=prompted),
-        indexed("inputs.input", "embedding.embeddings.", via=texts),
+        indexed("inputs.messages", "llm.prompts.", via=prompt_messages),
+        indexed("inputs.input", "embedding.embeddings.", via=embedding_texts),
         indexed("inputs.documents", "reranker.input_documents.", via=flat_documents),
         attr("inputs.query", "reranker.query"),
         attr(
@@ -297,8 +297,8 @@ OPENINFERENCE: Final = Convention(
             when=When(runs=("llm",), at_least="llm.output_messages."),
         ),
         indexed("outputs.messages", "llm.output_messages.", via=flat_outputs),
-        indexed("outputs.messages", "llm.choices.", via=completed),
-        indexed("outputs", "embedding.embeddings.", via=embedded),
+        indexed("outputs.messages", "llm.choices.", via=completion_messages),
+        indexed("outputs", "embedding.embeddings.", via=embedding_vectors),
         attr(
             "outputs.documents",
             "output.value",
@@ -312,7 +312,7 @@ OPENINFERENCE: Final = Convention(
         attr("outputs", "output.value", when=LATE),
         # Google's automatic calls come without the prefix of their message (genai.md §2.2).
         indexed("outputs.messages", "message.tool_calls.", via=stray_calls, when=LATE),
-        spread("metadata", via=told_again, when=When(scope=("strands.",))),
+        spread("metadata", via=strands_metadata, when=When(scope=("strands.",))),
         spread("metadata", via=metadata),
         prefix("metadata", "metadata."),
     ),

@@ -25,7 +25,7 @@ from otel_langsmith.conventions.rows import (
 from otel_langsmith.conventions.tools import arguments
 
 
-def lines(value: Any) -> Any:
+def prompt_lines(value: Any) -> Any:
     """The messages of a prompt, each of which begins a line with its role."""
     text = as_text(value)
     if text is UNREADABLE or not _SPOKEN.match(text):
@@ -35,7 +35,7 @@ def lines(value: Any) -> Any:
     return messages([{"role": role, "content": words.rstrip("\n")} for role, words in said], "user")
 
 
-def calls(value: Any) -> Any:
+def tool_calls(value: Any) -> Any:
     """The tools that a model called, in Python's words."""
     found = from_repr(value)
     if not isinstance(found, list) or not found:
@@ -43,7 +43,7 @@ def calls(value: Any) -> Any:
     return messages([{"role": "assistant", "content": None, "tool_calls": found}], "assistant")
 
 
-def called(found: Mapping[str, Any]) -> Any:
+def function_arguments(found: Mapping[str, Any]) -> Any:
     """What a decorated function was called with, of which it has Python's reprs."""
     args = found.get("function.args")
     if isinstance(args, str) and args.startswith("("):
@@ -53,7 +53,7 @@ def called(found: Mapping[str, Any]) -> Any:
     )
 
 
-def gave(value: Any) -> Any:
+def function_result(value: Any) -> Any:
     """What it returned, as what a model answers, though it is no message."""
     return payloads.content(from_repr(value))
 
@@ -68,11 +68,15 @@ OPENLIT: Final = Convention(
     name="openlit",
     spec="openlit/semcov of https://github.com/openlit/openlit, 1.45, November 2026",
     rows=(
-        event("inputs.messages", "gen_ai.content.prompt", "gen_ai.prompt", via=lines, when=_OLD),
-        attr("outputs.messages", "gen_ai.response.tool_calls", via=calls, when=_OLD),
+        event(
+            "inputs.messages", "gen_ai.content.prompt", "gen_ai.prompt", via=prompt_lines, when=_OLD
+        ),
+        attr("outputs.messages", "gen_ai.response.tool_calls", via=tool_calls, when=_OLD),
         event("outputs.messages", "gen_ai.content.completion", "gen_ai.completion", when=_OLD),
-        together("inputs", "function.args", "function.kwargs", via=called, when=_DECORATED),
-        attr("outputs", "gen_ai.output.messages", via=gave, when=_DECORATED),
+        together(
+            "inputs", "function.args", "function.kwargs", via=function_arguments, when=_DECORATED
+        ),
+        attr("outputs", "gen_ai.output.messages", via=function_result, when=_DECORATED),
         attr("params.stream", "gen_ai.request.is_stream"),
         attr("metadata.service_tier", "gen_ai.response.service_tier"),
         attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint"),

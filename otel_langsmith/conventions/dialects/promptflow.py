@@ -32,7 +32,7 @@ _DETAILS: Final = {
 }
 
 
-def gave(value: Any) -> Any:
+def function_result(value: Any) -> Any:
     """What a function returned, as JSON, be it a text."""
     return payloads.content(unquoted(value))
 
@@ -62,10 +62,10 @@ PROMPTFLOW: Final = Convention(
         attr("outputs.messages", "output", when=_LLM),
         attr("outputs", "output", via=retrieval.embedded, when=_EMBEDDING),
         attr("outputs.documents", "output", via=retrieval.documents_or_texts, when=_RETRIEVER),
-        attr("outputs", "output", via=gave, when=_OWN),
+        attr("outputs", "output", via=function_result, when=_OWN),
         # Told again, and apart.
         event("inputs", "promptflow.function.inputs", "payload", when=LATE),
-        event("outputs", "promptflow.function.output", "payload", via=gave, when=LATE),
+        event("outputs", "promptflow.function.output", "payload", via=function_result, when=LATE),
         event("outputs", "promptflow.llm.generated_message", "payload", when=LATE),
         event("outputs", "promptflow.embedding.embeddings", "payload", when=LATE),
         event("inputs", "promptflow.prompt.template", "payload", when=LATE),

@@ -20,16 +20,16 @@ from otel_langsmith.conventions.rows import Convention, When, attr, spread
 from otel_langsmith.conventions.tools import arguments, tool_definitions
 
 
-def asked(value: Any) -> Any:
+def run_inputs(value: Any) -> Any:
     """The messages of an agent's run until it answers."""
     made = _conversation(value)
-    return made[: _asked(made)] or UNREADABLE
+    return made[: _input_count(made)] or UNREADABLE
 
 
-def answered(value: Any) -> Any:
+def run_outputs(value: Any) -> Any:
     """The messages that the run itself made: answers, tool calls and their results."""
     made = _conversation(value)
-    answers = made[_asked(made) :]
+    answers = made[_input_count(made) :]
     if not answers:
         return UNREADABLE
     return answers if any(message["content"] for message in answers) else Thin(answers)
@@ -40,7 +40,7 @@ def _conversation(value: Any) -> list[Message]:
     return messages(found, "user") if isinstance(found, (list, tuple)) else []
 
 
-def _asked(made: list[Message]) -> int:
+def _input_count(made: list[Message]) -> int:
     """How many messages there are up to the last of the user, or before the first answer."""
     users = [number for number, message in enumerate(made, 1) if message["role"] == "user"]
     answers = (number for number, message in enumerate(made) if message["role"] == "assistant")
@@ -171,7 +171,7 @@ PYDANTIC_AI: Final = Convention(
             "inputs.messages",
             "pydantic_ai.all_messages",
             "all_messages_events",
-            via=asked,
+            via=run_inputs,
         ),
         attr("inputs", "tool_arguments", via=arguments),
         attr("outputs.messages", "events", via=message_events.json_outputs, when=_OWN),
@@ -179,7 +179,7 @@ PYDANTIC_AI: Final = Convention(
             "outputs.messages",
             "pydantic_ai.all_messages",
             "all_messages_events",
-            via=answered,
+            via=run_outputs,
         ),
         attr("outputs.output", "final_result", when=_OWN),
         attr("outputs", "tool_response", via=from_json),

@@ -13,13 +13,13 @@ from otel_langsmith.conventions.rows import EARLY, TOOL_RUNS, Convention, When, 
 from otel_langsmith.conventions.tools import arguments
 
 
-def given(value: Any) -> Any:
+def tool_arguments(value: Any) -> Any:
     """The arguments of the one call among these messages."""
     call = _only_part(value, "tool_call")
     return UNREADABLE if call is None else arguments(call.get("arguments"))
 
 
-def gave(value: Any) -> Any:
+def tool_result(value: Any) -> Any:
     """The result of the one call among these messages."""
     answer = _only_part(value, "tool_call_response")
     return UNREADABLE if answer is None else result(answer.get("response", answer.get("result")))
@@ -60,10 +60,10 @@ STRANDS: Final = Convention(
         attr("metadata.tool_schema", "gen_ai.tool.json_schema"),
         # Early, since it goes with whatever else the model was told.
         attr("inputs.system", "system_prompt", when=EARLY),
-        attr("inputs", "gen_ai.input.messages", via=given, when=_OWN_TOOL),
-        attr("outputs", "gen_ai.output.messages", via=gave, when=_OWN_TOOL),
-        event("inputs", _DETAILS, "gen_ai.input.messages", via=given, when=_EARLY_TOOL),
-        event("outputs", _DETAILS, "gen_ai.output.messages", via=gave, when=_EARLY_TOOL),
+        attr("inputs", "gen_ai.input.messages", via=tool_arguments, when=_OWN_TOOL),
+        attr("outputs", "gen_ai.output.messages", via=tool_result, when=_OWN_TOOL),
+        event("inputs", _DETAILS, "gen_ai.input.messages", via=tool_arguments, when=_EARLY_TOOL),
+        event("outputs", _DETAILS, "gen_ai.output.messages", via=tool_result, when=_EARLY_TOOL),
         event("inputs", "gen_ai.tool.message", "content", via=arguments, when=TOOL_RUNS),
         event("outputs", "gen_ai.choice", "message", via=result, when=TOOL_RUNS),
         attr("outputs", "tool.result", via=result, when=TOOL_RUNS),

@@ -12,7 +12,7 @@ from otel_langsmith.conventions.dialects.openinference import (
     flat_documents,
     flat_inputs,
     flat_outputs,
-    schema,
+    tool_schema,
     tools,
 )
 from otel_langsmith.conventions.models import parameters
@@ -33,7 +33,7 @@ from otel_langsmith.conventions.rows import (
 )
 
 
-def none_offered(value: Any) -> Any:
+def nothing_if_null(value: Any) -> Any:
     """Nothing to keep, where no tools were offered and JSON says so."""
     return BLANK if isinstance(value, str) and value in NOTHING else UNREADABLE
 
@@ -51,12 +51,12 @@ TRACEAI: Final = Convention(
     ),
     rows=(
         spread("gen_ai.span.kind", via=one_of(kinds.OPENINFERENCE), keep=True, when=EARLY),
-        attr("params.tools", "gen_ai.tool.definitions", via=none_offered, when=EARLY),
+        attr("params.tools", "gen_ai.tool.definitions", via=nothing_if_null, when=EARLY),
         # The model that answered comes under the name of the one that was asked.
         spread("gen_ai.request.parameters", via=parameters, when=EARLY),
         attr("model.response", "gen_ai.request.model", when=_PARAMETERS),
         indexed("params.tools", "gen_ai.tool.definitions.", via=tools),
-        attr("metadata.tool_schema", "gen_ai.tool.parameters", via=schema),
+        attr("metadata.tool_schema", "gen_ai.tool.parameters", via=tool_schema),
         attr("usage.input_cost", "gen_ai.cost.input"),
         attr("usage.output_cost", "gen_ai.cost.output"),
         attr("usage.total_cost", "gen_ai.cost.total"),
