@@ -1,6 +1,6 @@
-"""AutoGen: the messages that its runtime carries from agent to agent; and AG2, who came of it.
+"""AutoGen, the messages that its runtime carries from agent to agent; and AG2, its fork.
 
-Its agents and tools are told by ``gen_ai.*``; what the runtime does with messages, by rows here.
+Agents and tools are in ``gen_ai.*``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ SCOPES: Final = (
 
 
 def runtime_message(value: Any) -> Any:
-    """The chat messages that an event of a group chat brings; any other object as it is."""
+    """The chat messages in an event of a group chat; any other object as it is."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -28,7 +28,7 @@ def runtime_message(value: Any) -> Any:
 
 
 def team_messages(value: Any) -> Any:
-    """What a team was told or said, whose messages OpenInference writes as JSON each."""
+    """The messages of a team, each of which OpenInference writes as JSON."""
     found = as_object(value)
     listed = found.get("messages") if found is not UNREADABLE else None
     said = [from_json(item) for item in listed] if isinstance(listed, list) else []

@@ -1,7 +1,7 @@
-"""``genkit:*``: what Google's Genkit writes of its flows, models and tools, in every language.
+"""``genkit:*``: Google's Genkit, its flows, models and tools, in every language.
 
-All of it is JSON. A model is called by its plugin and its name, and what was answered comes with
-the request and the raw response beside it.
+All values are JSON. A model's name has its plugin in front, and the output of a model has the
+request and the raw response beside the message.
 """
 
 from typing import Any, Final
@@ -45,7 +45,7 @@ _KINDS: Final = {
 
 
 def model(value: Any) -> Any:
-    """The model of a key such as ``/model/openai/gpt-4o-mini``, and whose it is."""
+    """The model and the provider in a key such as ``/model/openai/gpt-4o-mini``."""
     kind, _, name = str(value).removeprefix("/").partition("/")
     plugin, slash, model = name.partition("/")
     if kind not in ("model", "embedder") or not name:
@@ -56,13 +56,13 @@ def model(value: Any) -> Any:
 
 
 def request_parameters(value: Any) -> Any:
-    """With what a model was called."""
+    """The invocation parameters of a model call."""
     found = as_object(value)
     return found if found is UNREADABLE else parameters(found.get("config"))
 
 
 def usage_and_finish_reason(value: Any) -> Any:
-    """What is told of an answer: tokens, and why it ended."""
+    """The token counts of an answer, and its finish reason."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -75,7 +75,7 @@ _ended: Final = picked({"metadata.finish_reasons": ("finishReason", finish_reaso
 
 
 def response_messages(value: Any) -> Any:
-    """What a model answered, without the request and the raw response that come with it."""
+    """The answer, without the request and the raw response beside it."""
     found = as_object(value)
     message = found.get("message") if found is not UNREADABLE else None
     if not isinstance(message, dict):
@@ -84,14 +84,14 @@ def response_messages(value: Any) -> Any:
 
 
 def query_text(value: Any) -> Any:
-    """What a retriever was asked: a document, mostly of one text."""
+    """The query of a retriever, which is a document, mostly of one text."""
     found = as_object(value)
     query = found.get("query") if found is not UNREADABLE else None
     return (_text(query) or query) if query else UNREADABLE
 
 
 def documents(value: Any) -> Any:
-    """The documents that a retriever gave."""
+    """The documents that a retriever returned."""
     found = as_object(value)
     items = found.get("documents") if found is not UNREADABLE else None
     if not isinstance(items, list):
@@ -109,7 +109,7 @@ def embedding_texts(value: Any) -> Any:
 
 
 def embedding_vectors(value: Any) -> Any:
-    """How many vectors there are, and how long they are."""
+    """The count and the dimensions of the vectors."""
     found = as_object(value)
     items = found.get("embeddings") if found is not UNREADABLE else None
     return retrieval.embedded(items) if isinstance(items, list) else UNREADABLE

@@ -1,4 +1,4 @@
-"""``honeyhive_*``: what HoneyHive's decorators write of functions, each part of them flattened."""
+"""``honeyhive_*``: HoneyHive's decorators of functions, with inputs and outputs flattened."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,7 +12,7 @@ _TYPES: Final = {"model": "llm", "tool": "tool", "chain": "chain"}
 
 
 def function_result(found: Mapping[str, Any]) -> Any:
-    """What a function returned, if nothing was told beside it."""
+    """The result of a function, alone where nothing else is beside it."""
     return payloads.content(found["result"] if found.keys() == {"result"} else found)
 
 

@@ -1,7 +1,7 @@
-"""Langtrace: OpenTelemetry's dialect of 2024, with the messages as the JSON of one in an event.
+"""Langtrace: ``gen_ai.*`` of 2024, with the messages as JSON in a span event.
 
-So had OpenTelemetry's own conventions it then (v1.26), and others took it from them. Where a model
-called tools, Langtrace's answer has the calls in place of the text.
+OpenTelemetry's conventions of v1.26 had messages so, and other instrumentations follow them.
+Langtrace's answer has tool calls in place of the text.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from otel_langsmith.conventions.tools import tool_definitions
 
 
 def request_tools(value: Any) -> Any:
-    """The tools that a model was offered: the definitions, or a list that has them as JSON."""
+    """The tool definitions, which may be JSON within a list."""
     found = from_json(value)
     if not isinstance(found, (list, tuple)):
         return found
@@ -72,7 +72,7 @@ LANGTRACE: Final = Convention(
             via=embedding_texts,
             when=EMBEDDING_RUNS,
         ),
-        # LangSmith's own SDK writes these, too: runs as they are.
+        # LangSmith's own SDK writes whole runs under these names.
         attr("inputs.messages", "gen_ai.prompt", via=payloads.request, when=_FOREIGN),
         attr("outputs.messages", "gen_ai.completion", via=payloads.response, when=_FOREIGN),
         event("inputs.messages", "gen_ai.content.prompt", "gen_ai.prompt", when=LLM_RUNS),

@@ -1,7 +1,7 @@
-"""``langwatch.*``: what LangWatch's SDKs write of the steps that are decorated with them.
+"""``langwatch.*``: LangWatch's SDKs, for functions that are decorated with them.
 
-Content says what it is: ``{"type": "chat_messages", "value": […]}``. Of a step that retrieves, the
-documents are apart.
+Content has its type: ``{"type": "chat_messages", "value": […]}``. The documents of a retriever are
+in an attribute of their own.
 """
 
 from collections.abc import Mapping
@@ -38,12 +38,12 @@ def untyped(value: Any) -> Any:
 
 
 def in_typed_value(via: Reader) -> Reader:
-    """A reader of the value that `value_of` gives."""
+    """``via``, given the value after `untyped`."""
     return lambda value: via(untyped(value))
 
 
 def contexts(value: Any) -> Any:
-    """What was retrieved; a document may be in chunks."""
+    """The documents that were retrieved; one may be in chunks."""
     found = from_json(value)
     items = found if isinstance(found, (list, tuple)) else ()
     return retrieval.documents(
@@ -56,7 +56,7 @@ def _is_object(item: Any) -> bool:
 
 
 def metrics(value: Any) -> Any:
-    """Tokens and the price; the rest as it is."""
+    """Token counts and the price; the rest as metadata."""
     found = as_object(value)
     if found is UNREADABLE:
         return found

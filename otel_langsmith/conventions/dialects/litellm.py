@@ -1,7 +1,7 @@
 """LiteLLM's own callback for OpenTelemetry, in the library and in the proxy.
 
-It speaks OpenTelemetry's dialect, spells tool calls out as Traceloop did, and has the raw request
-and response in a span of their own, as Python's reprs: ``llm.openai.messages``.
+It writes ``gen_ai.*``, flattens tool calls as Traceloop did, and has the raw request and response
+in a span of their own, as Python's reprs: ``llm.openai.messages``.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def raw_response(found: Mapping[str, Any]) -> Any:
 
 
 def _raw(found: Mapping[str, Any], *, of_answer: bool) -> Any:
-    """The half of a call's members; those that are blank say nothing."""
+    """The members of the request or of the response, without those that are blank."""
     half = {
         name: from_repr(part)
         for inner in _members(found).values()
@@ -56,12 +56,12 @@ def usage(value: Any) -> Any:
 
 
 def nothing_if_blank(value: Any) -> Any:
-    """Of the proxy's thirty-five facts about a call most are unknown; nothing is lost of those."""
+    """`BLANK` for an empty value: most of the proxy's thirty-five facts about a call are."""
     return BLANK if isinstance(value, str) and value in ("", "[]", "{}") else UNREADABLE
 
 
 def provider_of_route(value: Any) -> Any:
-    """Whose model ``openai/gpt-4o-mini`` is."""
+    """The provider in ``openai/gpt-4o-mini``."""
     word, slash, _ = value.partition("/") if isinstance(value, str) else ("", "", "")
     return provider(as_text(word)) if slash else UNREADABLE
 

@@ -1,7 +1,7 @@
-"""OpenInference: what Arize's instrumentations write, and the first of the flattened dialects.
+"""OpenInference: Arize's instrumentations.
 
-It says most things twice: as ``input.value`` and ``output.value``, the request and the response as
-they were, and flattened. The raw view is the better one wherever it can be read (genai.md §3.3).
+Most content is there twice: raw, as ``input.value`` and ``output.value``, and flattened. The raw
+request and response are better wherever they can be read (genai.md §3.3).
 """
 
 from typing import Any, Final
@@ -33,12 +33,12 @@ from otel_langsmith.conventions.tools import arguments, tool_definitions
 
 
 def flat_inputs(found: Any) -> Any:
-    """The messages that were flattened, as far as there is anything in them."""
+    """The flattened input messages; `Thin` if they are empty."""
     return _flat(found, "user")
 
 
 def flat_outputs(found: Any) -> Any:
-    """The same for what a model answered."""
+    """The flattened output messages, likewise."""
     return _flat(found, "assistant")
 
 
@@ -51,16 +51,16 @@ def _flat(found: list[Any], role: str) -> Any:
 
 
 _BARE: Final = frozenset(("role", "content"))
-"""All that there is of an answer that never came."""
+"""The members of a message that never came: a failed call has one in OpenInference."""
 
 
 def stray_calls(found: list[Any]) -> Any:
-    """Tool calls that belong to no message."""
+    """Tool calls without a message."""
     return flat_outputs([{"message": {"tool_calls": found}}])
 
 
 def _message(item: Any) -> Any:
-    """A flattened message in the form that `messages` knows; its contents tell the tools' names."""
+    """A flattened message in a form that `messages` knows."""
     inner = item.get("message") if isinstance(item, dict) else None
     if not isinstance(inner, dict):
         return item
@@ -97,7 +97,7 @@ def _inner(item: Any, name: str) -> Any:
 
 
 def _result_content(text: str) -> Any:
-    """A tool's answer: Anthropic's comes as the JSON of its blocks, any other text stays."""
+    """A tool's result: Anthropic's blocks, where the text is the JSON of them; else the text."""
     found = from_json(text)
     is_blocks = isinstance(found, list) and all(
         isinstance(part, dict) and part.get("type") in ("text", "image") for part in found
@@ -106,7 +106,7 @@ def _result_content(text: str) -> Any:
 
 
 def prompts(found: list[Any]) -> Any:
-    """``llm.prompts`` and ``llm.choices``: the texts of a completion that had no messages."""
+    """The texts of a completion API, which has no messages: ``llm.prompts``, ``llm.choices``."""
     embedding_texts = [
         _inner(_inner(item, "prompt"), "completion").get("text") if isinstance(item, dict) else item
         for item in found
@@ -153,14 +153,14 @@ def embedding_texts(found: list[Any]) -> Any:
 
 
 def embedding_vectors(found: list[Any]) -> Any:
-    """How many embeddings came, and how long they are; the numbers stay behind (genai.md §5.4)."""
+    """The count and the dimensions of the embeddings, without their numbers (genai.md §5.4)."""
     inner = [_inner(item, "embedding") for item in found]
     vectors = [item.get("vector") for item in inner if isinstance(item, dict)]
     return retrieval.vectors(map(from_json, vectors)) or UNREADABLE
 
 
 def metadata(value: Any) -> Any:
-    """The user's own metadata, each under its name; LangChain's tell LangSmith's names already."""
+    """The user's metadata, member by member; LangChain's has LangSmith's names already."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -172,7 +172,7 @@ def metadata(value: Any) -> Any:
 
 
 def strands_metadata(value: Any) -> Any:
-    """The metadata of Strands' processor, which tells there what attributes tell already."""
+    """The metadata of Strands' processor, without its copies of attributes."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -184,7 +184,7 @@ _ATTRIBUTES: Final = ("gen_ai.", "tags")
 
 
 def tool_schema(value: Any) -> Any:
-    """What ``tool.parameters`` is by the spec; many write the arguments of the call instead."""
+    """``tool.parameters`` is a JSON schema by the spec; many write the call's arguments instead."""
     found = as_object(value)
     return found if found is not UNREADABLE and "properties" in found else UNREADABLE
 
@@ -273,7 +273,7 @@ OPENINFERENCE: Final = Convention(
         ),
         attr("inputs.messages", "input.value", when=_LATE_LLM),
         attr("inputs", "input.value", when=LATE),
-        # Of a model of Bedrock's that is invoked, the request is here and nowhere else.
+        # Bedrock's InvokeModel has the request here and nowhere else.
         attr(
             "inputs.messages",
             "llm.invocation_parameters",
@@ -283,7 +283,7 @@ OPENINFERENCE: Final = Convention(
         attr(
             "inputs", "tool.parameters", "llm.prompt_template.variables", via=arguments, when=LATE
         ),
-        # Strands' processor makes up a response, without the tools that were called.
+        # The response that Strands' processor writes lacks the tool calls.
         indexed("outputs.messages", "llm.output_messages.", via=flat_outputs, when=_STRANDS),
         attr(
             "outputs",

@@ -1,7 +1,7 @@
-"""OpenLIT: OpenTelemetry's dialect, with content of its own beside it.
+"""OpenLIT: ``gen_ai.*``, with content of its own beside it.
 
-It writes the tools that a model called on the span of that call, joined by commas; the messages
-have them, too, and apart. Until 1.34 a prompt was one text in an event, a line for each message.
+The span of a model call has the names of the tools that were called, joined by commas; the messages
+have the calls themselves. Until 1.34 a prompt was one text in an event, a line for each message.
 """
 
 import re
@@ -26,7 +26,7 @@ from otel_langsmith.conventions.tools import arguments
 
 
 def prompt_lines(value: Any) -> Any:
-    """The messages of a prompt, each of which begins a line with its role."""
+    """The messages of a prompt in one text, each a line that begins with its role."""
     text = as_text(value)
     if text is UNREADABLE or not _SPOKEN.match(text):
         return payloads.request_or_text(value)
@@ -36,7 +36,7 @@ def prompt_lines(value: Any) -> Any:
 
 
 def tool_calls(value: Any) -> Any:
-    """The tools that a model called, in Python's words."""
+    """The answer with these tool calls, a Python repr."""
     found = from_repr(value)
     if not isinstance(found, list) or not found:
         return UNREADABLE
@@ -44,7 +44,7 @@ def tool_calls(value: Any) -> Any:
 
 
 def function_arguments(found: Mapping[str, Any]) -> Any:
-    """What a decorated function was called with, of which it has Python's reprs."""
+    """The arguments of a decorated function, from Python's reprs of them."""
     args = found.get("function.args")
     if isinstance(args, str) and args.startswith("("):
         args = f"[{args[1:-1]}]"
@@ -54,7 +54,7 @@ def function_arguments(found: Mapping[str, Any]) -> Any:
 
 
 def function_result(value: Any) -> Any:
-    """What it returned, as what a model answers, though it is no message."""
+    """Its result, which OpenLIT writes as output messages, though it is none."""
     return payloads.content(from_repr(value))
 
 
@@ -99,7 +99,7 @@ OPENLIT: Final = Convention(
             when=LATE,
         ),
         attr("outputs.reasoning", "gen_ai.content.reasoning", when=EARLY),
-        # Told again in the messages, and apart.
+        # The messages have these, too.
         attr("outputs", "gen_ai.response.tool_calls", "gen_ai.tool.args", when=_LLM),
     ),
 )

@@ -1,7 +1,7 @@
-"""Pydantic AI's own: what its spans say beside ``gen_ai.*``, in all versions of its data.
+"""Pydantic AI: its own attributes beside ``gen_ai.*``, in all versions of its instrumentation.
 
 Version 1 has events, in one attribute as JSON; later ones have messages. The span of an agent's run
-holds the whole conversation, which is told apart here into what it was asked and what came of it.
+has the whole conversation, which is split here into inputs and outputs.
 """
 
 from typing import Any, Final
@@ -21,13 +21,13 @@ from otel_langsmith.conventions.tools import arguments, tool_definitions
 
 
 def run_inputs(value: Any) -> Any:
-    """The messages of an agent's run until it answers."""
+    """The messages of an agent's run before it answers."""
     made = _conversation(value)
     return made[: _input_count(made)] or UNREADABLE
 
 
 def run_outputs(value: Any) -> Any:
-    """The messages that the run itself made: answers, tool calls and their results."""
+    """The messages that the run added: answers, tool calls and their results."""
     made = _conversation(value)
     answers = made[_input_count(made) :]
     if not answers:
@@ -48,7 +48,7 @@ def _input_count(made: list[Message]) -> int:
 
 
 def request_parameters(value: Any) -> Any:
-    """How the model was called: the tools, by whatever they serve, and all that is not unset."""
+    """The invocation parameters that are set, and the tools of every kind."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -70,14 +70,14 @@ _DEFINED: Final = ("name", "description", "parameters_json_schema")
 
 
 def _called(tool: Any) -> Any:
-    """A definition without the two dozen settings that are Pydantic AI's, not the model's."""
+    """A definition without Pydantic AI's own settings, which the model does not get."""
     if not isinstance(tool, dict) or "parameters_json_schema" not in tool:
         return tool
     return {name: tool[name] for name in _DEFINED if tool.get(name)}
 
 
 def instruction_parts(value: Any) -> Any:
-    """The instructions, where no messages tell them: a request that failed has none."""
+    """The system prompt, where no messages have it: a request that failed has none."""
     found = as_object(value)
     if found is UNREADABLE:
         return found

@@ -28,11 +28,11 @@ CALLS: Final = {
     "doRerank": kinds.RERANKER,
     "toolCall": kinds.TOOL,
 }
-"""What an operation is by its last word; by any other, a function of the SDK."""
+"""Kinds by the last word of an operation; any other word is a function of the SDK."""
 
 
 def operation(value: Any) -> Any:
-    """What an operation says of the run."""
+    """The kind of an operation."""
     word = as_text(value)
     return word if word is UNREADABLE else CALLS.get(word.rpartition(".")[2], kinds.FUNCTION)
 
@@ -44,7 +44,7 @@ def milliseconds(value: Any) -> Any:
 
 
 def response_messages(held: Mapping[str, Any]) -> Any:
-    """The message that a model answered, whose parts have an attribute each."""
+    """The answer, whose parts have an attribute each."""
     parts = [
         *_parts(held, ("ai.response.reasoning", "ai.result.reasoning"), "reasoning"),
         *_parts(held, ("ai.response.text", "ai.result.text"), "text"),
@@ -67,7 +67,7 @@ def _parts(held: Mapping[str, Any], keys: tuple[str, ...], kind: str) -> list[An
 
 
 def embedding_vectors(value: Any) -> Any:
-    """How many embeddings came, and how long they are."""
+    """The count and the dimensions of the embeddings."""
     found = from_json(value)
     items = found if isinstance(found, (list, tuple)) else ()
     vectors = [from_json(item) for item in items]
@@ -79,7 +79,7 @@ def _is_list(item: Any) -> bool:
 
 
 def embedding_texts(value: Any) -> Any:
-    """The texts to be embedded, each of which is JSON."""
+    """The texts to embed, each a JSON string."""
     items = value if isinstance(value, (list, tuple)) else (value,)
     return [_unquoted(item) for item in items]
 
@@ -91,7 +91,7 @@ def _unquoted(item: Any) -> Any:
 
 
 def ranked_documents(value: Any) -> Any:
-    """Documents to be ranked, each of which may be JSON."""
+    """The documents to rank, each of which may be JSON."""
     found = from_json(value)
     return retrieval.documents([from_json(item) for item in found] if _is_list(found) else found)
 
