@@ -27,7 +27,7 @@ def detached(content: JsonObject, attachments: dict[str, Attachment]) -> JsonObj
 
 
 def _hold_media(messages: list[Any]) -> bool:
-    """Whether any block has base64: a third of the cost of a close look, which few messages need."""
+    """Whether any block has base64; a close look costs three times as much, and few need it."""
     try:
         for message in messages:
             if type(blocks := message["content"]) is list:
