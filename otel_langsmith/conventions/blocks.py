@@ -1,8 +1,8 @@
-"""One part of a message, of any vintage → the content block that LangSmith renders.
+"""One part of a message, of any provider → the content block that LangSmith renders.
 
 OpenTelemetry, OpenAI (chat and Responses), Anthropic, Google, Bedrock, LangChain, Vercel and
-Pydantic AI each have parts of their own. Most name their type; those of Google and Bedrock are told
-by their one member.
+Pydantic AI each have parts of their own. Most name their type; Google's and Bedrock's have a member
+of that name instead.
 
 Spec: https://docs.langchain.com/langsmith/log-llm-trace
 """
@@ -21,7 +21,7 @@ Part: TypeAlias = Mapping[str, Any]
 _MEDIA: Final = frozenset(("image", "audio", "video"))
 _MIME: Final = ("mime_type", "media_type", "mimeType", "mediaType", "contentType", "image_mimetype")
 _KINDS: Final = ("kind", "block_type")
-"""How Pydantic AI, where it saves its parts, and LlamaIndex call the type of one."""
+"""The member with a part's type in Pydantic AI's saved messages, and in LlamaIndex."""
 
 _BESIDE: Final = ("transcript", "filename")
 
@@ -37,7 +37,7 @@ RESULTS: Final = frozenset(
 """Types of parts that are tool messages of their own."""
 
 RESULT_MEMBERS: Final = ("functionResponse", "function_response", "toolResult", "toolResponse")
-"""Members that make a part such a one."""
+"""Members that make a part without a type such a message."""
 
 
 def blocks(parts: Any) -> list[Block]:
@@ -54,7 +54,7 @@ def blocks(parts: Any) -> list[Block]:
 
 
 def block(part: Any) -> Block:
-    """The block that a part is; one of an unknown kind is kept whole."""
+    """The block of a part; a part of an unknown type is kept whole, as ``non_standard``."""
     if not isinstance(part, dict):
         return {"type": "text", "text": json_text(part)}
     kind = part.get("type")
@@ -68,7 +68,7 @@ def block(part: Any) -> Block:
 
 
 def is_known(part: Any) -> bool:
-    """Whether this is a part of a kind that we know, by its type or its one member."""
+    """Whether this is a part of a known type, or with a known member in place of a type."""
     if not isinstance(part, dict):
         return False
     kind = part.get("type")
@@ -94,7 +94,7 @@ def _text(part: Part) -> Block | None:
 
 
 _OF_TEXT: Final = ("annotations", "citations", "cache_control")
-"""What OpenAI and Anthropic say of a text: where it was found, and that it may be kept."""
+"""Members of OpenAI's and Anthropic's texts that their blocks keep."""
 
 
 def _refusal(part: Part) -> Block:
@@ -103,7 +103,7 @@ def _refusal(part: Part) -> Block:
 
 
 def reasoning(part: Part) -> Block:
-    """Reasoning; of OpenAI's Responses only the summary's parts have words, or nothing has.
+    """Reasoning; in OpenAI's Responses API its text is a summary, in parts, and may be empty.
 
     Traceloop writes these parts as JSON in place of the text.
     """
@@ -130,8 +130,8 @@ def _reasoning_content(part: Part) -> Block | None:
 
 
 def tool_call(part: Part) -> Block:
-    """A tool call, whoever's: the arguments are an object, or ``__raw`` where they are none."""
-    if part.keys() == _CALL:  # as OpenTelemetry has it: an eighth of the cost
+    """A tool call of any provider; arguments that are no object are under ``__raw``."""
+    if part.keys() == _CALL:  # OpenTelemetry's form: an eighth of the cost
         name, found, given = part["name"], part["id"], part["arguments"]
         if name and found and type(given) is dict:
             return {"type": "tool_call", "id": found, "name": name, "args": given}
@@ -179,7 +179,7 @@ def _blob(part: Part) -> Block | None:
 
 
 def _data(part: Part, data: Any, modality: str | None = None) -> Block | None:
-    """Media by their bytes, in base64 or not; or by the link that stands in their place."""
+    """Media by their bytes, in base64 or not; or by a URL in their place."""
     if isinstance(data, dict):
         data = _buffer(data)
     if isinstance(data, str) and data.startswith(("b'", 'b"')):
@@ -194,7 +194,7 @@ def _data(part: Part, data: Any, modality: str | None = None) -> Block | None:
 
 
 def _buffer(held: Part) -> bytes | None:
-    """What JavaScript's ``JSON.stringify`` makes of a Buffer, or of an array of bytes."""
+    """The bytes of a ``Buffer`` or ``Uint8Array`` as ``JSON.stringify`` writes them."""
     data = held.get("data") if held.get("type") == "Buffer" else list(held.values())
     try:
         return bytes(data) if isinstance(data, (list, tuple)) else None
@@ -203,7 +203,7 @@ def _buffer(held: Part) -> bytes | None:
 
 
 def _uri(part: Part, modality: str | None = None) -> Block | None:
-    """A link, or the data itself if that is what it spells out."""
+    """Media by URL; the bytes of a data URL."""
     uri = first_of(part, "uri", "url", "fileUri", "file_uri")
     if not isinstance(uri, str):
         return None
@@ -214,7 +214,7 @@ def _uri(part: Part, modality: str | None = None) -> Block | None:
 
 
 def _file(part: Part) -> Block | None:
-    """A file by its id, or OpenAI's own, which says so one level down or not."""
+    """A file by id, data or URL; OpenAI has these one level down in chat, and not in Responses."""
     inner = part.get("file")
     part = {**part, **inner} if isinstance(inner, dict) else part
     found = first_of(part, "file_id", "fileId")
@@ -225,7 +225,7 @@ def _file(part: Part) -> Block | None:
 
 
 def _image_url(part: Part) -> Block | None:
-    """OpenAI's own form, nested in chat and flat in Responses."""
+    """OpenAI's image, nested in chat and flat in Responses."""
     image = part.get("image_url")
     found: Part = image if isinstance(image, dict) else {"url": image}
     if part.get("file_id"):
@@ -245,7 +245,7 @@ def _input_audio(part: Part) -> Block | None:
 
 
 def _sourced(modality: str | None) -> Callable[[Part], Block | None]:
-    """Anthropic's image or document, with its ``source``, and LangChain's without."""
+    """Anthropic's image or document, with a ``source``, and LangChain's, without."""
 
     def convert(part: Part) -> Block | None:
         source = part.get("source")
@@ -278,7 +278,7 @@ def _bedrock(modality: str) -> Callable[[Part], Block | None]:
 
 
 def _inline(part: Part) -> Block | None:
-    """Google's data, in camel case or snake case."""
+    """Google's inline data, in camel case or snake case."""
     inner = first_of(part, "inlineData", "inline_data")
     return _blob(inner) if isinstance(inner, dict) else None
 
@@ -367,4 +367,4 @@ _BY_MEMBER: Final[dict[str, Callable[[Part], Block | None]]] = {
     "json": _json,
     "text": _text,
 }
-"""Without a type, by the first of these members that is there."""
+"""Parts without a type, by the first of these members that they have."""

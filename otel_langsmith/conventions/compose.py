@@ -1,6 +1,6 @@
-"""Fields → the parts of a run that LangSmith has a shape for: content, usage, model.
+"""Fields → inputs, outputs, usage and model metadata, in the shapes that LangSmith has for them.
 
-Of no dialect: whatever tables fill these fields, this is what becomes of them.
+The same for every dialect.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from otel_langsmith.run import JsonObject, RunType
 
 
 def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") -> JsonObject:
-    """The fields of one owner as the object that LangSmith wants of inputs and outputs.
+    """The fields of one side as the object that LangSmith wants of inputs and outputs.
 
-    What has no name of its own stands under ``input`` or ``output``; a retriever's is a ``query``.
+    A value without a name of its own is ``input`` or ``output``, in a retriever's inputs ``query``.
     """
     told = parts.get("messages")
     if len(parts) == 1:  # as nearly always
@@ -52,19 +52,19 @@ def _composed(parts: Mapping[str, Any], side: str, run_type: RunType) -> JsonObj
 
 
 def _is_member(field: tuple[str, Any]) -> bool:
-    """Whether it is one member of what another field may be the whole of, and so comes after it."""
+    """Whether it is a member of another field, and so comes after it."""
     return "." in field[0]
 
 
 def _members(name: str, whole: Any) -> Mapping[str, Any]:
-    """What other members go with; it may be the span's own, and is left as it is."""
+    """The members so far; the field itself may be the span's own value, and is not changed."""
     if whole is None:
         return {}
     return whole if isinstance(whole, Mapping) else {name: whole}
 
 
 def _ends_in(text: Any, messages: Any) -> bool:
-    """Whether an output is no more than the words of the last message."""
+    """Whether an output only repeats the text of the last message."""
     if not isinstance(text, str) or not isinstance(messages, list) or not messages:
         return False
     return text == "".join(
@@ -77,7 +77,7 @@ _WITHIN: Final = frozenset(("system", "reasoning"))
 
 
 def _thought(text: str, messages: Any) -> Any:
-    """The answer after what was thought of it, unless it tells that itself."""
+    """The messages, the first led by this reasoning unless it has its own."""
     found = {"type": "reasoning", "text": text}
     if not isinstance(messages, list) or not messages:
         return [{"role": "assistant", "content": [found]}]
@@ -88,17 +88,17 @@ def _thought(text: str, messages: Any) -> Any:
 
 
 def _led_by(system: JsonObject, messages: Any) -> Any:
-    """The messages after their system message, unless they have brought one themselves."""
+    """The messages, led by this system message unless they have their own."""
     if not isinstance(messages, list) or (messages and messages[0]["role"] == "system"):
         return messages
     return [system, *messages]
 
 
 def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
-    """LangSmith's usage object: totals that include their details, the third from the other two.
+    """LangSmith's usage object: totals include their details; a missing total is computed.
 
-    More tokens from the cache than tokens read means the source counted them apart, as Anthropic's
-    API does (genai.md §5.3); so does a total that has them beside those read, as Bedrock's.
+    More cached tokens than input tokens means that the source counts them apart, as Anthropic's API
+    does (genai.md §5.3); so does a total that is the sum of both, as Bedrock's.
     """
     totals, details, written = reading.usage, reading.input_details, reading.output_details
     if details:
@@ -115,7 +115,7 @@ def usage(reading: Reading, run_type: RunType) -> dict[str, Any]:
 
 
 def _counted(details: dict[str, Any]) -> dict[str, Any]:
-    """Those that are not zero; nearly always all of them."""
+    """The details that are not zero; nearly always all of them."""
     if all(details.values()):
         return details
     return {key: count for key, count in details.items() if count}
@@ -134,9 +134,9 @@ def _count_cache(totals: dict[str, Any], details: dict[str, Any]) -> None:
 
 
 def _split_cache(details: dict[str, Any]) -> None:
-    """Tokens written to the cache that are told by how long they stay are not counted twice.
+    """Count tokens written to the cache once: by how long they stay, or else in ``cache_creation``.
 
-    As LangChain's integration has it, by which LangSmith's prices go.
+    LangChain's integration does the same, and LangSmith's prices follow it.
     """
     apart = sum(details.get(f"ephemeral_{span}_input_tokens", 0) for span in ("5m", "1h"))
     if apart:
@@ -144,11 +144,11 @@ def _split_cache(details: dict[str, Any]) -> None:
 
 
 def _complete(totals: dict[str, Any], reading: Reading) -> None:
-    """The third from the other two; where all three disagree, the model's own total is believed.
+    """Compute the missing total; where all three disagree, the model's own total is right.
 
-    OpenInference adds the cached tokens to Bedrock's, which has counted them (genai.md §5.3), and
-    Google's ADK the thoughts to LiteLLM's. What a total has beyond both is no more than a total,
-    unless it was thought.
+    OpenInference adds the cached tokens to Bedrock's, which includes them (genai.md §5.3), and
+    Google's ADK the reasoning to LiteLLM's. A total beyond the sum of both changes neither, unless
+    the difference is reasoning.
     """
     read, written = totals.get("input_tokens"), totals.get("output_tokens")
     total = totals.get("total_tokens")
@@ -167,17 +167,17 @@ def _complete(totals: dict[str, Any], reading: Reading) -> None:
 
 
 def _was_added(count: int, reading: Reading) -> bool:
-    """Whether so many tokens are thoughts that stand among those written for a second time."""
+    """Whether so many tokens are reasoning that the output counts twice."""
     thought = reading.output_details.get("reasoning")
     cached = reading.input_details.get("cache_read")
     return count == thought != cached and 2 * count <= reading.usage["output_tokens"]
 
 
 def _was_thought(count: int, reading: Reading) -> bool:
-    """Whether so many tokens are what a model thought, which is charged for as what it said.
+    """Whether so many tokens are reasoning, which is priced as output.
 
-    Gemini's API counts its thoughts in the total alone, and Traceloop does not tell them; xAI's
-    does the same, and tells them beside.
+    Gemini's API counts reasoning in the total only, and Traceloop does not write it; xAI's does the
+    same, and writes it beside.
     """
     told = reading.output_details.get("reasoning")
     return count == told or (told is None and reading.fields.get("provider") in _GEMINI)
@@ -189,9 +189,9 @@ _GEMINI: Final = ("google_genai", "google_vertexai")
 def tell_of_model(
     told: dict[str, Any], fields: Mapping[str, Any], params: dict[str, Any], run_type: RunType
 ) -> None:
-    """Add LangSmith's own names for the model: with provider, name and type it knows the price.
+    """Add LangSmith's metadata of the model: by provider, name and type it knows the price.
 
-    For runs of models, and for those with any of `OF_MODELS`. What is told already stays.
+    For model runs, and for those with any of `OF_MODELS`. Metadata that is there already stays.
     """
     requested, answered = fields.get("model.request"), fields.get("model.response")
     if "model.request" in fields:
@@ -213,7 +213,7 @@ def tell_of_model(
 
 
 def _tell_of_call(told: dict[str, Any], params: Mapping[str, Any]) -> None:
-    """Add what prices and comparisons go by; a loop over a table costs half as much again."""
+    """Add the parameters that LangSmith compares; a loop over a table takes half as much again."""
     if "temperature" in params:
         told.setdefault("ls_temperature", params["temperature"])
     if "max_tokens" in params:

@@ -1,8 +1,8 @@
-"""Structures that were flattened into attribute names: how they grow back.
+"""Structures that were flattened into attribute names → lists and dicts.
 
-``llm.input_messages.1.message.role`` is a dict in a list, spelt out. What the names say is decided
-once for each shape of span (`tree_of`); to fill in the values is all that is left for each span,
-and `grower` makes the function that does.
+``llm.input_messages.1.message.role`` is a member of a dict in a list. The structure follows from
+the names alone and is decided once for each shape of span (`tree_of`); `grower` makes the function
+that fills in the values of each span.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ _ITSELF: Final = ""
 
 
 def tree_of(start: str, keys: Iterable[str]) -> list[Tree]:
-    """What the keys that begin with ``start`` spell, as a list in the order of their numbers."""
+    """The structure of the keys that begin with ``start``, a list in the order of their numbers."""
     root = _root(start, keys)
     return [_tree(root[name]) for name in sorted(root, key=_place)]
 
@@ -50,7 +50,7 @@ def _root(start: str, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def grower(tree: Tree) -> Grower:
-    """What fills attributes into the structure; each of its leaves must be among them.
+    """A function from attributes to the structure; each of its leaves must be among them.
 
     Functions of functions, made once, through which the values pass in the order of the leaves: a
     third of what it costs to walk the tree for each span.

@@ -1,9 +1,9 @@
-"""One item of a conversation, of any vintage → the message that LangSmith renders.
+"""One message, of any provider → the message that LangSmith renders.
 
-LangSmith shows OpenAI's, Anthropic's and its own LangChain form, and not the ``parts`` of
-OpenTelemetry. Of the three only the last can hold all of what occurs (reasoning, files, server
-tools), so every dialect ends here: ``{"role", "content": [block, …]}``, tool results as messages
-of role ``tool``.
+LangSmith renders OpenAI's, Anthropic's and LangChain's form, and not the ``parts`` of
+OpenTelemetry. Of the three only LangChain's can hold all that occurs (reasoning, files, server
+tools), so every message becomes one of that form: ``{"role", "content": [block, …]}``, with tool
+results as messages of role ``tool``.
 
 Spec: https://docs.langchain.com/langsmith/log-llm-trace
 """
@@ -31,17 +31,17 @@ _ROLES: Final = {
     "model": "assistant",
     "human": "user",
     "function": "tool",
-    # smolagents tells its memory so.
+    # smolagents' memory.
     "tool-call": "assistant",
     "tool-response": "tool",
-    # OpenAI renamed `system` for its reasoning models; LangSmith knows only the old word.
+    # OpenAI renamed `system` for its reasoning models; LangSmith knows the old name only.
     "developer": "system",
 }
 _SAYERS: Final[dict[Any, str]] = {
     **{role: role for role in ("assistant", "system", "user")},
     **{role: said for role, said in _ROLES.items() if said != "tool"},
 }
-"""Whose messages bring no results of tools."""
+"""Roles whose messages are no tool results."""
 
 _TYPES_OF_REASON: Final = (str, type(None))
 _NOBODY: Final = ("", "unknown")
@@ -57,20 +57,20 @@ _OF_ASSISTANT: Final = frozenset(
         "mcp_call",
     )
 )
-"""What OpenAI's Responses API puts beside messages, each a part of the assistant's next one."""
+"""Items of OpenAI's Responses API that are parts of an assistant message."""
 
 _SAYING: Final = ("content", "parts", "contents", "tool_calls", "function_call")
-"""Members of which a message has one; a thing with a type and none of these is a part."""
+"""Members of which a message has at least one; an object with a type and none of them is a part."""
 
 _WITHHELD: Final = {"type": "text"}
-"""What Pydantic AI writes of a text that it was told not to capture."""
+"""What Pydantic AI writes for a text that it must not capture."""
 
 
 def of_text(item: Any) -> Message | None:
-    """The message of a role and one text, and why it ended, as most are; None of any other.
+    """The message of an item with a role and one text, as most are; None for any other.
 
-    A third of what `add` takes for it. What is not there, or no such thing, is an error here, and
-    told by None.
+    It takes a third of the time of `add`. Members that are missing or of another type raise, which
+    is caught, and mean None.
     """
     try:
         said = _SAYERS.get(item["role"])
@@ -99,7 +99,7 @@ def of_text(item: Any) -> Message | None:
 
 
 def add(found: list[Message], item: Any, role: str) -> None:
-    """Add the message that an item is; ``role`` is whose it is if it does not say."""
+    """Append the message of an item; ``role`` is its role if it has none."""
     if isinstance(item, dict):
         _add_object(found, item, role)
     elif is_pair(item):
@@ -109,7 +109,7 @@ def add(found: list[Message], item: Any, role: str) -> None:
 
 
 def _add_object(found: list[Message], item: Part, role: str) -> None:
-    """The same of one with members, after a tool message for each result that it brought."""
+    """The same for an object, after a tool message for each tool result in it."""
     if "role" not in item:
         item = _inside(item)
         kind = item.get("type")
@@ -132,7 +132,7 @@ def _add_object(found: list[Message], item: Part, role: str) -> None:
 
 
 def _content(parts: Sequence[Any], found: list[Message]) -> list[Block]:
-    """What the parts of a message say; the results of tools among them are ``found``."""
+    """The blocks of a message's parts; tool results among them are appended to ``found``."""
     content: list[Block] = []
     for part in parts:
         kind = part.get("type") if type(part) is dict else None
@@ -147,7 +147,7 @@ def _content(parts: Sequence[Any], found: list[Message]) -> list[Block]:
 
 
 def _parts_of(item: Part) -> Any:
-    """What a message says, wherever it has that."""
+    """The content of a message, under whatever name."""
     parts = item.get("parts")
     if parts is None:
         parts = first_of(item, "content", "contents", "blocks")
@@ -156,7 +156,7 @@ def _parts_of(item: Part) -> Any:
 
 
 def _told_by_tool(found: Any) -> Any:
-    """A tool's result: parts, or else a text, which is JSON of what was none."""
+    """The content of a tool message: its parts, or else a text, as JSON if it was none."""
     items = found if isinstance(found, (list, tuple)) else (found,)
     for item in items:
         if not is_known(item) and brought(item) is None:
@@ -165,7 +165,7 @@ def _told_by_tool(found: Any) -> Any:
 
 
 def _add_part(found: list[Message], item: Part, kind: str, role: str) -> bool:
-    """Whether the item is no message but a part, which stands beside them, and was added so."""
+    """Whether the item is a part in place of a message; if so, it was appended as one."""
     if kind in RESULTS:
         found.append(tool_message(item))
         return True
@@ -179,7 +179,7 @@ def _add_part(found: list[Message], item: Part, kind: str, role: str) -> bool:
 
 
 def _inside(item: Part) -> Part:
-    """The message in a choice of OpenAI's, or in a candidate of Google's, with why it ended."""
+    """The message in OpenAI's choice or Google's candidate, with its finish reason; or the item."""
     inner = item.get("message", item.get("content"))
     if not isinstance(inner, dict) or inner.keys().isdisjoint(("role", "parts")):
         return item
@@ -208,14 +208,14 @@ def _message(item: Part, content: list[Block], role: str) -> Message:
 
 
 def _thought_first(content: list[Block]) -> list[Block]:
-    """What was thought stands before what was said, though Traceloop puts it last."""
+    """The blocks with reasoning first; Traceloop writes it last."""
     if content[-1]["type"] != "reasoning":
         return content
     return sorted(content, key=lambda found: found["type"] != "reasoning")
 
 
 def _told_once(content: list[Block]) -> list[Block]:
-    """Without the texts that are the JSON of a call beside them: Anthropic's by LangChain's."""
+    """The blocks without texts that are the JSON of a tool call among them (Anthropic's)."""
     called = _called(content) if "tool_call" in map(TYPE_OF, content) else set()
     return [found for found in content if not _repeats(found, called)] if called else content
 
@@ -230,7 +230,7 @@ def _repeats(found: Block, called: set[str]) -> bool:
 
 
 def _tell_beside(message: Message, item: Part, beside: set[str]) -> None:
-    """What stands beside the content of a message, in the one place where it belongs."""
+    """Put the members beside the content where they belong in the message."""
     if not beside.isdisjoint(_SAID_TOO):
         _add_blocks(message["content"], item)
     if not beside.isdisjoint(_ABOUT):
@@ -245,14 +245,14 @@ _SAID_TOO: Final = (
 )
 _ABOUT: Final = ("name", "tool_call_id", "toolCallId", "id", "status", "is_error")
 _REASONS_TO_END: Final = ("finish_reason", "stop_reason", "finishReason")
-"""Members by what they are for: to look for all of one kind costs less than for each."""
+"""Members by their use: to look for all of one use at once costs less than for each."""
 
 _OF_MESSAGE: Final = frozenset((*_SAYING, "blocks", *_SAID_TOO, *_REASONS_TO_END))
-"""Members of which a message without a role has one; an object with none is what was said."""
+"""Members of which a message without a role has one; an object with none is mere content."""
 
 
 def _add_blocks(content: list[Block], item: Part) -> None:
-    """What was thought, refused or called, as blocks of the content."""
+    """Append reasoning, refusal and tool calls to the content, as blocks."""
     thought = first_of(item, "reasoning_content", "reasoning")
     if isinstance(thought, str):
         content.insert(0, reasoning({"content": thought}))
@@ -265,7 +265,7 @@ def _add_blocks(content: list[Block], item: Part) -> None:
 
 
 def _calls(item: Part) -> list[Part]:
-    """Tool calls beside the content: OpenAI's, LangChain's, and the one that OpenAI had first."""
+    """The tool calls beside the content, in OpenAI's, LangChain's or OpenAI's first form."""
     calls = from_json(first_of(item, "tool_calls", "toolCalls"))
     if not isinstance(calls, (list, tuple)):
         calls = [item.get("function_call")]
@@ -273,7 +273,7 @@ def _calls(item: Part) -> list[Part]:
 
 
 def _called(content: list[Block]) -> set[str]:
-    """The ids of the calls among the blocks: Anthropic's stand in both places, by the same id."""
+    """The ids of the tool calls in the content; Anthropic's are there and beside it."""
     called = (held["id"] for held in content if held["type"] == "tool_call")
     return {found for found in called if isinstance(found, str)}
 
@@ -283,7 +283,7 @@ def _is_in(called: set[str], found: Any) -> bool:
 
 
 def _tell_about(message: Message, item: Part) -> None:
-    """Whose it is by name, which call it answers, and whether that failed."""
+    """Set the name, the id of the call that was answered, and whether that failed."""
     if named := item.get("name"):
         message["name"] = named
     if answered := first_of(item, "tool_call_id", "toolCallId"):

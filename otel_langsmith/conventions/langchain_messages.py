@@ -1,4 +1,4 @@
-"""LangChain's messages, as its serialisers write them → members that any message has."""
+"""LangChain's messages, as its serialisers write them → the members that `items` knows."""
 
 from typing import Any, Final
 
@@ -16,13 +16,13 @@ LANGCHAIN: Final = {
     **{word: word for word in ("ai", "human", "system", "tool", "function", "chat")},
     **_CONSTRUCTORS,
 }
-"""Its words for whose a message is, and its classes of them."""
+"""LangChain's types of messages, and its classes, each with the role."""
 
 
 def of_langchain(item: Part) -> Part | None:
-    """LangChain's messages, as its serialisers write them: ``lc`` constructors, or type and data.
+    """The members of a message that is an ``lc`` constructor, or a type and its data; else None.
 
-    Their ``tool_calls`` are the parsed ones; the raw ones in ``additional_kwargs`` repeat them.
+    ``tool_calls`` are the parsed ones; the raw ones in ``additional_kwargs`` repeat them.
     """
     kind = item.get("type")
     inner = item.get("kwargs" if kind == "constructor" else "data")

@@ -1,7 +1,6 @@
-"""Integers in JSON that orjson would not keep: beyond 64 bits it makes floats of them.
+"""Integers of more than 64 bits in JSON, which orjson rounds to floats.
 
 To look for them costs a quarter of what parsing does; a regular expression costs ten times as much.
-Where orjson made no float at all, there is nothing to look for.
 """
 
 import json
@@ -37,9 +36,9 @@ _AROUND_NUMBERS: Final = b" \t\r\n:,[]{}0123456789.eE+-truefalsn"
 
 
 def rounded_json(value: Any) -> tuple[Any, bytes | None]:
-    """The object or list that a JSON text spells out, as orjson reads it; any other value as it is.
+    """The dict or list of a JSON text, as orjson parses it; any other value as it is.
 
-    The second is where `has_long_number` finds what was rounded, None if nothing was.
+    The second is the text for `has_long_number`, or None if nothing can have been rounded.
     """
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return value, None
@@ -51,7 +50,7 @@ def rounded_json(value: Any) -> tuple[Any, bytes | None]:
 
 
 def lenient_json(text: str) -> Any:
-    """What the standard library reads and orjson does not: NaN, lone surrogates, long integers."""
+    """The value of a JSON text with NaN, lone surrogates or long integers; else the text."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -59,9 +58,9 @@ def lenient_json(text: str) -> Any:
 
 
 def is_exact(found: Any) -> bool:
-    """Whether plainly nothing in it was rounded: a small object of texts, as most of tools are.
+    """Whether it is a small dict of scalars without floats: then nothing in it was rounded.
 
-    To look at its values costs half of a look at its text, if that is short, and else a tenth.
+    Most tool arguments are. This costs half of a look at the text if that is short, else a tenth.
     """
     is_small = type(found) is dict and len(found) <= _FEW
     return is_small and _EXACT.issuperset(map(type, found.values()))

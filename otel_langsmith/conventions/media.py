@@ -1,6 +1,6 @@
-"""Large media among messages → attachments, which travel as the bytes they are.
+"""Large media in messages → attachments, which are sent as bytes.
 
-An image in base64 would be stored, searched and shown as text, a third longer than it is.
+An image in base64 would be stored, searched and shown as text, a third longer than its bytes.
 """
 
 import base64
@@ -17,8 +17,8 @@ INLINE: Final = 65_536
 def detached(content: JsonObject, attachments: dict[str, Attachment]) -> JsonObject:
     """The inputs or outputs with their large media moved into ``attachments``, by name.
 
-    In its place a block keeps its type and says ``attachment://`` and the name, which is that of
-    the bytes: the same image twice is one attachment.
+    The block that is left has ``attachment://`` and the name as its id. The name is a hash of the
+    bytes: the same image twice is one attachment.
     """
     messages = content.get("messages")
     if type(messages) is not list or not _hold_media(messages):
@@ -27,7 +27,7 @@ def detached(content: JsonObject, attachments: dict[str, Attachment]) -> JsonObj
 
 
 def _hold_media(messages: list[Any]) -> bool:
-    """Whether to look closely, at three times the price: messages with media are few."""
+    """Whether any block has base64; a close look costs three times as much, and few need it."""
     try:
         for message in messages:
             if type(blocks := message["content"]) is list:

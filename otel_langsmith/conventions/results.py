@@ -1,4 +1,4 @@
-"""What tools answered, of any vintage → messages of role ``tool``, and which call each answers."""
+"""Tool results of any provider → messages of role ``tool``, each with the id of its call."""
 
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
@@ -20,13 +20,13 @@ TYPE_OF: Final = itemgetter("type")
 
 
 def result(part: Any) -> Message | None:
-    """The message that a part is if it is what a tool answered."""
+    """The message of a part that is a tool result; None of any other."""
     found = brought(part)
     return None if found is None else tool_message(found)
 
 
 def brought(part: Any) -> Part | None:
-    """What a tool answered, if the part is that."""
+    """The tool result that a part is or has; None if it is no such part."""
     if not isinstance(part, dict):
         return None
     kind = part.get("type")
@@ -38,14 +38,14 @@ def brought(part: Any) -> Part | None:
 
 def tool_message(part: Part) -> Message:
     """A tool's result: ``response`` in OpenTelemetry's schema, ``result`` in its examples."""
-    if part.keys() == _RESULT and part["id"]:  # as OpenTelemetry has it: a quarter of the cost
+    if part.keys() == _RESULT and part["id"]:  # OpenTelemetry's form: a quarter of the cost
         said = part["response"]
         if type(said) is str and said:
             text: Block = {"type": "text", "text": said}
             return {"role": "tool", "tool_call_id": part["id"], "content": [text]}
     result = first_of(part, "response", "result", "content", "output")
     failed = part.get("is_error") is True or part.get("status") == "error"
-    if isinstance(result, dict) and result.keys() == {"type", "value"}:  # as Vercel has it
+    if isinstance(result, dict) and result.keys() == {"type", "value"}:  # Vercel's
         failed = str(result["type"]).startswith("error")
         result = result["value"]
     is_blocks = isinstance(result, (list, tuple)) and all(map(is_known, result))
@@ -67,10 +67,10 @@ _RESULT: Final = frozenset(("type", "id", "response"))
 
 
 def answered(found: list[Message]) -> list[Message]:
-    """The messages, each result with the id of its call.
+    """The messages, each tool result with the id of its call.
 
-    Google's results have the tool's name and no id, some have neither; and some calls have the id
-    of OpenAI's item (``fc_0``), by which no result ever goes.
+    Google's results have the tool's name and no id, others have neither; and some calls have the id
+    of OpenAI's item (``fc_0``), which no result refers to.
     """
     waiting: list[Block] = []
     for message in found:
@@ -83,7 +83,7 @@ def answered(found: list[Message]) -> list[Message]:
 
 
 def _answer(message: Message, waiting: list[Block]) -> None:
-    """Find the call that a tool message answers, and let them agree."""
+    """Find the call of a tool message, and give both one id."""
     told, name = message.get("tool_call_id"), message.get("name")
     call = _fitting(waiting, told, name)
     if call is None:
@@ -107,4 +107,4 @@ def _is_item(call: Block) -> bool:
 
 
 _WAITING: Final = 128
-"""Calls that still wait for their results; a model makes no more at once."""
+"""Calls without a result that are remembered; no model makes more at once."""

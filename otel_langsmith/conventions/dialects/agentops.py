@@ -1,6 +1,6 @@
-"""``agentops.*``: what AgentOps writes of the functions that are decorated with it.
+"""``agentops.*``: AgentOps' decorators of functions.
 
-Its instrumentations of models speak Traceloop's older dialect, and OpenInference's of tools.
+Its instrumentations of models write Traceloop's older dialect, those of tools OpenInference's.
 """
 
 from typing import Any, Final
@@ -16,7 +16,7 @@ _KINDS: Final = {
 
 
 def kind(value: Any) -> Any:
-    """What a span is; of some the name of Python's enum came with it."""
+    """The kind of a span, which may have the name of a Python enum in front."""
     word = as_text(value)
     return word if word is UNREADABLE else _kind(word.rpartition(".")[2])
 

@@ -22,7 +22,7 @@ ANTHROPIC: Final = Convention(
             "usage.input_token_details.ephemeral_1h_input_tokens",
             "anthropic.usage.cache_creation.ephemeral_1h_input_tokens",
         ),
-        # Its tool runner says so instead of `gen_ai.tool.call.result`.
+        # Its tool runner writes this in place of `gen_ai.tool.call.result`.
         attr("outputs", "anthropic.tool_result.content", via=from_json),
     ),
 )

@@ -1,6 +1,6 @@
-"""AutoGen: the messages that its runtime carries from agent to agent; and AG2, who came of it.
+"""AutoGen, the messages that its runtime carries from agent to agent; and AG2, its fork.
 
-Its agents and tools are told by ``gen_ai.*``; what the runtime does with messages, by rows here.
+Agents and tools are in ``gen_ai.*``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,8 +18,8 @@ SCOPES: Final = (
 )
 
 
-def carried(value: Any) -> Any:
-    """The chat messages that an event of a group chat brings; any other object as it is."""
+def runtime_message(value: Any) -> Any:
+    """The chat messages in an event of a group chat; any other object as it is."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -27,8 +27,8 @@ def carried(value: Any) -> Any:
     return {"messages": _messages(said)} if said else found
 
 
-def of_team(value: Any) -> Any:
-    """What a team was told or said, whose messages OpenInference writes as JSON each."""
+def team_messages(value: Any) -> Any:
+    """The messages of a team, each of which OpenInference writes as JSON."""
     found = as_object(value)
     listed = found.get("messages") if found is not UNREADABLE else None
     said = [from_json(item) for item in listed] if isinstance(listed, list) else []
@@ -72,9 +72,9 @@ AUTOGEN: Final = Convention(
     name="autogen",
     spec="autogen-core 0.7.5, autogen_core/_telemetry",
     rows=(
-        attr("inputs", "message", via=carried, when=_RUNTIME),
-        attr("inputs", "input.value", via=of_team, when=_TEAM),
-        attr("outputs", "output.value", via=of_team, when=_TEAM),
+        attr("inputs", "message", via=runtime_message, when=_RUNTIME),
+        attr("inputs", "input.value", via=team_messages, when=_TEAM),
+        attr("outputs", "output.value", via=team_messages, when=_TEAM),
         attr("inputs", "ag2.human_input.prompt", via=as_text),
         attr("outputs", "ag2.human_input.response", via=as_text),
         prefix("metadata", "", via=from_json, when=When(scope=SCOPES, turn="late")),

@@ -1,6 +1,7 @@
-"""``input`` and ``output``: what people call it who follow no dialect, nor have one of their own.
+"""``input`` and ``output``: spans that are written by hand, without any convention.
 
-Of all the last to be asked. A model's span has messages under these names, any other what it will.
+Its rows are late and near the end, so that any dialect goes before them. On a model's span these
+are messages, on any other whatever they are.
 """
 
 from typing import Final

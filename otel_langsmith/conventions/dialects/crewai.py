@@ -1,7 +1,7 @@
-"""CrewAI: what its instrumentations tell of crews, agents and tasks beside their own dialect.
+"""CrewAI: crews, agents and tasks, beside the dialects of its instrumentations.
 
-OpenInference's says it in ``crew_*`` and ``task_*``, Traceloop's in ``crewai.*``, and CrewAI's own
-telemetry as the former; all of it text, much of it JSON.
+OpenInference's writes ``crew_*`` and ``task_*``, as CrewAI's own telemetry does, Traceloop's writes
+``crewai.*``. All values are texts, many of them JSON.
 """
 
 from typing import Any, Final
@@ -18,7 +18,7 @@ SCOPES: Final = (
 
 
 def tasks(value: Any) -> Any:
-    """What a crew was to do."""
+    """The tasks of a crew."""
     return {"tasks": from_json(value)}
 
 

@@ -1,7 +1,6 @@
 """``gen_ai.*``: OpenTelemetry's semantic conventions for generative AI, with ``openai.*``.
 
-With the deprecated spellings, and those that instrumentations made up before there were any:
-whoever wrote them, they mean the same.
+With the deprecated names, and with names that instrumentations made up before there were any.
 """
 
 from collections.abc import Mapping
@@ -62,21 +61,21 @@ OPERATIONS: Final = {
 
 
 def operation(value: Any) -> Any:
-    """What an operation says of the run; one we do not know is a chain."""
+    """The kind of an operation; one that is unknown is a chain."""
     try:
-        return OPERATIONS[value]  # as most are spelt
+        return OPERATIONS[value]  # most are in lower case
     except (KeyError, TypeError):
         word = as_text(value)
     return word if word is UNREADABLE else OPERATIONS.get(word.lower(), kinds.CHAIN)
 
 
 def first_token_s(value: Any) -> Any:
-    """Seconds: those of OpenLIT are a float, and Strands writes whole milliseconds."""
+    """Seconds, from OpenLIT's float of seconds or Strands' whole milliseconds."""
     return as_seconds(value / 1000 if type(value) is int else value)
 
 
-def embedded(value: Any) -> Any:
-    """The texts that were embedded, of which some make messages."""
+def embedding_texts(value: Any) -> Any:
+    """The texts that were embedded, which some instrumentations write as messages."""
     made = input_messages(value)
     texts = made is not UNREADABLE and isinstance(made, list) and list(map(_only_text, made))
     return texts if texts and None not in texts else UNREADABLE
@@ -87,15 +86,15 @@ def _only_text(message: Mapping[str, Any]) -> Any:
     return content[0].get("text") if len(content) == 1 else None
 
 
-def handed_in(value: Any) -> Any:
-    """What a workflow was started with: an object, which stands as JSON in a user's only text."""
+def workflow_inputs(value: Any) -> Any:
+    """The inputs of a workflow: a dict, written as the JSON text of one user message."""
     made = input_messages(value)
     only = _only_text(made[0]) if isinstance(made, list) and len(made) == 1 else None
     return as_object(only)
 
 
-def conversation(value: Any) -> Any:
-    """The id of a conversation; that of the last response changes with each (genai.md §2.3)."""
+def conversation_id(value: Any) -> Any:
+    """The id of a conversation; the id of a response is none, as it changes (genai.md §2.3)."""
     if not isinstance(value, str) or value in NOTHING or value.startswith("resp_"):
         return UNREADABLE
     return value
@@ -123,7 +122,7 @@ GEN_AI: Final = Convention(
             keep=True,
             when=When(given=("gen_ai.request.model",), turn="late"),
         ),
-        # As servers of models tell of themselves (vLLM, SGLang), who know only what they have.
+        # Spans of model servers (vLLM, SGLang) have no request model.
         attr(
             "run_type",
             "gen_ai.usage.input_tokens",
@@ -154,7 +153,7 @@ GEN_AI: Final = Convention(
             "session.id",
             "gen_ai.conversation.id",
             "gen_ai.thread.id",
-            via=conversation,
+            via=conversation_id,
         ),
         attr(
             "metadata.user_id",
@@ -164,7 +163,7 @@ GEN_AI: Final = Convention(
             "gen_ai.user",
             "llm.user",
         ),
-        # Not of the call of a model: OpenLIT lists there which tools it called.
+        # Not on model calls, where OpenLIT lists the tools that the model called.
         attr(
             "metadata.tool_call_id",
             "gen_ai.tool.call.id",
@@ -255,13 +254,13 @@ GEN_AI: Final = Convention(
         attr(
             "inputs.input",
             "gen_ai.input.messages",
-            via=embedded,
+            via=embedding_texts,
             when=EMBEDDING_RUNS,
         ),
         attr(
             "inputs",
             "gen_ai.input.messages",
-            via=handed_in,
+            via=workflow_inputs,
             when=When(
                 given=("gen_ai.workflow.name",), unless=("gen_ai.agent.name",), runs=("chain",)
             ),

@@ -1,7 +1,7 @@
-"""``genkit:*``: what Google's Genkit writes of its flows, models and tools, in every language.
+"""``genkit:*``: Google's Genkit, its flows, models and tools, in every language.
 
-All of it is JSON. A model is called by its plugin and its name, and what was answered comes with
-the request and the raw response beside it.
+All values are JSON. A model's name has its plugin in front, and the output of a model has the
+request and the raw response beside the message.
 """
 
 from typing import Any, Final
@@ -45,7 +45,7 @@ _KINDS: Final = {
 
 
 def model(value: Any) -> Any:
-    """The model of a key such as ``/model/openai/gpt-4o-mini``, and whose it is."""
+    """The model and the provider in a key such as ``/model/openai/gpt-4o-mini``."""
     kind, _, name = str(value).removeprefix("/").partition("/")
     plugin, slash, model = name.partition("/")
     if kind not in ("model", "embedder") or not name:
@@ -55,14 +55,14 @@ def model(value: Any) -> Any:
     return fields if maker is UNREADABLE else {**fields, "provider": maker}
 
 
-def given(value: Any) -> Any:
-    """With what a model was called."""
+def request_parameters(value: Any) -> Any:
+    """The invocation parameters of a model call."""
     found = as_object(value)
     return found if found is UNREADABLE else parameters(found.get("config"))
 
 
-def told(value: Any) -> Any:
-    """What is told of an answer: tokens, and why it ended."""
+def usage_and_finish_reason(value: Any) -> Any:
+    """The token counts of an answer, and its finish reason."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -74,8 +74,8 @@ _usage: Final = tokens.usage("genkit:usage")
 _ended: Final = picked({"metadata.finish_reasons": ("finishReason", finish_reasons)})
 
 
-def replied(value: Any) -> Any:
-    """What a model answered, without the request and the raw response that come with it."""
+def response_messages(value: Any) -> Any:
+    """The answer, without the request and the raw response beside it."""
     found = as_object(value)
     message = found.get("message") if found is not UNREADABLE else None
     if not isinstance(message, dict):
@@ -83,15 +83,15 @@ def replied(value: Any) -> Any:
     return messages([{**message, "finish_reason": found.get("finishReason")}], "assistant")
 
 
-def sought(value: Any) -> Any:
-    """What a retriever was asked: a document, mostly of one text."""
+def query_text(value: Any) -> Any:
+    """The query of a retriever, which is a document, mostly of one text."""
     found = as_object(value)
     query = found.get("query") if found is not UNREADABLE else None
     return (_text(query) or query) if query else UNREADABLE
 
 
 def documents(value: Any) -> Any:
-    """The documents that a retriever gave."""
+    """The documents that a retriever returned."""
     found = as_object(value)
     items = found.get("documents") if found is not UNREADABLE else None
     if not isinstance(items, list):
@@ -101,15 +101,15 @@ def documents(value: Any) -> Any:
     )
 
 
-def texts(value: Any) -> Any:
+def embedding_texts(value: Any) -> Any:
     """The texts that were embedded."""
     found = as_object(value)
     items = found.get("input") if found is not UNREADABLE else None
     return list(map(_text, items)) if isinstance(items, list) and items else UNREADABLE
 
 
-def vectors(value: Any) -> Any:
-    """How many vectors there are, and how long they are."""
+def embedding_vectors(value: Any) -> Any:
+    """The count and the dimensions of the vectors."""
     found = as_object(value)
     items = found.get("embeddings") if found is not UNREADABLE else None
     return retrieval.embedded(items) if isinstance(items, list) else UNREADABLE
@@ -138,16 +138,16 @@ GENKIT: Final = Convention(
         attr("tool.name", "genkit:name"),
         attr("metadata.thread_id", "genkit:sessionId", "genkit:metadata:thread:name"),
         attr("params.tools", _INPUT, via=payloads.tools, keep=True),
-        spread(_INPUT, via=given, keep=True),
-        spread(_OUTPUT, via=told, keep=True),
+        spread(_INPUT, via=request_parameters, keep=True),
+        spread(_OUTPUT, via=usage_and_finish_reason, keep=True),
         attr("inputs.messages", _INPUT, via=payloads.request, when=LLM_RUNS),
-        attr("inputs.query", _INPUT, via=sought, when=RETRIEVER_RUNS),
-        attr("inputs.input", _INPUT, via=texts, when=EMBEDDING_RUNS),
+        attr("inputs.query", _INPUT, via=query_text, when=RETRIEVER_RUNS),
+        attr("inputs.input", _INPUT, via=embedding_texts, when=EMBEDDING_RUNS),
         attr("inputs", _INPUT, via=in_json(arguments), when=TOOL_RUNS),
         attr("inputs", _INPUT, via=in_json(payloads.content), when=LATE),
-        attr("outputs.messages", _OUTPUT, via=replied, when=When(runs=("llm", "chain"))),
+        attr("outputs.messages", _OUTPUT, via=response_messages, when=When(runs=("llm", "chain"))),
         attr("outputs.documents", _OUTPUT, via=documents, when=RETRIEVER_RUNS),
-        attr("outputs", _OUTPUT, via=vectors, when=EMBEDDING_RUNS),
+        attr("outputs", _OUTPUT, via=embedding_vectors, when=EMBEDDING_RUNS),
         attr("outputs", _OUTPUT, via=decoded, when=LATE),
     ),
 )

@@ -1,7 +1,7 @@
-"""``gcp.vertex.agent.*``: Google's Agent Development Kit, which speaks ``gen_ai.*`` beside it.
+"""``gcp.vertex.agent.*``: Google's Agent Development Kit, which writes ``gen_ai.*`` beside it.
 
-Its first major version has the request and the response of a model as JSON, its tools empty ones
-for both; the second has them in ``gen_ai.*``, if told to.
+Version 1 has the request and the response of a model as JSON, and on its tools' spans empty ones;
+version 2 has content in ``gen_ai.*``, if it is told to capture it.
 """
 
 from typing import Any, Final
@@ -22,8 +22,8 @@ from otel_langsmith.conventions.tokens import usage
 from otel_langsmith.conventions.tools import arguments, tool_definitions
 
 
-def called(value: Any) -> Any:
-    """A request that is not empty makes the span a model's call."""
+def kind_by_request(value: Any) -> Any:
+    """A model call, if the request is not empty."""
     found = as_object(value)
     return kinds.CHAT if found not in ({}, UNREADABLE) else UNREADABLE
 
@@ -40,11 +40,11 @@ REQUEST: Final = picked(
         "params.response_format": ("config.response_schema", from_json),
     }
 )
-"""How the model was called."""
+"""The invocation parameters in a request."""
 
 
 def response_usage(value: Any) -> Any:
-    """The usage in a response, with the thoughts among the output, where Google has them apart."""
+    """The usage in a response; Google counts thoughts apart from output, LangSmith among it."""
     found = as_object(value)
     counted = UNREADABLE if found is UNREADABLE else as_object(found.get("usage_metadata"))
     fields = counted if counted is UNREADABLE else _USAGE(counted)
@@ -60,7 +60,7 @@ GOOGLE_ADK: Final = Convention(
     name="google_adk",
     spec="https://github.com/google/adk-python src/google/adk/telemetry of 1.20 and 2.13",
     rows=(
-        spread("gcp.vertex.agent.llm_request", via=called, keep=True, when=LATE),
+        spread("gcp.vertex.agent.llm_request", via=kind_by_request, keep=True, when=LATE),
         spread("gcp.vertex.agent.llm_request", via=REQUEST, keep=True, when=EARLY),
         # Early, since `gen_ai.usage.output_tokens` are without the thoughts (genai.md §2.3).
         spread("gcp.vertex.agent.llm_response", via=response_usage, keep=True, when=EARLY),

@@ -1,7 +1,7 @@
-"""``haystack.*``: what deepset's Haystack writes of pipelines, components and agents.
+"""``haystack.*``: deepset's Haystack, its pipelines, components and agents.
 
-Only the type of a component says what it does, and only its output what a model's call cost. With
-content tracing off there is neither.
+The kind of a run follows from the type of its component, and the tokens of a model call are in the
+component's output: with content tracing off there are none.
 """
 
 import re
@@ -35,7 +35,7 @@ ENDINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "Agent": kinds.AGENT,
     "": kinds.CHAIN,
 }
-"""What a component does, by the first of these that its type ends in."""
+"""Kinds by the end of a component's type; the first that fits counts."""
 
 MAKERS: Final = {
     "AmazonBedrock": "amazon_bedrock",
@@ -50,11 +50,11 @@ MAKERS: Final = {
     "OpenAI": "openai",
     "VertexAI": "google_vertexai",
 }
-"""Whose models a component calls, by the beginning of its type."""
+"""Providers by the beginning of a component's type."""
 
 
 def component(value: Any) -> Any:
-    """What the type of a component says of the run."""
+    """The kind of a component, and the provider that it calls."""
     word = as_text(value)
     if word is UNREADABLE:
         return word
@@ -64,13 +64,13 @@ def component(value: Any) -> Any:
 
 
 def _read(value: Any) -> Any:
-    """An object, of JSON or of Python's repr, in which messages may be reprs."""
-    found = from_object_repr(value, _made, _SPELT)
+    """The dict of a JSON text or a repr, in which messages may be reprs."""
+    found = from_object_repr(value, _as_json, _CLASSES)
     return found if isinstance(found, dict) else UNREADABLE
 
 
-def _made(name: str, members: Mapping[str, Any]) -> Any:
-    """What Haystack's own JSON has in place of an object of this class."""
+def _as_json(name: str, members: Mapping[str, Any]) -> Any:
+    """An object of Haystack's as its own ``to_dict`` would write it."""
     if name == "ChatMessage":
         return {key.removeprefix("_"): part for key, part in members.items()}
     kind = _KINDS.get(name)
@@ -85,11 +85,11 @@ def _made(name: str, members: Mapping[str, Any]) -> Any:
     return {kind: {**members, "origin": inner} if inner else dict(members)}
 
 
-_SPELT: Final = frozenset(("ChatMessage", "ComponentTool", "MCPTool", "PipelineTool", "Tool"))
+_CLASSES: Final = frozenset(("ChatMessage", "ComponentTool", "MCPTool", "PipelineTool", "Tool"))
 """Classes whose objects are messages or tools."""
 
 _OF_TOOL: Final = ("function", "async_function")
-"""Members of a tool that a model is not told of, and the first is OpenAI's word for all of it."""
+"""Members of a tool that a model does not get; ``function`` would be taken for OpenAI's."""
 
 _KINDS: Final = {
     "FileContent": "file",
@@ -101,8 +101,8 @@ _KINDS: Final = {
 }
 
 
-def told(value: Any) -> Any:
-    """The messages that a generator got, or the mere prompt."""
+def generator_inputs(value: Any) -> Any:
+    """The messages that a generator got, or its prompt."""
     found = _read(value)
     if found is UNREADABLE:
         return found
@@ -110,33 +110,37 @@ def told(value: Any) -> Any:
     return _conversation(said, "user")
 
 
-def replies(value: Any) -> Any:
-    """The messages, or texts, that a generator gave."""
+def generator_outputs(value: Any) -> Any:
+    """The messages, or the texts, that a generator returned."""
     found = _read(value)
     return found if found is UNREADABLE else _conversation(found.get("replies"), "assistant")
 
 
-def prompted(value: Any) -> Any:
-    """The messages, or the text, that a builder made."""
+def builder_outputs(value: Any) -> Any:
+    """The messages, or the text, that a prompt builder made."""
     found = _read(value)
     return found if found is UNREADABLE else _conversation(found.get("prompt"), "user")
 
 
-def _conversation(said: Any, role: str) -> Any:
-    items = said if isinstance(said, list) else [said]
+def _conversation(found: Any, role: str) -> Any:
+    items = found if isinstance(found, list) else [found]
     made = messages([_message(item) for item in items if item], role)
     return made if any(message["content"] for message in made) else UNREADABLE
 
 
 def _message(item: Any) -> Any:
-    """Haystack's message in the form that `messages` knows; what it knows of itself is ``meta``."""
+    """Haystack's message in a form that `messages` knows; ``meta`` has the finish reason."""
     if not _is_message(item):
         return item
     meta = item["meta"] if isinstance(item.get("meta"), dict) else {}
     content = item["content"]
     parts = [_part(part) for part in content] if isinstance(content, list) else content
-    told = {"role": item["role"], "content": parts, "finish_reason": meta.get("finish_reason")}
-    return {**told, "name": item["name"]} if item.get("name") else told
+    message = {
+        "role": item["role"],
+        "content": parts,
+        "finish_reason": meta.get("finish_reason"),
+    }
+    return {**message, "name": item["name"]} if item.get("name") else message
 
 
 def _is_message(item: Any) -> bool:
@@ -144,7 +148,7 @@ def _is_message(item: Any) -> bool:
 
 
 def _part(part: Any) -> Any:
-    """A part, each told by its one member, with its type."""
+    """A part with its type, which Haystack has as the name of its one member."""
     if not isinstance(part, dict) or len(part) != 1:
         return part
     [(kind, inner)] = part.items()
@@ -172,9 +176,9 @@ def _result(inner: Mapping[str, Any]) -> Any:
     }
 
 
-def shown(value: Any) -> Any:
-    """What any step took or gave, with messages as LangSmith has them, and without what is null."""
-    return payloads.content(_shown(from_object_repr(value, _made, _SPELT), _DEPTH))
+def step_content(value: Any) -> Any:
+    """The inputs or outputs of any step, with messages in LangSmith's form, and without nulls."""
+    return payloads.content(_shown(from_object_repr(value, _as_json, _CLASSES), _DEPTH))
 
 
 _DEPTH: Final = 6
@@ -210,7 +214,7 @@ def documents(value: Any) -> Any:
     )
 
 
-def texts(value: Any) -> Any:
+def embedding_texts(value: Any) -> Any:
     """The texts that were embedded."""
     found = _read(value)
     if found is UNREADABLE:
@@ -222,8 +226,8 @@ def texts(value: Any) -> Any:
     return said or UNREADABLE
 
 
-def vectors(value: Any) -> Any:
-    """How many vectors there are, and how long they are."""
+def embedding_vectors(value: Any) -> Any:
+    """The count and the dimensions of the vectors."""
     found = _read(value)
     if found is UNREADABLE:
         return found
@@ -233,11 +237,11 @@ def vectors(value: Any) -> Any:
 
 
 _MODEL: Final = re.compile(r"[\w.:/@-]{1,128}")
-"""The name of a model; content that is not hidden must not be anything else."""
+"""What the name of a model looks like; content must not get into metadata as one."""
 
 
-def cost(value: Any) -> Any:
-    """The model and the tokens of a generator's or an embedder's call."""
+def model_and_usage(value: Any) -> Any:
+    """The model and the token counts in a generator's or an embedder's output."""
     found = _read(value)
     if found is UNREADABLE:
         return found
@@ -259,8 +263,8 @@ def _cost(meta: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def settings(value: Any) -> Any:
-    """With what a generator was called: numbers, and its tools."""
+def generator_parameters(value: Any) -> Any:
+    """The invocation parameters of a generator that are numbers, and its tools."""
     found = _read(value)
     if found is UNREADABLE:
         return found
@@ -293,20 +297,20 @@ HAYSTACK: Final = Convention(
         attr("run_type", "haystack.tool.name", via=constant("tool"), keep=True),
         attr("name", "haystack.component.name"),
         attr("tool.name", "haystack.tool.name", keep=True),
-        *(spread(key, via=cost, keep=True) for key in _GAVE),
-        *(spread(key, via=settings, keep=True) for key in _GIVEN),
+        *(spread(key, via=model_and_usage, keep=True) for key in _GAVE),
+        *(spread(key, via=generator_parameters, keep=True) for key in _GIVEN),
         # OpenInference flattens no tool that was called, and has the rest of messages as reprs.
-        spread("output.value", via=cost, keep=True, when=When(scope=_ARIZE)),
-        spread("input.value", via=settings, keep=True, when=When(scope=_ARIZE)),
-        attr("inputs.messages", "input.value", via=told, when=_ARIZE_LLM),
-        attr("inputs", "input.value", via=shown, when=_ARIZE_STEP),
-        attr("outputs.messages", "output.value", via=replies, when=_ARIZE_LLM),
-        attr("outputs", "output.value", via=shown, when=_ARIZE_STEP),
-        attr("inputs.messages", *_GIVEN, via=told, when=LLM_RUNS),
-        attr("inputs.input", _GIVEN[0], via=texts, when=EMBEDDING_RUNS),
-        attr("outputs.messages", *_GAVE, via=replies, when=LLM_RUNS),
-        attr("outputs.messages", _GAVE[0], via=prompted, when=When(runs=("prompt",))),
-        attr("outputs", _GAVE[0], via=vectors, when=EMBEDDING_RUNS),
+        spread("output.value", via=model_and_usage, keep=True, when=When(scope=_ARIZE)),
+        spread("input.value", via=generator_parameters, keep=True, when=When(scope=_ARIZE)),
+        attr("inputs.messages", "input.value", via=generator_inputs, when=_ARIZE_LLM),
+        attr("inputs", "input.value", via=step_content, when=_ARIZE_STEP),
+        attr("outputs.messages", "output.value", via=generator_outputs, when=_ARIZE_LLM),
+        attr("outputs", "output.value", via=step_content, when=_ARIZE_STEP),
+        attr("inputs.messages", *_GIVEN, via=generator_inputs, when=LLM_RUNS),
+        attr("inputs.input", _GIVEN[0], via=embedding_texts, when=EMBEDDING_RUNS),
+        attr("outputs.messages", *_GAVE, via=generator_outputs, when=LLM_RUNS),
+        attr("outputs.messages", _GAVE[0], via=builder_outputs, when=When(runs=("prompt",))),
+        attr("outputs", _GAVE[0], via=embedding_vectors, when=EMBEDDING_RUNS),
         attr("outputs.documents", _GAVE[0], via=documents, when=RETRIEVER_RUNS),
         attr("inputs", "haystack.agent.step.tool.input", via=arguments, when=LATE),
         attr("outputs", "haystack.agent.step.tool.output", via=from_json, when=LATE),
@@ -315,7 +319,7 @@ HAYSTACK: Final = Convention(
             *_GIVEN,
             "haystack.pipeline.input_data",
             "haystack.agent.input",
-            via=shown,
+            via=step_content,
             when=LATE,
         ),
         attr(
@@ -323,7 +327,7 @@ HAYSTACK: Final = Convention(
             *_GAVE,
             "haystack.pipeline.output_data",
             "haystack.agent.output",
-            via=shown,
+            via=step_content,
             when=LATE,
         ),
     ),

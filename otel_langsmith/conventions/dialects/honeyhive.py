@@ -1,4 +1,4 @@
-"""``honeyhive_*``: what HoneyHive's decorators write of functions, each part of them flattened."""
+"""``honeyhive_*``: HoneyHive's decorators of functions, with inputs and outputs flattened."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,8 +11,8 @@ from otel_langsmith.conventions.rows import LATE, Convention, attr, named, prefi
 _TYPES: Final = {"model": "llm", "tool": "tool", "chain": "chain"}
 
 
-def returned(found: Mapping[str, Any]) -> Any:
-    """What a function returned, if nothing was told beside it."""
+def function_result(found: Mapping[str, Any]) -> Any:
+    """The result of a function, alone where nothing else is beside it."""
     return payloads.content(found["result"] if found.keys() == {"result"} else found)
 
 
@@ -27,6 +27,6 @@ HONEYHIVE: Final = Convention(
         attr("error.type", "honeyhive_error_type", via=as_text),
         prefix("metadata", "honeyhive_metadata.", via=from_json),
         named("inputs", "honeyhive_inputs.", via=payloads.content, when=LATE),
-        named("outputs", "honeyhive_outputs.", via=returned, when=LATE),
+        named("outputs", "honeyhive_outputs.", via=function_result, when=LATE),
     ),
 )

@@ -1,6 +1,6 @@
-"""``judgment.*``: what Judgeval's SDK writes, of decorated functions and of the models it wraps.
+"""``judgment.*``: Judgeval's SDK, for decorated functions and wrapped model clients.
 
-A model's request and response are whole, as ``gen_ai.prompt`` and ``gen_ai.completion``.
+A model's whole request and response are ``gen_ai.prompt`` and ``gen_ai.completion``.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ from otel_langsmith.conventions.rows import (
 from otel_langsmith.conventions.tokens import usage
 
 
-def all_read(found: Mapping[str, Any]) -> Any:
-    """The tokens that were read, which it counts apart: from the cache, into it, and neither."""
+def input_tokens(found: Mapping[str, Any]) -> Any:
+    """All input tokens: it counts those read from the cache, written to it, and others apart."""
     counts = list(map(as_count, found.values()))
     return UNREADABLE if UNREADABLE in counts else sum(counts)
 
@@ -55,14 +55,14 @@ JUDGEVAL: Final = Convention(
             "judgment.usage.non_cached_input_tokens",
             "judgment.usage.cache_read_input_tokens",
             "judgment.usage.cache_creation_input_tokens",
-            via=all_read,
+            via=input_tokens,
         ),
         attr("usage.output_tokens", "judgment.usage.output_tokens"),
         attr("usage.total_cost", "judgment.usage.total_cost_usd"),
         spread("judgment.usage.metadata", via=usage("judgment.usage.metadata")),
         attr("inputs", "judgment.input", via=payloads.call_arguments, when=LATE),
         attr("outputs", "judgment.output", when=LATE),
-        # What is to be judged, told again.
+        # A copy of what is to be judged.
         attr("inputs", "judgment.pending_trace_eval", when=LATE),
     ),
 )

@@ -1,6 +1,6 @@
-"""``lmnr.*``: what Laminar's SDK adds to every span, and writes of functions decorated with it.
+"""``lmnr.*``: Laminar's SDK, on every span, and for functions that are decorated with it.
 
-Its instrumentations of models speak OpenTelemetry's dialect beside it.
+Its instrumentations of models write ``gen_ai.*`` beside it.
 """
 
 from typing import Final
@@ -17,7 +17,7 @@ _TYPES: Final = {
     "evaluator": kinds.EVALUATOR,
     "human_evaluator": kinds.EVALUATOR,
 }
-"""Of all others it says ``DEFAULT``."""
+"""Any other kind of span is ``DEFAULT``."""
 
 _PROPERTY: Final = "lmnr.association.properties."
 

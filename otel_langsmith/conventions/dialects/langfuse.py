@@ -1,4 +1,4 @@
-"""``langfuse.*``: what Langfuse's SDKs write, whose inputs and outputs are whole values as JSON."""
+"""``langfuse.*``: Langfuse's SDKs, which write inputs and outputs as JSON of the whole value."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -40,7 +40,7 @@ KINDS: Final = {
     "event": kinds.EVENT,
     "guardrail": kinds.GUARDRAIL,
 }
-"""Not ``span``, which is what Langfuse calls whatever nobody has called anything."""
+"""Without ``span``, Langfuse's default, which says nothing."""
 
 _DETAILS: Final = {
     "cache_read": "cache_read",

@@ -1,6 +1,6 @@
 """``langsmith.*``: what LangSmith's own SDKs write in OTel mode, and what its docs ask for.
 
-Its content is LangSmith's already (the inputs and outputs of a run, as JSON) and passes unchanged.
+Its content has LangSmith's form already (inputs and outputs of a run, as JSON) and stays as it is.
 """
 
 import base64

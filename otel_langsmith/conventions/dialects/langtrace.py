@@ -1,14 +1,14 @@
-"""Langtrace: OpenTelemetry's dialect of 2024, with the messages as the JSON of one in an event.
+"""Langtrace: ``gen_ai.*`` of 2024, with the messages as JSON in a span event.
 
-So had OpenTelemetry's own conventions it then (v1.26), and others took it from them. Where a model
-called tools, Langtrace's answer has the calls in place of the text.
+OpenTelemetry's conventions of v1.26 had messages so, and other instrumentations follow them.
+Langtrace's answer has tool calls in place of the text.
 """
 
 from collections.abc import Iterable
 from typing import Any, Final
 
 from otel_langsmith.conventions import payloads
-from otel_langsmith.conventions.dialects.traceloop import retrieved
+from otel_langsmith.conventions.dialects.traceloop import vector_db_documents
 from otel_langsmith.conventions.json import from_json
 from otel_langsmith.conventions.readers import UNREADABLE, one_of
 from otel_langsmith.conventions.rows import (
@@ -24,15 +24,15 @@ from otel_langsmith.conventions.rows import (
 from otel_langsmith.conventions.tools import tool_definitions
 
 
-def offered(value: Any) -> Any:
-    """The tools that a model was offered: the definitions, or a list that has them as JSON."""
+def request_tools(value: Any) -> Any:
+    """The tool definitions, which may be JSON within a list."""
     found = from_json(value)
     if not isinstance(found, (list, tuple)):
         return found
     return tool_definitions(_flat(map(from_json, found)))
 
 
-def embedded(value: Any) -> Any:
+def embedding_texts(value: Any) -> Any:
     """The texts that were embedded, in a list of their own or not."""
     found = from_json(value)
     if not isinstance(found, (list, tuple)):
@@ -63,21 +63,21 @@ LANGTRACE: Final = Convention(
         attr("metadata.user_id", "user_id", when=_OWN),
         attr("metadata.response_id", "gen_ai.response_id"),
         attr("metadata.system_fingerprint", "gen_ai.system_fingerprint"),
-        attr("params.tools", "gen_ai.request.tools", via=offered),
+        attr("params.tools", "gen_ai.request.tools", via=request_tools),
         attr("params.tool_choice", "gen_ai.request.tool_choice"),
         attr("usage.input_token_details.cache_read", "gen_ai.usage.cached_tokens"),
         attr(
             "inputs.input",
             "gen_ai.request.embedding_inputs",
-            via=embedded,
+            via=embedding_texts,
             when=EMBEDDING_RUNS,
         ),
-        # LangSmith's own SDK writes these, too: runs as they are.
+        # LangSmith's own SDK writes whole runs under these names.
         attr("inputs.messages", "gen_ai.prompt", via=payloads.request, when=_FOREIGN),
         attr("outputs.messages", "gen_ai.completion", via=payloads.response, when=_FOREIGN),
         event("inputs.messages", "gen_ai.content.prompt", "gen_ai.prompt", when=LLM_RUNS),
         event("outputs.messages", "gen_ai.content.completion", "gen_ai.completion", when=LLM_RUNS),
-        events("outputs.documents", "db.chroma.query.result", via=retrieved),
+        events("outputs.documents", "db.chroma.query.result", via=vector_db_documents),
         attr(
             "inputs",
             "langchain.inputs",

@@ -1,7 +1,7 @@
-"""``langwatch.*``: what LangWatch's SDKs write of the steps that are decorated with them.
+"""``langwatch.*``: LangWatch's SDKs, for functions that are decorated with them.
 
-Content says what it is: ``{"type": "chat_messages", "value": […]}``. Of a step that retrieves, the
-documents are apart.
+Content has its type: ``{"type": "chat_messages", "value": […]}``. The documents of a retriever are
+in an attribute of their own.
 """
 
 from collections.abc import Mapping
@@ -28,26 +28,26 @@ TYPES: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-def value_of(value: Any) -> Any:
+def untyped(value: Any) -> Any:
     """The value without its type; of a list of these, the values."""
     found = from_json(value)
     if isinstance(found, (list, tuple)):
-        return [value_of(item) for item in found]
+        return [untyped(item) for item in found]
     typed = isinstance(found, dict) and found.keys() == {"type", "value"}
     return found["value"] if typed else found
 
 
-def opened(via: Reader) -> Reader:
-    """A reader of the value that `value_of` gives."""
-    return lambda value: via(value_of(value))
+def in_typed_value(via: Reader) -> Reader:
+    """``via``, given the value after `untyped`."""
+    return lambda value: via(untyped(value))
 
 
 def contexts(value: Any) -> Any:
-    """What was retrieved; a document may be in chunks."""
+    """The documents that were retrieved; one may be in chunks."""
     found = from_json(value)
     items = found if isinstance(found, (list, tuple)) else ()
     return retrieval.documents(
-        [{**item, "content": value_of(item.get("content"))} for item in items if _is_object(item)]
+        [{**item, "content": untyped(item.get("content"))} for item in items if _is_object(item)]
     )
 
 
@@ -56,7 +56,7 @@ def _is_object(item: Any) -> bool:
 
 
 def metrics(value: Any) -> Any:
-    """Tokens and the price; the rest as it is."""
+    """Token counts and the price; the rest as metadata."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -76,21 +76,21 @@ LANGWATCH: Final = Convention(
         spread("langwatch.metrics", via=metrics),
         attr("metadata.thread_id", "langwatch.thread.id"),
         attr("metadata.user_id", "langwatch.user.id"),
-        attr("tags", "langwatch.labels", "langwatch.tags", via=opened(as_tags)),
+        attr("tags", "langwatch.labels", "langwatch.tags", via=in_typed_value(as_tags)),
         attr(
             "inputs.messages",
             "langwatch.input",
-            via=opened(payloads.request_or_text),
+            via=in_typed_value(payloads.request_or_text),
             when=LLM_RUNS,
         ),
-        attr("inputs", "langwatch.input", via=opened(payloads.content), when=LATE),
+        attr("inputs", "langwatch.input", via=in_typed_value(payloads.content), when=LATE),
         attr("outputs.documents", "langwatch.rag_contexts", "langwatch.contexts", via=contexts),
         attr(
             "outputs.messages",
             "langwatch.output",
-            via=opened(payloads.response_or_text),
+            via=in_typed_value(payloads.response_or_text),
             when=LLM_RUNS,
         ),
-        attr("outputs", "langwatch.output", via=opened(payloads.content), when=LATE),
+        attr("outputs", "langwatch.output", via=in_typed_value(payloads.content), when=LATE),
     ),
 )

@@ -1,7 +1,7 @@
 """LiteLLM's own callback for OpenTelemetry, in the library and in the proxy.
 
-It speaks OpenTelemetry's dialect, spells tool calls out as Traceloop did, and has the raw request
-and response in a span of their own, as Python's reprs: ``llm.openai.messages``.
+It writes ``gen_ai.*``, flattens tool calls as Traceloop did, and has the raw request and response
+in a span of their own, as Python's reprs: ``llm.openai.messages``.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from otel_langsmith.conventions.readers import BLANK, UNREADABLE, as_text
 from otel_langsmith.conventions.reprs import from_repr
 from otel_langsmith.conventions.rows import LATE, Convention, When, attr, named, prefix, spread
 
-ANSWERED: Final = frozenset(
+RESPONSE_MEMBERS: Final = frozenset(
     (
         *("id", "object", "type", "role", "created", "created_at", "completed_at", "status"),
         *("choices", "content", "output", "candidates", "data", "results", "error"),
@@ -24,23 +24,23 @@ ANSWERED: Final = frozenset(
 """Members of responses; whatever else stands beside them is of the request."""
 
 
-def asked(found: Mapping[str, Any]) -> Any:
+def raw_request(found: Mapping[str, Any]) -> Any:
     """The request as the provider got it."""
     return _raw(found, of_answer=False)
 
 
-def answered(found: Mapping[str, Any]) -> Any:
+def raw_response(found: Mapping[str, Any]) -> Any:
     """The response as the provider gave it."""
     return _raw(found, of_answer=True)
 
 
 def _raw(found: Mapping[str, Any], *, of_answer: bool) -> Any:
-    """The half of a call's members; those that are blank say nothing."""
+    """The members of the request or of the response, without those that are blank."""
     half = {
         name: from_repr(part)
         for inner in _members(found).values()
         for name, part in _members(inner).items()
-        if (name in ANSWERED) is of_answer and blank(part) is not BLANK
+        if (name in RESPONSE_MEMBERS) is of_answer and nothing_if_blank(part) is not BLANK
     }
     return payloads.content(half) if half else UNREADABLE
 
@@ -55,13 +55,13 @@ def usage(value: Any) -> Any:
     return tokens.counts(found) if isinstance(found, dict) else UNREADABLE
 
 
-def blank(value: Any) -> Any:
-    """Of the proxy's thirty-five facts about a call most are unknown; nothing is lost of those."""
+def nothing_if_blank(value: Any) -> Any:
+    """`BLANK` for an empty value: most of the proxy's thirty-five facts about a call are."""
     return BLANK if isinstance(value, str) and value in ("", "[]", "{}") else UNREADABLE
 
 
-def routed(value: Any) -> Any:
-    """Whose model ``openai/gpt-4o-mini`` is."""
+def provider_of_route(value: Any) -> Any:
+    """The provider in ``openai/gpt-4o-mini``."""
     word, slash, _ = value.partition("/") if isinstance(value, str) else ("", "", "")
     return provider(as_text(word)) if slash else UNREADABLE
 
@@ -73,10 +73,10 @@ LITELLM: Final = Convention(
     name="litellm",
     spec="litellm/integrations/opentelemetry.py of https://github.com/BerriAI/litellm, Nov 2026",
     rows=(
-        attr("provider", "litellm.provider.model", via=routed, keep=True, when=LATE),
+        attr("provider", "litellm.provider.model", via=provider_of_route, keep=True, when=LATE),
         spread("metadata.usage_object", via=usage, when=_HERE),
-        prefix("metadata", "metadata.", via=blank, when=_HERE),
-        named("inputs", "llm.", via=asked, when=_RAW),
-        named("outputs", "llm.", via=answered, when=_RAW),
+        prefix("metadata", "metadata.", via=nothing_if_blank, when=_HERE),
+        named("inputs", "llm.", via=raw_request, when=_RAW),
+        named("outputs", "llm.", via=raw_response, when=_RAW),
     ),
 )

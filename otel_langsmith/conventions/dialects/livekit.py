@@ -15,28 +15,28 @@ from otel_langsmith.conventions.tools import arguments
 
 
 def both(name: str) -> tuple[str, str]:
-    """How the attribute is called, and how it was."""
+    """The attribute's name today, and its name before."""
     return f"lk.pii.{name}", f"lk.{name}"
 
 
-def told(value: Any) -> Any:
-    """The messages of a context, among whose items there are others."""
+def context_messages(value: Any) -> Any:
+    """The messages of a chat context, which has other items, too."""
     found = as_object(value)
     items = found.get("items") if found is not UNREADABLE else None
     if not isinstance(items, list):
         return UNREADABLE
-    return messages([_message(item) for item in items if _tells(item)], "user")
+    return messages([_message(item) for item in items if _is_message(item)], "user")
 
 
-def _tells(item: Any) -> bool:
-    return isinstance(item, dict) and item.get("type") in _TELLING
+def _is_message(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("type") in _MESSAGE_TYPES
 
 
-_TELLING: Final = ("message", "function_call", "function_call_output")
+_MESSAGE_TYPES: Final = ("message", "function_call", "function_call_output")
 
 
 def _message(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An item without the marks between the parts of a message."""
+    """The item without cache breakpoints among the parts of its content."""
     content = item.get("content")
     return {**item, "content": list(_parts(content))} if isinstance(content, list) else item
 
@@ -49,18 +49,18 @@ def _parts(content: list[Any]) -> Iterator[Any]:
             yield part
 
 
-def answered(found: Mapping[str, Any]) -> Any:
-    """What a model answered: words, and calls of tools."""
-    told = {name.rpartition(".")[2]: value for name, value in found.items()}
-    calls = from_json(told.get("function_calls"))
-    text = told.get("text")
+def response_messages(found: Mapping[str, Any]) -> Any:
+    """The answer, of text and tool calls."""
+    answer = {name.rpartition(".")[2]: value for name, value in found.items()}
+    calls = from_json(answer.get("function_calls"))
+    text = answer.get("text")
     if not (text or calls):
         return UNREADABLE
     return messages([{"role": "assistant", "content": text, "tool_calls": calls}], "assistant")
 
 
-def failed(value: Any) -> Any:
-    """Whether a tool did."""
+def is_true(value: Any) -> Any:
+    """True; the field is not filled otherwise."""
     return True if as_bool(value) is True else UNREADABLE
 
 
@@ -71,9 +71,9 @@ LIVEKIT: Final = Convention(
         attr("first_token_s", "lk.response.ttft"),
         attr("tool.name", "lk.function_tool.name", keep=True),
         attr("metadata.tool_call_id", "lk.function_tool.id"),
-        attr("error.stated", "lk.function_tool.is_error", via=failed, keep=True),
+        attr("error.stated", "lk.function_tool.is_error", via=is_true, keep=True),
         attr("inputs.system", *both("instructions")),
-        attr("inputs.messages", *both("chat_ctx"), via=told),
+        attr("inputs.messages", *both("chat_ctx"), via=context_messages),
         attr(
             "inputs",
             *both("function_tool.arguments"),
@@ -86,7 +86,7 @@ LIVEKIT: Final = Convention(
             "outputs.messages",
             *both("response.text"),
             *both("response.function_calls"),
-            via=answered,
+            via=response_messages,
         ),
         attr("outputs", *both("function_tool.output"), via=unquoted, when=TOOL_RUNS),
         attr("outputs", *both("user_transcript"), *both("rpc.response"), via=from_json, when=LATE),

@@ -1,7 +1,7 @@
-"""LlamaIndex's own spans, of which all is told in events: ``LLMChatStartEvent`` and the like.
+"""LlamaIndex's own spans, whose content is in span events: ``LLMChatStartEvent`` and the like.
 
-Each event is a step's beginning or end, flattened: ``response.message.blocks``. No attribute of the
-span says what it is, so all of them are chains.
+Each event is the start or the end of a step, flattened: ``response.message.blocks``. No attribute
+tells the kind of a span, so all of them are chains.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,56 +13,58 @@ from otel_langsmith.conventions.messages import messages
 from otel_langsmith.conventions.readers import UNREADABLE, Thin
 from otel_langsmith.conventions.rows import Convention, events
 
-Told: TypeAlias = Iterable[tuple[str, Mapping[str, Any]]]
+Events: TypeAlias = Iterable[tuple[str, Mapping[str, Any]]]
 
 _QUERIES: Final = ("query_str", "str_or_query_bundle.query_str", "query.query_str", "query")
 _TEXTS: Final = ("response.response", "response.text", "response", "output", "answer")
 
 
-def _last(told: Told) -> Mapping[str, Any]:
-    """What the latest of these events says."""
-    return list(told)[-1][1]
+def _last(step_events: Events) -> Mapping[str, Any]:
+    """The attributes of the last of these events."""
+    return list(step_events)[-1][1]
 
 
-def asked(told: Told) -> Any:
-    """The messages, or the prompt, that a model was given."""
-    held = _last(told)
-    return payloads.request_or_text(held.get("messages", held.get("prompt")))
+def prompt_messages(step_events: Events) -> Any:
+    """The messages, or the prompt, of a model call."""
+    event = _last(step_events)
+    return payloads.request_or_text(event.get("messages", event.get("prompt")))
 
 
-def answered(told: Told) -> Any:
-    """What it answered: the provider's choices if they are there, for they tell why it ended."""
-    held = _last(told)
-    choices = payloads.response({"choices": from_json(held.get("response.raw.choices"))})
+def response_messages(step_events: Events) -> Any:
+    """The answer: the provider's choices if they are there, since they have the finish reason."""
+    event = _last(step_events)
+    choices = payloads.response({"choices": from_json(event.get("response.raw.choices"))})
     if choices is not UNREADABLE:
         return choices
-    content = first_of(held, "response.message.blocks", "response.message.content", "response.text")
+    content = first_of(
+        event, "response.message.blocks", "response.message.content", "response.text"
+    )
     found = from_json(content)
-    role = held.get("response.message.role", "assistant")
+    role = event.get("response.message.role", "assistant")
     return messages([{"role": role, "content": found}], "assistant") if found else UNREADABLE
 
 
-def query(told: Told) -> Any:
-    """What was looked for."""
-    return first_of(_last(told), *_QUERIES) or Thin(None)
+def query(step_events: Events) -> Any:
+    """The query."""
+    return first_of(_last(step_events), *_QUERIES) or Thin(None)
 
 
-def text(told: Told) -> Any:
-    """What a query came to; of one that streams nothing is told."""
-    return first_of(_last(told), *_TEXTS) or Thin(None)
+def text(step_events: Events) -> Any:
+    """The text of a response; one that is streamed has none."""
+    return first_of(_last(step_events), *_TEXTS) or Thin(None)
 
 
-def variables(told: Told) -> Any:
-    """What a template was filled with."""
+def variables(step_events: Events) -> Any:
+    """The variables of a prompt template."""
     start = "template_args."
-    held = _last(told).items()
-    return {key.removeprefix(start): part for key, part in held if key.startswith(start)}
+    members = _last(step_events).items()
+    return {key.removeprefix(start): part for key, part in members if key.startswith(start)}
 
 
-def nodes(told: Told) -> Any:
-    """The documents that were found, or that an answer rests on."""
-    held = _last(told)
-    found = from_json(first_of(held, "nodes", "response.source_nodes"))
+def nodes(step_events: Events) -> Any:
+    """The documents that were retrieved, or that a response cites."""
+    event = _last(step_events)
+    found = from_json(first_of(event, "nodes", "response.source_nodes"))
     items = found if isinstance(found, (list, tuple)) else ()
     return retrieval.documents([_document(item) for item in items]) if items else UNREADABLE
 
@@ -71,18 +73,22 @@ def _document(item: Any) -> Any:
     node = item.get("node") if isinstance(item, dict) else None
     if not isinstance(node, dict):
         return item
-    told = {"text": node.get("text"), "metadata": node.get("metadata"), "id": node.get("id_")}
-    return {**told, "score": item.get("score")}
+    document = {
+        "text": node.get("text"),
+        "metadata": node.get("metadata"),
+        "id": node.get("id_"),
+    }
+    return {**document, "score": item.get("score")}
 
 
-def embedded_texts(told: Told) -> Any:
-    """The texts that were embedded, which only the end tells."""
-    return retrieval.embedded_texts(_last(told).get("chunks"))
+def embedding_texts(step_events: Events) -> Any:
+    """The texts that were embedded, which are in the end event only."""
+    return retrieval.embedded_texts(_last(step_events).get("chunks"))
 
 
-def embedded(told: Told) -> Any:
-    """How many vectors there are, and how long they are."""
-    return retrieval.embedded(_last(told).get("embeddings"))
+def embedding_vectors(step_events: Events) -> Any:
+    """The count and the dimensions of the vectors."""
+    return retrieval.embedded(_last(step_events).get("embeddings"))
 
 
 _CONTENT: Final = (
@@ -93,7 +99,7 @@ _CONTENT: Final = (
     *("response.message.blocks", "response.message.content", "response.raw.choices"),
     *("response.raw.output", "response.delta"),
 )
-"""Of an event's attributes those with content; the others stay where they are."""
+"""The attributes of events that are content; the others stay with their event."""
 
 LLAMA_INDEX: Final = Convention(
     name="llama_index",
@@ -104,11 +110,11 @@ LLAMA_INDEX: Final = Convention(
             "inputs.messages",
             "LLMChatStartEvent",
             "LLMCompletionStartEvent",
-            via=asked,
+            via=prompt_messages,
             keys=_CONTENT,
         ),
         events("inputs.variables", "LLMPredictStartEvent", via=variables),
-        events("inputs.input", "EmbeddingEndEvent", via=embedded_texts, keys=_CONTENT),
+        events("inputs.input", "EmbeddingEndEvent", via=embedding_texts, keys=_CONTENT),
         events(
             "inputs.query",
             "QueryStartEvent",
@@ -123,10 +129,10 @@ LLAMA_INDEX: Final = Convention(
             "outputs.messages",
             "LLMChatEndEvent",
             "LLMCompletionEndEvent",
-            via=answered,
+            via=response_messages,
             keys=_CONTENT,
         ),
-        events("outputs", "EmbeddingEndEvent", via=embedded, keys=_CONTENT),
+        events("outputs", "EmbeddingEndEvent", via=embedding_vectors, keys=_CONTENT),
         events(
             "outputs.output",
             "LLMPredictEndEvent",

@@ -1,7 +1,7 @@
-"""Logfire: what its SDK says of every span, and what its integrations say of model calls.
+"""Logfire: its SDK's attributes of every span, and those of its integrations for model calls.
 
 A span's name is a template, so that spans of one kind have one name; the message is what people
-read. Lists and dicts are JSON. A streamed answer comes in a span of its own, beside the request's.
+read. Lists and dicts are JSON. A streamed answer is in a span of its own, beside the request's.
 """
 
 from typing import Any, Final
@@ -19,11 +19,11 @@ TEMPLATES: Final = {
     "chat completion with {gen_ai.request.model!r}": kinds.LLM,
     "responses api with {gen_ai.request.model!r}": kinds.LLM,
 }
-"""Spans of OpenAI's agents, which older versions tell apart by no other attribute."""
+"""Spans of OpenAI's agents, whose kind older versions write nowhere else."""
 
 
 def message(value: Any) -> Any:
-    """The name that a template makes, which may have content in it."""
+    """The run's name: the template filled in, which may hold content."""
     text = as_text(value)
     return text if text is UNREADABLE else {"name": text}
 
@@ -35,14 +35,14 @@ def response_usage(value: Any) -> Any:
     return counted if counted is UNREADABLE else _USAGE(counted)
 
 
-def asked(value: Any) -> Any:
-    """The texts to be embedded, or whatever else was asked that is no conversation."""
+def request_inputs(value: Any) -> Any:
+    """The texts to embed, or whatever else a request has that is no list of messages."""
     found = as_object(value)
     return UNREADABLE if found is UNREADABLE else found.get("input", found.get("prompt", found))
 
 
-def failure(value: Any) -> Any:
-    """Why a step of OpenAI's agents failed: in general, and what had happened."""
+def error_message(value: Any) -> Any:
+    """The error of a step of OpenAI's agents: its message, and its cause."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -72,7 +72,7 @@ LOGFIRE: Final = Convention(
         ),
         spread("logfire.msg_template", via=one_of(TEMPLATES), keep=True, when=_LATE),
         attr("metadata.thread_id", "group_id", when=_AGENT),
-        attr("error.message", "error", via=failure, keep=True, when=_AGENT),
+        attr("error.message", "error", via=error_message, keep=True, when=_AGENT),
         spread("model_settings", via=parameters, when=_AGENT),
         spread("model_config", via=parameters, when=_AGENT),
         attr("params.tools", "response", via=payloads.tools, keep=True, when=_AGENT),
@@ -81,12 +81,12 @@ LOGFIRE: Final = Convention(
         spread("response_data", via=response_usage, content=True, when=_OWN),
         spread("gen_ai.usage.raw", via=_USAGE),
         spread("usage", via=_USAGE, when=_OWN),
-        # Of the agents' chats, that has the answer in it, too.
+        # In the agents' chats the events have the answer, too.
         attr("inputs.messages", "input", via=payloads.request, when=_AGENT_LLM),
         attr("inputs.messages", "request_data", via=payloads.request, when=_LLM),
         attr("inputs.messages", "events", via=message_events.json_inputs, when=_OWN),
         attr("inputs.messages", "raw_input", via=payloads.request, when=_AGENT_LLM),
-        attr("inputs", "request_data", via=asked, when=_LATE),
+        attr("inputs", "request_data", via=request_inputs, when=_LATE),
         attr("inputs", "input", "inputs", via=arguments, when=_LATE),
         attr("outputs.messages", "response_data", via=payloads.response, when=_LLM),
         attr("outputs.messages", "events", via=message_events.json_outputs, when=_OWN),

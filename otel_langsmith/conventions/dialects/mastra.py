@@ -1,7 +1,7 @@
-"""``mastra.*``: what Mastra's exporter for OpenTelemetry writes of agents, workflows and tools.
+"""``mastra.*``: Mastra's exporter for OpenTelemetry, for agents, workflows and tools.
 
-Content stands under the plainest of names, and so it is read only where Mastra says what a span is.
-A model's generation sums up its steps, each of which is one request.
+Content is under the names ``input`` and ``output``, which are read only where ``mastra.span.type``
+is there. A generation sums up its steps, each of which is one request to a model.
 """
 
 from typing import Any, Final
@@ -23,8 +23,8 @@ _TYPES: Final = {
 }
 
 
-def answered(value: Any) -> Any:
-    """What a model answered, told apart by what it is."""
+def response_messages(value: Any) -> Any:
+    """The answer, with text, reasoning and tool calls."""
     found = as_object(value)
     if found is UNREADABLE or "text" not in found:
         return payloads.response_or_text(value)
@@ -53,7 +53,7 @@ MASTRA: Final = Convention(
         attr("inputs.messages", "input", when=_LLM),
         attr("inputs", "input", via=arguments, when=_TOOL),
         attr("inputs", "input", when=_LATE),
-        attr("outputs.messages", "output", via=answered, when=_LLM),
+        attr("outputs.messages", "output", via=response_messages, when=_LLM),
         attr("outputs", "output", via=from_json, when=_TOOL),
         attr("outputs", "output", when=_LATE),
         attr("outputs", "body", when=_SCOPED),

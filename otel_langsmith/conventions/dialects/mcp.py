@@ -1,7 +1,7 @@
 """``mcp.*``: calls over the Model Context Protocol, seen by its client or by its server.
 
-One call is two runs, one within the other, and both are the tool. What went in and came out is told
-by `gen_ai` where it is told at all: MCP's own SDK keeps it to itself.
+One call is two runs of type ``tool``, the server's within the client's. Arguments and results are
+in ``gen_ai.*``, if they are captured at all: MCP's own SDK captures none.
 """
 
 from typing import Final

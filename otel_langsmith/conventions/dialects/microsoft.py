@@ -1,7 +1,7 @@
-"""Microsoft's Agent Framework and Semantic Kernel, who speak ``gen_ai.*`` with words of their own.
+"""Microsoft's Agent Framework and Semantic Kernel: ``gen_ai.*`` with names of their own.
 
-Semantic Kernel tells its content in log records alone. Azure's tracer of LangChain calls a
-retriever a tool.
+Semantic Kernel writes content in log records only. Azure's tracer for LangChain calls a retriever a
+tool.
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
-"""``mirascope.*``: what Mirascope writes of traced functions, and of its calls of models.
+"""``mirascope.*``: Mirascope's traced functions and model calls.
 
-A model's call speaks OpenTelemetry's dialect, too; the model's name tells the API beside it.
+A model call has ``gen_ai.*``, too; the model's name there has provider and API around it.
 """
 
 import re
@@ -16,13 +16,13 @@ _MODEL: Final = re.compile(r"\w+/(?P<model>[^/]+?)(?::completions|:responses)?")
 
 
 def model(value: Any) -> Any:
-    """The model of ``openai/gpt-4o:responses``; one that tells no provider is named by its host."""
+    """The model in ``openai/gpt-4o:responses``; another name as it is."""
     found = _MODEL.fullmatch(value) if isinstance(value, str) else None
     return found["model"] if found else as_text(value)
 
 
-def said(value: Any) -> Any:
-    """The answer whose parts these are."""
+def response_messages(value: Any) -> Any:
+    """The answer with these parts."""
     found = from_json(value)
     is_parts = isinstance(found, (list, tuple)) and found
     return messages([{"content": found}], "assistant") if is_parts else UNREADABLE
@@ -55,7 +55,9 @@ MIRASCOPE: Final = Convention(
         ),
         attr("inputs", "mirascope.trace.arg_values", via=payloads.call_arguments, when=LATE),
         attr("inputs", "mirascope.response.messages", when=LATE),
-        attr("outputs.messages", "mirascope.response.content", via=said, when=LLM_RUNS),
+        attr(
+            "outputs.messages", "mirascope.response.content", via=response_messages, when=LLM_RUNS
+        ),
         attr("outputs", "mirascope.trace.output", when=LATE),
         attr("outputs", "mirascope.response.content", when=LATE),
     ),

@@ -1,6 +1,6 @@
 """``mlflow.*``: MLflow Tracing, which writes every value as JSON, texts and numbers too.
 
-It also copies the arguments of a model's call to attributes of their own names.
+It also copies the arguments of a model call to attributes under their own names.
 """
 
 from typing import Any, Final
@@ -54,14 +54,14 @@ KINDS: Final = {
 
 
 def request_parameters(value: Any) -> Any:
-    """The parameters in a request to a model, if it is one."""
+    """The invocation parameters of a request to a model, if it is one."""
     found = as_object(value)
     is_request = found is not UNREADABLE and "model" in found and any(map(found.get, _ASKED))
     return parameters(found) if is_request else UNREADABLE
 
 
-def shown(value: Any) -> Any:
-    """Whatever an argument is; of headers and the like, not the credentials."""
+def without_credentials(value: Any) -> Any:
+    """The value of a JSON text, without credentials, which headers may hold."""
     return without_secret_members(decoded(value))
 
 
@@ -139,6 +139,6 @@ MLFLOW: Final = Convention(
         ),
         attr("outputs", _OUTPUTS, via=in_json(payloads.content), when=LATE),
         # Whatever else is on its spans is JSON, too.
-        prefix("metadata", "", via=shown, when=When(given=_IS, turn="late")),
+        prefix("metadata", "", via=without_credentials, when=When(given=_IS, turn="late")),
     ),
 )

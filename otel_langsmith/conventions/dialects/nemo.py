@@ -1,6 +1,6 @@
-"""NVIDIA's NeMo Guardrails: requests, their rails, what these did, and the models they asked.
+"""NVIDIA's NeMo Guardrails: requests, rails, actions and model calls.
 
-A model's call has the name of its task for an operation, and its content in events.
+The operation of a model call is the name of its task, and its content is in events.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
-"""OpenInference: what Arize's instrumentations write, and the first of the flattened dialects.
+"""OpenInference: Arize's instrumentations.
 
-It says most things twice: as ``input.value`` and ``output.value``, the request and the response as
-they were, and flattened. The raw view is the better one wherever it can be read (genai.md §3.3).
+Most content is there twice: raw, as ``input.value`` and ``output.value``, and flattened. The raw
+request and response are better wherever they can be read (genai.md §3.3).
 """
 
 from typing import Any, Final
@@ -33,12 +33,12 @@ from otel_langsmith.conventions.tools import arguments, tool_definitions
 
 
 def flat_inputs(found: Any) -> Any:
-    """The messages that were flattened, as far as there is anything in them."""
+    """The flattened input messages; `Thin` if they are empty."""
     return _flat(found, "user")
 
 
 def flat_outputs(found: Any) -> Any:
-    """The same for what a model answered."""
+    """The flattened output messages, likewise."""
     return _flat(found, "assistant")
 
 
@@ -51,16 +51,16 @@ def _flat(found: list[Any], role: str) -> Any:
 
 
 _BARE: Final = frozenset(("role", "content"))
-"""All that there is of an answer that never came."""
+"""The members of a message that never came: a failed call has one in OpenInference."""
 
 
 def stray_calls(found: list[Any]) -> Any:
-    """Tool calls that belong to no message."""
+    """Tool calls without a message."""
     return flat_outputs([{"message": {"tool_calls": found}}])
 
 
 def _message(item: Any) -> Any:
-    """A flattened message in the form that `messages` knows; its contents tell the tools' names."""
+    """A flattened message in a form that `messages` knows."""
     inner = item.get("message") if isinstance(item, dict) else None
     if not isinstance(inner, dict):
         return item
@@ -72,7 +72,7 @@ def _message(item: Any) -> Any:
     if isinstance(contents, list):
         message["content"] = [_part(part) for part in contents]
     elif isinstance(message.get("content"), str) and message.get("role") == "tool":
-        message["content"] = _blocks(message["content"])
+        message["content"] = _result_content(message["content"])
     if isinstance(calls, list):
         message["tool_calls"] = [_inner(call, "tool_call") for call in calls]
     return message
@@ -96,8 +96,8 @@ def _inner(item: Any, name: str) -> Any:
     return inner if isinstance(inner, dict) else item
 
 
-def _blocks(text: str) -> Any:
-    """A tool's answer: Anthropic's comes as the JSON of its blocks, any other text stays."""
+def _result_content(text: str) -> Any:
+    """A tool's result: Anthropic's blocks, where the text is the JSON of them; else the text."""
     found = from_json(text)
     is_blocks = isinstance(found, list) and all(
         isinstance(part, dict) and part.get("type") in ("text", "image") for part in found
@@ -106,21 +106,21 @@ def _blocks(text: str) -> Any:
 
 
 def prompts(found: list[Any]) -> Any:
-    """``llm.prompts`` and ``llm.choices``: the texts of a completion that had no messages."""
-    texts = [
+    """The texts of a completion API, which has no messages: ``llm.prompts``, ``llm.choices``."""
+    embedding_texts = [
         _inner(_inner(item, "prompt"), "completion").get("text") if isinstance(item, dict) else item
         for item in found
     ]
-    said = [text for text in texts if text]
+    said = [text for text in embedding_texts if text]
     return said and [{"content": text} for text in said]
 
 
-def prompted(found: list[Any]) -> Any:
+def prompt_messages(found: list[Any]) -> Any:
     """The prompts as messages of the user."""
     return messages(prompts(found), "user") or UNREADABLE
 
 
-def completed(found: list[Any]) -> Any:
+def completion_messages(found: list[Any]) -> Any:
     """The choices as messages of the assistant."""
     return messages(prompts(found), "assistant") or UNREADABLE
 
@@ -130,9 +130,9 @@ def tools(found: list[Any]) -> Any:
     defined = []
     for item in found:
         inner = _inner(item, "tool")
-        schema = as_object(inner.get("json_schema")) if isinstance(inner, dict) else UNREADABLE
-        if schema is not UNREADABLE and not _NAMING.isdisjoint(schema):
-            inner = schema
+        tool_schema = as_object(inner.get("json_schema")) if isinstance(inner, dict) else UNREADABLE
+        if tool_schema is not UNREADABLE and not _NAMING.isdisjoint(tool_schema):
+            inner = tool_schema
         defined.append(inner)
     return tool_definitions(defined)
 
@@ -146,21 +146,21 @@ def flat_documents(found: list[Any]) -> Any:
     return retrieval.documents([_inner(item, "document") for item in found])
 
 
-def texts(found: list[Any]) -> Any:
+def embedding_texts(found: list[Any]) -> Any:
     """The texts that were embedded."""
     said = [_inner(item, "embedding") for item in found]
     return [item.get("text") for item in said if isinstance(item, dict)] or UNREADABLE
 
 
-def embedded(found: list[Any]) -> Any:
-    """How many embeddings came, and how long they are; the numbers stay behind (genai.md §5.4)."""
+def embedding_vectors(found: list[Any]) -> Any:
+    """The count and the dimensions of the embeddings, without their numbers (genai.md §5.4)."""
     inner = [_inner(item, "embedding") for item in found]
     vectors = [item.get("vector") for item in inner if isinstance(item, dict)]
     return retrieval.vectors(map(from_json, vectors)) or UNREADABLE
 
 
 def metadata(value: Any) -> Any:
-    """The user's own metadata, each under its name; LangChain's tell LangSmith's names already."""
+    """The user's metadata, member by member; LangChain's has LangSmith's names already."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -171,8 +171,8 @@ def metadata(value: Any) -> Any:
     return fields
 
 
-def told_again(value: Any) -> Any:
-    """The metadata of Strands' processor, which tells there what attributes tell already."""
+def strands_metadata(value: Any) -> Any:
+    """The metadata of Strands' processor, without its copies of attributes."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -183,8 +183,8 @@ def told_again(value: Any) -> Any:
 _ATTRIBUTES: Final = ("gen_ai.", "tags")
 
 
-def schema(value: Any) -> Any:
-    """What ``tool.parameters`` is by the spec; many write the arguments of the call instead."""
+def tool_schema(value: Any) -> Any:
+    """``tool.parameters`` is a JSON schema by the spec; many write the call's arguments instead."""
     found = as_object(value)
     return found if found is not UNREADABLE and "properties" in found else UNREADABLE
 
@@ -222,7 +222,7 @@ OPENINFERENCE: Final = Convention(
         ),
         attr("metadata.finish_reasons", "llm.finish_reason"),
         attr("metadata.tool_call_id", "tool.id", "tool.call_id", "tool_call.id"),
-        attr("metadata.tool_schema", "tool.parameters", via=schema),
+        attr("metadata.tool_schema", "tool.parameters", via=tool_schema),
         attr("tags", "tag.tags"),
         attr("usage.input_tokens", "llm.token_count.prompt"),
         attr("usage.output_tokens", "llm.token_count.completion"),
@@ -256,8 +256,8 @@ OPENINFERENCE: Final = Convention(
             when=When(runs=("tool",), given=("llm.input_messages.",), turn="early"),
         ),
         indexed("inputs.messages", "llm.input_messages.", via=flat_inputs),
-        indexed("inputs.messages", "llm.prompts.", via=prompted),
-        indexed("inputs.input", "embedding.embeddings.", via=texts),
+        indexed("inputs.messages", "llm.prompts.", via=prompt_messages),
+        indexed("inputs.input", "embedding.embeddings.", via=embedding_texts),
         indexed("inputs.documents", "reranker.input_documents.", via=flat_documents),
         attr("inputs.query", "reranker.query"),
         attr(
@@ -273,7 +273,7 @@ OPENINFERENCE: Final = Convention(
         ),
         attr("inputs.messages", "input.value", when=_LATE_LLM),
         attr("inputs", "input.value", when=LATE),
-        # Of a model of Bedrock's that is invoked, the request is here and nowhere else.
+        # Bedrock's InvokeModel has the request here and nowhere else.
         attr(
             "inputs.messages",
             "llm.invocation_parameters",
@@ -283,7 +283,7 @@ OPENINFERENCE: Final = Convention(
         attr(
             "inputs", "tool.parameters", "llm.prompt_template.variables", via=arguments, when=LATE
         ),
-        # Strands' processor makes up a response, without the tools that were called.
+        # The response that Strands' processor writes lacks the tool calls.
         indexed("outputs.messages", "llm.output_messages.", via=flat_outputs, when=_STRANDS),
         attr(
             "outputs",
@@ -297,8 +297,8 @@ OPENINFERENCE: Final = Convention(
             when=When(runs=("llm",), at_least="llm.output_messages."),
         ),
         indexed("outputs.messages", "llm.output_messages.", via=flat_outputs),
-        indexed("outputs.messages", "llm.choices.", via=completed),
-        indexed("outputs", "embedding.embeddings.", via=embedded),
+        indexed("outputs.messages", "llm.choices.", via=completion_messages),
+        indexed("outputs", "embedding.embeddings.", via=embedding_vectors),
         attr(
             "outputs.documents",
             "output.value",
@@ -312,7 +312,7 @@ OPENINFERENCE: Final = Convention(
         attr("outputs", "output.value", when=LATE),
         # Google's automatic calls come without the prefix of their message (genai.md §2.2).
         indexed("outputs.messages", "message.tool_calls.", via=stray_calls, when=LATE),
-        spread("metadata", via=told_again, when=When(scope=("strands.",))),
+        spread("metadata", via=strands_metadata, when=When(scope=("strands.",))),
         spread("metadata", via=metadata),
         prefix("metadata", "metadata."),
     ),

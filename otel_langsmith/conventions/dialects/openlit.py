@@ -1,7 +1,7 @@
-"""OpenLIT: OpenTelemetry's dialect, with content of its own beside it.
+"""OpenLIT: ``gen_ai.*``, with content of its own beside it.
 
-It writes the tools that a model called on the span of that call, joined by commas; the messages
-have them, too, and apart. Until 1.34 a prompt was one text in an event, a line for each message.
+The span of a model call has the names of the tools that were called, joined by commas; the messages
+have the calls themselves. Until 1.34 a prompt was one text in an event, a line for each message.
 """
 
 import re
@@ -25,8 +25,8 @@ from otel_langsmith.conventions.rows import (
 from otel_langsmith.conventions.tools import arguments
 
 
-def lines(value: Any) -> Any:
-    """The messages of a prompt, each of which begins a line with its role."""
+def prompt_lines(value: Any) -> Any:
+    """The messages of a prompt in one text, each a line that begins with its role."""
     text = as_text(value)
     if text is UNREADABLE or not _SPOKEN.match(text):
         return payloads.request_or_text(value)
@@ -35,16 +35,16 @@ def lines(value: Any) -> Any:
     return messages([{"role": role, "content": words.rstrip("\n")} for role, words in said], "user")
 
 
-def calls(value: Any) -> Any:
-    """The tools that a model called, in Python's words."""
+def tool_calls(value: Any) -> Any:
+    """The answer with these tool calls, a Python repr."""
     found = from_repr(value)
     if not isinstance(found, list) or not found:
         return UNREADABLE
     return messages([{"role": "assistant", "content": None, "tool_calls": found}], "assistant")
 
 
-def called(found: Mapping[str, Any]) -> Any:
-    """What a decorated function was called with, of which it has Python's reprs."""
+def function_arguments(found: Mapping[str, Any]) -> Any:
+    """The arguments of a decorated function, from Python's reprs of them."""
     args = found.get("function.args")
     if isinstance(args, str) and args.startswith("("):
         args = f"[{args[1:-1]}]"
@@ -53,8 +53,8 @@ def called(found: Mapping[str, Any]) -> Any:
     )
 
 
-def gave(value: Any) -> Any:
-    """What it returned, as what a model answers, though it is no message."""
+def function_result(value: Any) -> Any:
+    """Its result, which OpenLIT writes as output messages, though it is none."""
     return payloads.content(from_repr(value))
 
 
@@ -68,11 +68,15 @@ OPENLIT: Final = Convention(
     name="openlit",
     spec="openlit/semcov of https://github.com/openlit/openlit, 1.45, November 2026",
     rows=(
-        event("inputs.messages", "gen_ai.content.prompt", "gen_ai.prompt", via=lines, when=_OLD),
-        attr("outputs.messages", "gen_ai.response.tool_calls", via=calls, when=_OLD),
+        event(
+            "inputs.messages", "gen_ai.content.prompt", "gen_ai.prompt", via=prompt_lines, when=_OLD
+        ),
+        attr("outputs.messages", "gen_ai.response.tool_calls", via=tool_calls, when=_OLD),
         event("outputs.messages", "gen_ai.content.completion", "gen_ai.completion", when=_OLD),
-        together("inputs", "function.args", "function.kwargs", via=called, when=_DECORATED),
-        attr("outputs", "gen_ai.output.messages", via=gave, when=_DECORATED),
+        together(
+            "inputs", "function.args", "function.kwargs", via=function_arguments, when=_DECORATED
+        ),
+        attr("outputs", "gen_ai.output.messages", via=function_result, when=_DECORATED),
         attr("params.stream", "gen_ai.request.is_stream"),
         attr("metadata.service_tier", "gen_ai.response.service_tier"),
         attr("metadata.system_fingerprint", "gen_ai.response.system_fingerprint"),
@@ -95,7 +99,7 @@ OPENLIT: Final = Convention(
             when=LATE,
         ),
         attr("outputs.reasoning", "gen_ai.content.reasoning", when=EARLY),
-        # Told again in the messages, and apart.
+        # The messages have these, too.
         attr("outputs", "gen_ai.response.tool_calls", "gen_ai.tool.args", when=_LLM),
     ),
 )

@@ -1,6 +1,6 @@
-"""Pipecat: the turns of a voice agent, what was heard, answered and said.
+"""Pipecat: the turns of a voice agent, with speech to text, model calls and text to speech.
 
-Speaks OpenTelemetry's dialect of models and services, and has the content beside it.
+Models and services are in ``gen_ai.*``, content in names without a prefix.
 """
 
 from typing import Final

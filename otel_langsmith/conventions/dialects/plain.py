@@ -1,6 +1,7 @@
-"""Spans that have nothing to do with models: HTTP, databases, RPC, messaging, old names and new.
+"""Spans that have nothing to do with models: HTTP, databases, RPC, messaging; old names and new.
 
-A fallback: what it says is shown as inputs and outputs only where no dialect knows the span.
+A fallback: its content is shown as inputs and outputs only where no other dialect knows the span.
+Values are cleaned of credentials: those in URLs, queries, headers and statements.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""Prompt flow: what Microsoft's tracer writes of functions and of the models they call.
+"""Prompt flow: Microsoft's tracer of functions and of the models that they call.
 
-All in names without a prefix (``inputs``, ``output``, ``span_type``), and the same in events.
+Its names have no prefix (``inputs``, ``output``, ``span_type``); events repeat the content.
 """
 
 from typing import Any, Final
@@ -32,8 +32,8 @@ _DETAILS: Final = {
 }
 
 
-def gave(value: Any) -> Any:
-    """What a function returned, as JSON, be it a text."""
+def function_result(value: Any) -> Any:
+    """The result of a function, which is JSON even if it is a text."""
     return payloads.content(unquoted(value))
 
 
@@ -55,17 +55,17 @@ PROMPTFLOW: Final = Convention(
         attr("inputs.messages", "inputs", when=_LLM),
         attr("inputs.input", "inputs", when=_EMBEDDING),
         attr("inputs", "inputs", when=_OWN),
-        # Told again, in what was made of them.
+        # The prompt that was made of them has these, too.
         attr("inputs", "prompt.variables", "prompt.template", when=_OWN),
         attr("outputs.messages", "output", via=payloads.response, when=_LLM),
         attr("outputs.messages", "llm.generated_message", via=payloads.response, when=_LLM),
         attr("outputs.messages", "output", when=_LLM),
         attr("outputs", "output", via=retrieval.embedded, when=_EMBEDDING),
         attr("outputs.documents", "output", via=retrieval.documents_or_texts, when=_RETRIEVER),
-        attr("outputs", "output", via=gave, when=_OWN),
-        # Told again, and apart.
+        attr("outputs", "output", via=function_result, when=_OWN),
+        # Copies of the attributes above.
         event("inputs", "promptflow.function.inputs", "payload", when=LATE),
-        event("outputs", "promptflow.function.output", "payload", via=gave, when=LATE),
+        event("outputs", "promptflow.function.output", "payload", via=function_result, when=LATE),
         event("outputs", "promptflow.llm.generated_message", "payload", when=LATE),
         event("outputs", "promptflow.embedding.embeddings", "payload", when=LATE),
         event("inputs", "promptflow.prompt.template", "payload", when=LATE),

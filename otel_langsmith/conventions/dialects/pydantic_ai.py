@@ -1,7 +1,7 @@
-"""Pydantic AI's own: what its spans say beside ``gen_ai.*``, in all versions of its data.
+"""Pydantic AI: its own attributes beside ``gen_ai.*``, in all versions of its instrumentation.
 
 Version 1 has events, in one attribute as JSON; later ones have messages. The span of an agent's run
-holds the whole conversation, which is told apart here into what it was asked and what came of it.
+has the whole conversation, which is split here into inputs and outputs.
 """
 
 from typing import Any, Final
@@ -20,16 +20,16 @@ from otel_langsmith.conventions.rows import Convention, When, attr, spread
 from otel_langsmith.conventions.tools import arguments, tool_definitions
 
 
-def asked(value: Any) -> Any:
-    """The messages of an agent's run until it answers."""
+def run_inputs(value: Any) -> Any:
+    """The messages of an agent's run before it answers."""
     made = _conversation(value)
-    return made[: _asked(made)] or UNREADABLE
+    return made[: _input_count(made)] or UNREADABLE
 
 
-def answered(value: Any) -> Any:
-    """The messages that the run itself made: answers, tool calls and their results."""
+def run_outputs(value: Any) -> Any:
+    """The messages that the run added: answers, tool calls and their results."""
     made = _conversation(value)
-    answers = made[_asked(made) :]
+    answers = made[_input_count(made) :]
     if not answers:
         return UNREADABLE
     return answers if any(message["content"] for message in answers) else Thin(answers)
@@ -40,7 +40,7 @@ def _conversation(value: Any) -> list[Message]:
     return messages(found, "user") if isinstance(found, (list, tuple)) else []
 
 
-def _asked(made: list[Message]) -> int:
+def _input_count(made: list[Message]) -> int:
     """How many messages there are up to the last of the user, or before the first answer."""
     users = [number for number, message in enumerate(made, 1) if message["role"] == "user"]
     answers = (number for number, message in enumerate(made) if message["role"] == "assistant")
@@ -48,7 +48,7 @@ def _asked(made: list[Message]) -> int:
 
 
 def request_parameters(value: Any) -> Any:
-    """How the model was called: the tools, by whatever they serve, and all that is not unset."""
+    """The invocation parameters that are set, and the tools of every kind."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -70,14 +70,14 @@ _DEFINED: Final = ("name", "description", "parameters_json_schema")
 
 
 def _called(tool: Any) -> Any:
-    """A definition without the two dozen settings that are Pydantic AI's, not the model's."""
+    """A definition without Pydantic AI's own settings, which the model does not get."""
     if not isinstance(tool, dict) or "parameters_json_schema" not in tool:
         return tool
     return {name: tool[name] for name in _DEFINED if tool.get(name)}
 
 
 def instruction_parts(value: Any) -> Any:
-    """The instructions, where no messages tell them: a request that failed has none."""
+    """The system prompt, where no messages have it: a request that failed has none."""
     found = as_object(value)
     if found is UNREADABLE:
         return found
@@ -171,7 +171,7 @@ PYDANTIC_AI: Final = Convention(
             "inputs.messages",
             "pydantic_ai.all_messages",
             "all_messages_events",
-            via=asked,
+            via=run_inputs,
         ),
         attr("inputs", "tool_arguments", via=arguments),
         attr("outputs.messages", "events", via=message_events.json_outputs, when=_OWN),
@@ -179,7 +179,7 @@ PYDANTIC_AI: Final = Convention(
             "outputs.messages",
             "pydantic_ai.all_messages",
             "all_messages_events",
-            via=answered,
+            via=run_outputs,
         ),
         attr("outputs.output", "final_result", when=_OWN),
         attr("outputs", "tool_response", via=from_json),

@@ -1,7 +1,6 @@
-"""Strands Agents: ``gen_ai.*`` told in span events, in the words of Bedrock.
+"""Strands Agents: ``gen_ai.*`` in span events, with content in Bedrock's form.
 
-A tool's span has the events of a conversation, too: what the tool was given is a message to it, and
-what it gave back a choice.
+A tool's span has message events, too: its arguments are a message, its result a choice.
 """
 
 from collections.abc import Mapping
@@ -13,20 +12,20 @@ from otel_langsmith.conventions.rows import EARLY, TOOL_RUNS, Convention, When, 
 from otel_langsmith.conventions.tools import arguments
 
 
-def given(value: Any) -> Any:
+def tool_arguments(value: Any) -> Any:
     """The arguments of the one call among these messages."""
     call = _only_part(value, "tool_call")
     return UNREADABLE if call is None else arguments(call.get("arguments"))
 
 
-def gave(value: Any) -> Any:
+def tool_result(value: Any) -> Any:
     """The result of the one call among these messages."""
     answer = _only_part(value, "tool_call_response")
     return UNREADABLE if answer is None else result(answer.get("response", answer.get("result")))
 
 
 def result(value: Any) -> Any:
-    """What a tool gave back: Bedrock's blocks, of which one alone is its text or its JSON."""
+    """A tool's result: Bedrock's blocks; a single one as its text or its JSON."""
     found = from_json(value)
     if isinstance(found, (list, tuple)) and len(found) == 1 and isinstance(found[0], dict):
         [block] = found
@@ -58,12 +57,12 @@ STRANDS: Final = Convention(
     rows=(
         attr("tags", "tags", via=as_texts),
         attr("metadata.tool_schema", "gen_ai.tool.json_schema"),
-        # Early, since it goes with whatever else the model was told.
+        # Early: the system prompt goes with the messages of any other row.
         attr("inputs.system", "system_prompt", when=EARLY),
-        attr("inputs", "gen_ai.input.messages", via=given, when=_OWN_TOOL),
-        attr("outputs", "gen_ai.output.messages", via=gave, when=_OWN_TOOL),
-        event("inputs", _DETAILS, "gen_ai.input.messages", via=given, when=_EARLY_TOOL),
-        event("outputs", _DETAILS, "gen_ai.output.messages", via=gave, when=_EARLY_TOOL),
+        attr("inputs", "gen_ai.input.messages", via=tool_arguments, when=_OWN_TOOL),
+        attr("outputs", "gen_ai.output.messages", via=tool_result, when=_OWN_TOOL),
+        event("inputs", _DETAILS, "gen_ai.input.messages", via=tool_arguments, when=_EARLY_TOOL),
+        event("outputs", _DETAILS, "gen_ai.output.messages", via=tool_result, when=_EARLY_TOOL),
         event("inputs", "gen_ai.tool.message", "content", via=arguments, when=TOOL_RUNS),
         event("outputs", "gen_ai.choice", "message", via=result, when=TOOL_RUNS),
         attr("outputs", "tool.result", via=result, when=TOOL_RUNS),

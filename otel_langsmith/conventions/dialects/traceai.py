@@ -1,8 +1,8 @@
-"""traceAI: what Future AGI's instrumentations write, OpenInference's form in OpenTelemetry's words.
+"""traceAI: Future AGI's instrumentations.
 
-Messages and tools are flattened as OpenInference flattens them, under names of ``gen_ai.*``. Beside
-them ``input.value`` has the first text alone, and ``output.value`` a tool call in prose. Alibaba's
-instrumentations tell their kinds by ``gen_ai.span.kind``, too.
+They flatten messages and tools as OpenInference does, under names of ``gen_ai.*``. Beside them
+``input.value`` has the first text only, and ``output.value`` a tool call in prose. Alibaba's
+instrumentations write ``gen_ai.span.kind``, too.
 """
 
 from typing import Any, Final
@@ -12,7 +12,7 @@ from otel_langsmith.conventions.dialects.openinference import (
     flat_documents,
     flat_inputs,
     flat_outputs,
-    schema,
+    tool_schema,
     tools,
 )
 from otel_langsmith.conventions.models import parameters
@@ -33,8 +33,8 @@ from otel_langsmith.conventions.rows import (
 )
 
 
-def none_offered(value: Any) -> Any:
-    """Nothing to keep, where no tools were offered and JSON says so."""
+def nothing_if_null(value: Any) -> Any:
+    """`BLANK` for ``null``, which is written where a call has no tools."""
     return BLANK if isinstance(value, str) and value in NOTHING else UNREADABLE
 
 
@@ -51,12 +51,12 @@ TRACEAI: Final = Convention(
     ),
     rows=(
         spread("gen_ai.span.kind", via=one_of(kinds.OPENINFERENCE), keep=True, when=EARLY),
-        attr("params.tools", "gen_ai.tool.definitions", via=none_offered, when=EARLY),
-        # The model that answered comes under the name of the one that was asked.
+        attr("params.tools", "gen_ai.tool.definitions", via=nothing_if_null, when=EARLY),
+        # The response model comes under the name of the request model.
         spread("gen_ai.request.parameters", via=parameters, when=EARLY),
         attr("model.response", "gen_ai.request.model", when=_PARAMETERS),
         indexed("params.tools", "gen_ai.tool.definitions.", via=tools),
-        attr("metadata.tool_schema", "gen_ai.tool.parameters", via=schema),
+        attr("metadata.tool_schema", "gen_ai.tool.parameters", via=tool_schema),
         attr("usage.input_cost", "gen_ai.cost.input"),
         attr("usage.output_cost", "gen_ai.cost.output"),
         attr("usage.total_cost", "gen_ai.cost.total"),
@@ -76,7 +76,7 @@ TRACEAI: Final = Convention(
         indexed("outputs.messages", "gen_ai.output.messages.", via=flat_outputs),
         indexed("outputs.documents", "gen_ai.retrieval.documents.", via=flat_documents),
         attr("outputs", "embedding.embeddings", via=retrieval.embedded, when=LATE),
-        # Told again in the messages.
+        # The messages have them, too.
         attr("inputs", "gen_ai.input.images", when=_LLM),
     ),
 )

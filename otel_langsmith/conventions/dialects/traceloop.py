@@ -1,7 +1,7 @@
-"""OpenLLMetry: what Traceloop's SDK and its instrumentations write, today's and those up to 0.47.
+"""OpenLLMetry: Traceloop's SDK and its instrumentations, today's and those up to 0.47.
 
-Today's speak OpenTelemetry's dialect, with ``traceloop.*`` beside it. Those before spelt messages
-out as ``gen_ai.prompt.0.role``, a manner that LiteLLM and others took over.
+Today's write OpenTelemetry's ``gen_ai.*``, with ``traceloop.*`` beside it. Those before flattened
+messages into ``gen_ai.prompt.0.role``, which LiteLLM and others took over.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,16 +52,16 @@ REQUESTS: Final = {
 
 
 def prompts(found: list[Any]) -> Any:
-    """The messages that were spelt out as ``gen_ai.prompt.0.role``."""
-    return _spelt(found, "user")
+    """The input messages that were flattened into ``gen_ai.prompt.0.role``."""
+    return _messages(found, "user")
 
 
 def completions(found: list[Any]) -> Any:
-    """What a model answered, a choice each; of LiteLLM's, a tool call each."""
-    return _spelt(found, "assistant")
+    """The output messages, one for each choice; LiteLLM has one for each tool call."""
+    return _messages(found, "assistant")
 
 
-def _spelt(found: list[Any], role: str) -> Any:
+def _messages(found: list[Any], role: str) -> Any:
     made = messages(map(_message, found), role)
     return made if any(message["content"] for message in made) else Thin(made)
 
@@ -89,112 +89,112 @@ def _is_part(part: Any) -> bool:
     return is_known(part) or brought(part) is not None
 
 
-def embedded(found: list[Any]) -> Any:
+def embedding_texts(found: list[Any]) -> Any:
     """The texts that were embedded."""
     said = [item.get("content") if isinstance(item, dict) else item for item in found]
     return [text for item in said if item for text in _texts(item)] or UNREADABLE
 
 
 def _texts(said: Any) -> list[Any]:
-    """A text, or those of the parts that Cohere's are told as."""
+    """One text, or the texts in the JSON of its parts, as Cohere's are written."""
     parts = from_json(said)
     is_parts = isinstance(parts, (list, tuple)) and all(map(_is_part, parts))
     return [part.get("text", part) for part in parts] if is_parts else [said]
 
 
-def given(value: Any) -> Any:
-    """What a step was given: Python's arguments, LangChain's or those of a tool of MCP."""
+def step_inputs(value: Any) -> Any:
+    """The inputs of a step: of a Python function, of LangChain's callback, or of an MCP tool."""
     found = as_object(value)
     if found is UNREADABLE:
         return payloads.content(unquoted(value))
     if found.keys() == {"tool_name", "arguments"}:
         return found["arguments"]
-    inner = told_callback(value)
+    inner = callback_inputs(value)
     return payloads.call_arguments(found) if inner is UNREADABLE else inner
 
 
-def gave(value: Any) -> Any:
-    """What a step gave."""
-    inner = told_callback_at_end(value)
+def step_outputs(value: Any) -> Any:
+    """The outputs of a step."""
+    inner = callback_outputs(value)
     return payloads.content(unquoted(value)) if inner is UNREADABLE else inner
 
 
-def told_callback(value: Any) -> Any:
-    """What a step was given, of all that LangChain tells a callback at its start."""
-    found = as_object(value) if _may_tell(value) else UNREADABLE
+def callback_inputs(value: Any) -> Any:
+    """The inputs among the arguments of LangChain's callback ``on_…_start``."""
+    found = as_object(value) if _may_be_callback(value) else UNREADABLE
     if found is UNREADABLE or not found.keys() >= _BESIDE:
         return UNREADABLE
     own = {name: part for name, part in found.items() if name not in _BESIDE}
-    inner = own.get("inputs")  # a tool's come as a text, too
-    return _shown(own.get("input_str", own) if inner is None else inner)
+    inner = own.get("inputs")  # a tool has them as ``input_str``, too
+    return _unwrapped(own.get("input_str", own) if inner is None else inner)
 
 
-def told_callback_at_end(value: Any) -> Any:
-    """The same for what a step gave."""
-    found = as_object(value) if _may_tell(value) else UNREADABLE
+def callback_outputs(value: Any) -> Any:
+    """The outputs among the arguments of ``on_…_end``."""
+    found = as_object(value) if _may_be_callback(value) else UNREADABLE
     if found is UNREADABLE or "kwargs" not in found or len(found.keys() & _ENDS) != 1:
         return UNREADABLE
-    return _shown(found.get("outputs", found.get("output")))
+    return _unwrapped(found.get("outputs", found.get("output")))
 
 
 def callback_tags(value: Any) -> Any:
-    """The tags of a step, of all that LangChain tells a callback at its start."""
-    found = as_object(value) if _may_tell(value) else UNREADABLE
+    """The tags among the arguments of ``on_…_start``."""
+    found = as_object(value) if _may_be_callback(value) else UNREADABLE
     if found is UNREADABLE or not found.keys() >= _BESIDE:
         return UNREADABLE
     return as_tags(found["tags"])
 
 
-def _may_tell(value: Any) -> bool:
-    """Whether it need be parsed: a tool's arguments of any instrumentation come here first."""
+def _may_be_callback(value: Any) -> bool:
+    """Whether to parse it at all: tool arguments of every instrumentation come here first."""
     return not isinstance(value, str) or "kwargs" in value or "\\u" in value
 
 
 _BESIDE: Final = frozenset(("tags", "metadata", "kwargs"))
-"""What LangChain tells a callback beside the inputs; tags and metadata are told elsewhere too."""
+"""Arguments beside the inputs; other attributes have the tags and the metadata, too."""
 
 _ENDS: Final = frozenset(("output", "outputs"))
 
 
-def _shown(inner: Any) -> Any:
-    """Content with what LangChain serialised as what it holds; messages are read as such."""
+def _unwrapped(inner: Any) -> Any:
+    """Content with LangChain's serialised objects replaced by their members; messages converted."""
     inner = payloads.updated_state(inner)
     if isinstance(inner, dict):
-        inner = _held(inner)
+        inner = _kwargs_of(inner)
         if not is_message(inner):
-            inner = {name: _held_all(part) for name, part in inner.items()}
-    return payloads.content(_held_all(inner))
+            inner = {name: _kwargs_of_all(part) for name, part in inner.items()}
+    return payloads.content(_kwargs_of_all(inner))
 
 
-def _held_all(part: Any) -> Any:
-    return [_held(item) for item in part] if isinstance(part, list) else _held(part)
+def _kwargs_of_all(part: Any) -> Any:
+    return [_kwargs_of(item) for item in part] if isinstance(part, list) else _kwargs_of(part)
 
 
-def _held(part: Any) -> Any:
-    """The members of an object of LangChain's (a prompt, a document) that is not a message."""
+def _kwargs_of(part: Any) -> Any:
+    """The members of a serialised object that is not a message: a prompt, a document."""
     if not isinstance(part, dict) or part.get("type") != "constructor" or is_message(part):
         return part
     inner = part.get("kwargs")
     return inner if isinstance(inner, dict) else part
 
 
-def retrieved(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
-    """What a vector database found, an event each; the vectors stay behind."""
+def vector_db_documents(found_events: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
+    """The documents that a vector database found, an event each, without their vectors."""
     found = [
         {
             word: value
-            for key, value in held.items()
+            for key, value in event.items()
             if (word := key.rpartition(".")[2]) != "vector" and value is not None
         }
-        for _, held in told
+        for _, event in found_events
     ]
     return retrieval.documents([{"content": item.pop("document", ""), **item} for item in found])
 
 
-def sought(told: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
-    """How many vectors were looked for, and how long they are."""
-    held = [from_json(value) for _, attributes in told for value in attributes.values()]
-    return retrieval.vectors(held) or Thin(None)
+def vector_db_query(found_events: Iterable[tuple[str, Mapping[str, Any]]]) -> Any:
+    """The count and the dimensions of the vectors that were searched for."""
+    vectors = [from_json(value) for _, attributes in found_events for value in attributes.values()]
+    return retrieval.vectors(vectors) or Thin(None)
 
 
 _CONTENT: Final = "traceloop.entity.input", "gen_ai.task.input"
@@ -211,7 +211,7 @@ TRACELOOP: Final = Convention(
     rows=(
         spread("traceloop.span.kind", via=one_of(KINDS), keep=True),
         spread("llm.request.type", via=one_of(REQUESTS), keep=True),
-        # Today's instrumentation of Responses is silent on the type of request.
+        # The instrumentation of the Responses API writes no type of request.
         indexed(
             "run_type",
             "gen_ai.prompt.",
@@ -249,17 +249,17 @@ TRACELOOP: Final = Convention(
         attr("usage.output_tokens", "llm.usage.completion_tokens"),
         attr("usage.total_tokens", "llm.usage.total_tokens"),
         attr("usage.output_token_details.reasoning", "llm.usage.reasoning_tokens"),
-        # A tool of LangChain's has all that its callback was told where the arguments should be.
-        attr("inputs", "gen_ai.tool.call.arguments", via=told_callback, when=EARLY),
-        attr("outputs", "gen_ai.tool.call.result", via=told_callback_at_end, when=EARLY),
-        indexed("inputs.input", "gen_ai.prompt.", via=embedded, when=EMBEDDING_RUNS),
+        # A tool of LangChain's has the callback's arguments in place of its own.
+        attr("inputs", "gen_ai.tool.call.arguments", via=callback_inputs, when=EARLY),
+        attr("outputs", "gen_ai.tool.call.result", via=callback_outputs, when=EARLY),
+        indexed("inputs.input", "gen_ai.prompt.", via=embedding_texts, when=EMBEDDING_RUNS),
         indexed("inputs.messages", "gen_ai.prompt.", via=prompts),
         indexed("outputs.messages", "gen_ai.completion.", via=completions),
         prefix("inputs.variables", "traceloop.prompt.template_variables."),
-        events("inputs.query", "db.query.embeddings", "db.search.embeddings", via=sought),
-        events("outputs.documents", "db.query.result", "db.search.result", via=retrieved),
+        events("inputs.query", "db.query.embeddings", "db.search.embeddings", via=vector_db_query),
+        events("outputs.documents", "db.query.result", "db.search.result", via=vector_db_documents),
         attr("inputs.input", *_CONTENT, when=_LATE_EMBEDDING),
-        attr("inputs", *_CONTENT, via=given, when=LATE),
+        attr("inputs", *_CONTENT, via=step_inputs, when=LATE),
         attr(
             "outputs.documents",
             *_ANSWER,
@@ -267,6 +267,6 @@ TRACELOOP: Final = Convention(
             when=When(runs=("retriever",), turn="late"),
         ),
         attr("outputs", *_ANSWER, via=retrieval.embedded, when=_LATE_EMBEDDING),
-        attr("outputs", *_ANSWER, via=gave, when=LATE),
+        attr("outputs", *_ANSWER, via=step_outputs, when=LATE),
     ),
 )

@@ -28,11 +28,11 @@ CALLS: Final = {
     "doRerank": kinds.RERANKER,
     "toolCall": kinds.TOOL,
 }
-"""What an operation is by its last word; by any other, a function of the SDK."""
+"""Kinds by the last word of an operation; any other word is a function of the SDK."""
 
 
 def operation(value: Any) -> Any:
-    """What an operation says of the run."""
+    """The kind of an operation."""
     word = as_text(value)
     return word if word is UNREADABLE else CALLS.get(word.rpartition(".")[2], kinds.FUNCTION)
 
@@ -43,8 +43,8 @@ def milliseconds(value: Any) -> Any:
     return number if number is UNREADABLE else as_seconds(number / 1000)
 
 
-def answer(held: Mapping[str, Any]) -> Any:
-    """The message that a model answered, whose parts have an attribute each."""
+def response_messages(held: Mapping[str, Any]) -> Any:
+    """The answer, whose parts have an attribute each."""
     parts = [
         *_parts(held, ("ai.response.reasoning", "ai.result.reasoning"), "reasoning"),
         *_parts(held, ("ai.response.text", "ai.result.text"), "text"),
@@ -66,8 +66,8 @@ def _parts(held: Mapping[str, Any], keys: tuple[str, ...], kind: str) -> list[An
     return [] if found is None else [{"type": kind, "text": found}]
 
 
-def embedded(value: Any) -> Any:
-    """How many embeddings came, and how long they are."""
+def embedding_vectors(value: Any) -> Any:
+    """The count and the dimensions of the embeddings."""
     found = from_json(value)
     items = found if isinstance(found, (list, tuple)) else ()
     vectors = [from_json(item) for item in items]
@@ -78,8 +78,8 @@ def _is_list(item: Any) -> bool:
     return isinstance(item, (list, tuple))
 
 
-def values(value: Any) -> Any:
-    """The texts to be embedded, each of which is JSON."""
+def embedding_texts(value: Any) -> Any:
+    """The texts to embed, each a JSON string."""
     items = value if isinstance(value, (list, tuple)) else (value,)
     return [_unquoted(item) for item in items]
 
@@ -90,8 +90,8 @@ def _unquoted(item: Any) -> Any:
     return found[0] if isinstance(found, list) and len(found) == 1 else item
 
 
-def texts(value: Any) -> Any:
-    """Documents to be ranked, each of which may be JSON."""
+def ranked_documents(value: Any) -> Any:
+    """The documents to rank, each of which may be JSON."""
     found = from_json(value)
     return retrieval.documents([from_json(item) for item in found] if _is_list(found) else found)
 
@@ -160,8 +160,8 @@ VERCEL_AI: Final = Convention(
         attr("usage.output_token_details.text", "ai.usage.outputTokenDetails.textTokens"),
         attr("inputs.messages", "ai.prompt.messages", via=input_messages),
         attr("inputs.messages", "ai.prompt", via=payloads.request),
-        attr("inputs.input", "ai.values", "ai.value", via=values),
-        attr("inputs.documents", "ai.documents", via=texts),
+        attr("inputs.input", "ai.values", "ai.value", via=embedding_texts),
+        attr("inputs.documents", "ai.documents", via=ranked_documents),
         attr("inputs", "ai.toolCall.args", "ai.toolCall.input", via=arguments),
         attr("inputs", "ai.prompt", via=from_json),
         together(
@@ -175,10 +175,10 @@ VERCEL_AI: Final = Convention(
             "ai.response.files",
             "ai.response.toolCalls",
             "ai.result.toolCalls",
-            via=answer,
+            via=response_messages,
             when=When(runs=("llm", "chain")),
         ),
-        attr("outputs", "ai.embeddings", "ai.embedding", via=embedded),
+        attr("outputs", "ai.embeddings", "ai.embedding", via=embedding_vectors),
         attr("outputs.documents", "ai.ranking"),
         attr("outputs", "ai.toolCall.result", "ai.toolCall.output", via=from_json),
     ),
