@@ -115,7 +115,7 @@ def parse_baggage(values: str | Sequence[str]) -> tuple[LangSmithBaggage, tuple[
     is too long, members that are not count: without its project a run would leave its parent's.
     """
     header = values if isinstance(values, str) else ",".join(values)
-    members = _members(header)
+    members = _members(header, MAX_MEMBERS)
     texts = {name: _decoded(raw) for name, raw in _ours(members[:MAX_MEMBERS])}
     project, address = _project(texts.get(PROJECT)), _address(texts.get(ADDRESS))
     tags, given = _tags(texts.get(TAGS)), _json_object(texts.get(METADATA))
@@ -146,9 +146,9 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def _members(header: str) -> list[str]:
-    """The members in the first 64 KiB, none of them cut."""
-    members = header[:_MAX_SCAN].split(",")
+def _members(header: str, most: int = -1) -> list[str]:
+    """The members in the first 64 KiB, none of them cut; what follows the ``most`` is one more."""
+    members = header[:_MAX_SCAN].split(",", most)
     return members[:-1] if len(header) > _MAX_SCAN else members
 
 
