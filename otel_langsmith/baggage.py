@@ -90,17 +90,19 @@ def parse_baggage(values: str | Sequence[str]) -> tuple[LangSmithBaggage, tuple[
     """What LangSmith's members say, and once each why any of it was not taken.
 
     Takes one header or several, which are one list (RFC 9110 §5.3). Of a member given twice the
-    last counts, as in both SDKs. Others' members are skipped, however malformed.
+    last counts, as in both SDKs. Others' members are skipped, however malformed. In a header that
+    is too long, members that are not count: without its project a run would leave its parent's.
     """
     header = values if isinstance(values, str) else ",".join(values)
-    too_long = _bytes(header) > MAX_BAGGAGE_BYTES
-    members = [] if too_long else header.split(",")
+    members = _members(header, MAX_MEMBERS)
     texts = {name: _decoded(raw) for name, raw in _ours(members[:MAX_MEMBERS])}
     project, address = project_name(texts.get(PROJECT)), _address(texts.get(ADDRESS))
     tags, given = _tags(texts.get(TAGS)), _json_object(texts.get(METADATA))
     metadata = dict(_plain_items(given or EMPTY))
+    if _bytes(texts.get(METADATA) or "") > MAX_METADATA_BYTES:
+        metadata = dict(_fitting_entries(metadata))
     faults: tuple[tuple[Fault, bool], ...] = (
-        ("baggage_too_long", too_long),
+        ("baggage_too_long", _bytes(header) > MAX_BAGGAGE_BYTES),
         ("baggage_too_many_members", len(members) > MAX_MEMBERS),
         ("member_undecodable", None in texts.values()),
         ("metadata_unusable", bool(texts.get(METADATA)) and given is None),
@@ -123,11 +125,17 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
+def _members(header: str, most: int = -1) -> list[str]:
+    """The members in the first 64 KiB, none of them cut; what follows the ``most`` is one more."""
+    members = header[:_MAX_SCAN].split(",", most)
+    return members[:-1] if len(header) > _MAX_SCAN else members
+
+
 def _ours(members: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Names and raw values, without the white space around them and the properties after them."""
     for member in members:
         name, equals, value = member.partition("=")
-        if equals and name.strip(_OWS) in _READ:
+        if equals and len(value) <= MAX_BAGGAGE_BYTES and name.strip(_OWS) in _READ:
             yield name.strip(_OWS), value.partition(";")[0].strip(_OWS)
 
 
@@ -172,10 +180,8 @@ def _tags(text: str | None) -> tuple[str, ...]:
 
 def _json_object(text: str | None) -> dict[str, Json] | None:
     r"""Not orjson, which makes floats of long integers and refuses a ``\ud800``, as JS writes."""
-    if not text or _bytes(text) > MAX_METADATA_BYTES:
-        return None
     try:
-        value = json.loads(text, parse_constant=str)
+        value = json.loads(text or "", parse_constant=str)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -186,6 +192,16 @@ def _plain_items(metadata: JsonObject) -> Iterator[tuple[str, Json]]:
     shallow = (key for key, item in metadata.items() if _is_shallow(item, MAX_METADATA_DEPTH - 1))
     for _, key in zip(range(MAX_METADATA_KEYS), shallow, strict=False):
         yield str(_plain(key)), _plain(metadata[key])
+
+
+def _fitting_entries(metadata: JsonObject) -> Iterator[tuple[str, Json]]:
+    """The entries that fit, each in its turn: a long one does not cost a thread its id."""
+    room = MAX_METADATA_BYTES
+    for key, item in metadata.items():
+        size = _bytes(_compact({key: item}))
+        if size <= room:
+            room -= size
+            yield key, item
 
 
 def _is_shallow(value: Json, levels: int) -> bool:
@@ -246,10 +262,7 @@ def merge_baggage(existing: str, ours: LangSmithBaggage) -> str:
 
 def _others(existing: str) -> Iterator[str]:
     """Everybody else's members, byte for byte; one that no header can hold is left out."""
-    members = existing[:_MAX_SCAN].split(",")
-    if len(existing) > _MAX_SCAN:
-        del members[-1]
-    for member in members:
+    for member in _members(existing):
         name = member.partition("=")[0].partition(";")[0].strip(_OWS)
         if member.strip(_OWS) and name not in _OURS and not _UNSENDABLE.search(member):
             yield member
