@@ -9,11 +9,15 @@ import threading
 import time
 import weakref
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from otel_langsmith.deferral import deferred
+from otel_langsmith.delivery.thread import LazyThread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from http import client
 
     import requests
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 else:  # with the first request: together they cost 80 ms
     adapters = deferred("requests.adapters")
     client = deferred("http.client")
+    urllib3 = deferred("urllib3")
 
 BODY_S: Final = 0.3
 """How long to listen once the verdict on what was sent is known: the status and the headers."""
@@ -36,26 +41,75 @@ class Lines:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()  # re-entrant: a signal handler may shut down
         self._open: weakref.WeakSet[client.HTTPConnection] = weakref.WeakSet()
         self.cut = False
 
-    def add(self, connection: client.HTTPConnection) -> None:
-        """It is connected."""
-        with self._lock:
+    def connect(self, connection: client.HTTPConnection, connect: Callable[[], None]) -> None:
+        """Have it connected, proxy and TLS included, within its own timeout.
+
+        In a thread of its own, which is left to itself if it takes too long: nothing breaks off a
+        name server that hangs, nor a handshake.
+
+        Raises:
+            ConnectTimeoutError: The time is up.
+            ConnectionAbortedError: They were cut.
+        """
+        dialling = _Dialling(connection, connect, self._changed)
+        work = partial(copy_context().run, dialling.dial)
+        if not self.cut and not LazyThread("LangSmith connects").start(work):
+            work()
+        with self._changed:
+            self._changed.wait_for(lambda: dialling.over or self.cut, connection.timeout)
+            if not dialling.over:
+                dialling.abandoned = True
+                if self.cut:
+                    raise ConnectionAbortedError("hung up")
+                raise urllib3.exceptions.ConnectTimeoutError(connection, "connecting took too long")
+            if dialling.error is not None:
+                raise dialling.error
             self._open.add(connection)
-        if self.cut:
-            self.hang_up()
+            if self.cut:
+                self.hang_up()
 
     def hang_up(self) -> None:
-        """Whoever sends or receives on one of them fails at once."""
-        with self._lock:
+        """Whoever connects, or sends or receives on one of them, fails at once."""
+        with self._changed:
             self.cut = True
+            self._changed.notify_all()
             lines = [connection.sock for connection in self._open if connection.sock]
         for line in lines:
             with suppress(OSError):
                 # a TLS socket's own method would let go of what another thread is reading from
                 socket.socket.shutdown(getattr(line, "socket", line), socket.SHUT_RDWR)
+
+
+class _Dialling:
+    """A connection that is being made; whoever ``abandoned`` it does not want it any more."""
+
+    def __init__(
+        self,
+        connection: client.HTTPConnection,
+        connect: Callable[[], None],
+        changed: threading.Condition,
+    ) -> None:
+        self._connection = connection
+        self._connect = connect
+        self._changed = changed
+        self.over = self.abandoned = False
+        self.error: Exception | None = None
+
+    def dial(self) -> None:
+        """Connect, and tell how it went."""
+        try:
+            self._connect()
+        except Exception as error:  # noqa: BLE001 - for the thread that waits
+            self.error = error
+        with self._changed:
+            self.over = True
+            self._changed.notify_all()
+            if self.abandoned:
+                self._connection.close()
 
 
 class DeadlineReader(io.RawIOBase):
@@ -117,8 +171,7 @@ def _with_deadlines(manager: urllib3.PoolManager, lines: Lines) -> urllib3.PoolM
 
     def of(pool: Any) -> type:
         def connect(self: Any) -> None:
-            pool.ConnectionCls.connect(self)
-            lines.add(self)
+            lines.connect(self, partial(pool.ConnectionCls.connect, self))
 
         own = {"response_class": DeadlineResponse, "connect": connect}
         connection = type("DeadlineConnection", (pool.ConnectionCls,), own)

@@ -83,8 +83,8 @@ class HttpTransport:
     def send(self, request: Request, timeout_s: float) -> Reply:
         """The reply; the exchange is traced by nobody.
 
-        ``timeout_s`` is for connecting and reading together. Out of reach are a name server that
-        hangs, and, in a session of the user's own, a server whose status line and headers drip.
+        ``timeout_s`` is for connecting and reading together. Out of reach, in a session of the
+        user's own, are a name server that hangs and a server whose status line and headers drip.
         """
         try:
             with _untraced():
@@ -104,7 +104,7 @@ class HttpTransport:
     def hang_up(self) -> None:
         """Break off what is being sent or waited for, for good.
 
-        Out of reach is what is not connected yet, and a session of the user's own.
+        Out of reach is a session of the user's own.
         """
         self._lines.hang_up()
 

@@ -6,7 +6,10 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -253,6 +256,56 @@ def test_who_hangs_up_does_not_wait_for_an_answer(
         assert [reply.summary for reply in replies] == ["DeadlineExceeded"]
         assert transport.send(Request("POST", server.url, {}, b""), 60).status is None
         over.set()
+
+
+@pytest.fixture(params=["a name server", "a full queue", "a handshake"])
+def unconnectable(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, threading.Event]]:
+    """An address to which no connection comes about, and when somebody tries."""
+    tried, over = threading.Event(), threading.Event()
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(*args: Any, **kwargs: Any) -> Any:
+        tried.set()
+        if request.param == "a name server":
+            over.wait(60)
+        return resolve(*args, **kwargs)
+
+    with socket.socket() as listener, ExitStack() as others:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0 if request.param == "a full queue" else 9)
+        address = listener.getsockname()
+        if request.param == "a full queue":
+            for _ in range(4):
+                other = others.enter_context(socket.socket())
+                other.setblocking(False)
+                other.connect_ex(address)
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        scheme = "https" if request.param == "a handshake" else "http"
+        yield f"{scheme}://127.0.0.1:{address[1]}", tried
+        over.set()
+
+
+def test_who_hangs_up_does_not_wait_for_a_connection(
+    unconnectable: tuple[str, threading.Event],
+) -> None:
+    url, tried = unconnectable
+    replies: list[Reply] = []
+    transport = HttpTransport()
+    request = Request("POST", url, {}, b"body")
+    thread = threading.Thread(target=lambda: replies.append(transport.send(request, 60)))
+    thread.start()
+    assert tried.wait(30)
+    transport.hang_up()
+    thread.join(30)
+    assert [reply.summary for reply in replies] == ["DeadlineExceeded"]
+
+
+def test_the_timeout_is_for_a_connection_too(unconnectable: tuple[str, threading.Event]) -> None:
+    began = time.monotonic()
+    assert send(unconnectable[0], timeout_s=0.3).summary in {"ConnectTimeout", "ReadTimeout"}
+    assert time.monotonic() - began < 30
 
 
 def test_a_session_of_the_users_own_is_used_and_left_open() -> None:
