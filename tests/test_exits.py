@@ -25,6 +25,9 @@ provider = otel_langsmith.configure(schedule_delay_millis=3_600_000)
 tracer = provider.get_tracer("program")
 tracer.start_span("last").end()
 """
+LOADED = "import requests, otel_langsmith.encoder, otel_langsmith.pipeline\n"
+"""What the first delivery loads, which takes its time."""
+
 TERM = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"
 
 
@@ -112,8 +115,8 @@ def test_sigterm_is_put_off_no_longer_than_it_may() -> None:
 def test_what_a_silent_server_was_told_before_sigterm_is_on_disk(tmp_path: Path) -> None:
     spooling = {"OTEL_EXPORTER_LANGSMITH_SPOOL_DIR": str(tmp_path)}
     with rude_server([], hangs_up=False) as silent:
-        more = "provider.force_flush(200); tracer.start_span('newer').end()"
-        script = f"{SET_UP}\n{more}\n{TERM}"
+        more = "provider.force_flush(1_000); tracer.start_span('newer').end()"
+        script = f"{LOADED}{SET_UP}\n{more}\n{TERM}"
         done = run([sys.executable, "-c", script], environ(silent.url, **spooling))
         folder = open_folder(tmp_path, Destination(silent.url, None, "default"))
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "")

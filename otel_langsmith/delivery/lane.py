@@ -74,8 +74,8 @@ class Lane:
         self._patience = Patience()
         self._transport = self._open_transport()
         storage, most = self._storage, self.settings.spool_max_bytes
-        outbox = Outbox(self.book, self.clock, storage, most)
-        self._sender = Sender(self.settings, self._transport, self.clock, self.book, outbox)
+        self._outbox = Outbox(self.book, self.clock, storage, most)
+        self._sender = Sender(self.settings, self._transport, self.clock, self.book, self._outbox)
 
     @property
     def readdresses(self) -> bool:
@@ -105,7 +105,8 @@ class Lane:
         deadline_s = self._in_patience(deadline_s, began_s)
         clear = self._sender.deliver(runs, consignment, deadline_s, interrupt)
         if began_s < deadline_s:
-            self._patience.tried(self.clock.now_s(), in_vain=not clear)
+            taken = clear or (self._outbox.keeps and not self._outbox.failing)  # the rest has time
+            self._patience.tried(self.clock.now_s(), in_vain=not taken)
         return clear
 
     def postpone(self, batch: Batch) -> None:
@@ -129,8 +130,12 @@ class Lane:
         return verdict
 
     def drain(self, deadline_s: float, interrupt: threading.Event) -> bool:
-        """Whether nothing that this process received waits on disk, with the patience left."""
-        deadline_s = self._in_patience(deadline_s, self.clock.now_s())
+        """Whether nothing that this process received waits on disk; at an end, with patience left.
+
+        Who flushes says how long to try, however lately LangSmith took nothing.
+        """
+        if self._is_ending:
+            deadline_s = self._in_patience(deadline_s, self.clock.now_s())
         return self._sender.drain(deadline_s, interrupt)
 
     def finish(self, closings: Sequence[EncodedRun], deadline_s: float) -> None:
@@ -159,9 +164,12 @@ class Lane:
         self._transport.close()
 
     def _in_patience(self, deadline_s: float, now_s: float) -> float:
-        """The deadline, or earlier: ``atexit`` handlers run when the main thread has ended."""
-        ending = self._closing.is_set() or not threading.main_thread().is_alive()
-        return self._patience.deadline_s(deadline_s, now_s, ending=ending)
+        return self._patience.deadline_s(deadline_s, now_s, ending=self._is_ending)
+
+    @property
+    def _is_ending(self) -> bool:
+        """Whether the process may be: ``atexit`` handlers run when the main thread has ended."""
+        return self._closing.is_set() or not threading.main_thread().is_alive()
 
     def _lost_on_disk(self, reason: str, count: int, inherited: bool) -> None:
         """Book what the spool, which a fork does not end, says is lost."""
