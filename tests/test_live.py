@@ -208,11 +208,12 @@ def test_being_asked_in_vain_decides_nothing(make: Any, receiver: Receiver) -> N
 
 def test_openings_wait_behind_what_ended_and_are_not_counted(make: Any, receiver: Receiver) -> None:
     with deaf_address() as nowhere:
-        processor, tracer = make(endpoint=nowhere, timeout=0.2)
+        # long enough for a busy machine to end it before it would be opened
+        processor, tracer = make(endpoint=nowhere, timeout=0.2, schedule_delay_millis=300)
         ended, still = under(tracer, None), under(tracer, None)
         ended.end()
         assert until(lambda: processor.ledger().queued == 1)
-        time.sleep(0.2)
+        time.sleep(0.6)
         assert (processor.ledger().received, processor._live._opened) == (1, {})
         processor.shutdown(500)
     assert processor.ledger().dropped == {"undelivered": 1}
