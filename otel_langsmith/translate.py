@@ -30,7 +30,7 @@ from otel_langsmith.lineage import (
 )
 from otel_langsmith.log_events import NOTHING, Joined
 from otel_langsmith.provenance import Frame, Metadata, about, frame_of
-from otel_langsmith.run import Attachment, JsonObject, Run, RunType
+from otel_langsmith.run import Attachment, JsonObject, Run, RunType, are_texts
 
 UNTRANSLATED: Final = "untranslated"
 """A convention failed on this span; the run says when, where and how it ended, and no content."""
@@ -69,19 +69,22 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
     """
     table = table or table_of(CONVENTIONS)
     try:
-        frame, told, events = see(span, attributes, joined)
+        frame, told, events, known = see(span, lineage, attributes, joined)
         reading = table.read(frame.scope_name, told, events)
-        return tell(span, lineage, project, table, frame, reading)
+        return tell(span, lineage, project, table, frame, known, reading)
     except Exception:  # noqa: BLE001 - spans and conventions may be anybody's, and lost runs are worse
         return _untranslated(span, lineage, project, table)
 
 
-Seen: TypeAlias = tuple[Frame, Mapping[str, Any], tuple[SpanEvent, ...]]
+Seen: TypeAlias = tuple[Frame, Mapping[str, Any], tuple[SpanEvent, ...], Metadata]
 """What there is to be read of a span: where it comes from, its attributes and its events."""
 
 
 def see(
-    span: ReadableSpan, attributes: Mapping[str, Any] | None = None, joined: Joined = NOTHING
+    span: ReadableSpan,
+    lineage: Lineage,
+    attributes: Mapping[str, Any] | None = None,
+    joined: Joined = NOTHING,
 ) -> Seen:
     """The first step: what there is to be read of a span, for the second, which is `Table.read`.
 
@@ -92,7 +95,7 @@ def see(
     events = tuple(span.events)
     if joined is not NOTHING:
         told, events = {**told, **joined.attributes}, events + joined.events
-    return frame_of(span), told, events
+    return frame_of(span), told, events, about(span, lineage)
 
 
 def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
@@ -101,6 +104,7 @@ def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
     project: str | None,
     table: Table,
     frame: Frame,
+    computed: Metadata,
     reading: Reading,
 ) -> Run:
     """The third step: the run that these make; what few have is looked for on its trait.
@@ -118,7 +122,7 @@ def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
     run.start_time_ns = start_ns
     run.end_time_ns = end_ns
     run.notes = notes
-    computed, status = about(span, lineage), span.status
+    status = span.status
     if traits.says_more or events or type(status) is not Status or status.status_code is ERROR:
         computed.update(_tell_more(run, table, reading, status))
     span_name = span.name
@@ -151,7 +155,7 @@ def _untranslated(span: ReadableSpan, lineage: Lineage, project: str | None, tab
     try:
         frame = frame_of(span)
         reading = _unread(span, frame.scope_name, table)
-        return tell(span, lineage, project, table, frame, reading)
+        return tell(span, lineage, project, table, frame, about(span, lineage), reading)
     except Exception:  # noqa: BLE001 - a span may be anybody's, too
         return _skeleton(span, lineage, project)
 
@@ -211,9 +215,9 @@ def _tell_more(run: Run, table: Table, reading: Reading, status: Status) -> Meta
 def _shape_sides(run: Run) -> None:
     """Give inputs and outputs the shapes that LangSmith has for them, and take out their media."""
     media: dict[str, Attachment] = {}
-    if run.inputs:
+    if run.inputs and not are_texts(run.inputs):
         run.inputs = detached(content(run.inputs, "inputs", run.run_type), media)
-    if run.outputs:
+    if run.outputs and not are_texts(run.outputs):
         run.outputs = detached(content(run.outputs, "outputs", run.run_type), media)
     if media:
         run.attachments = (*run.attachments, *media.values())

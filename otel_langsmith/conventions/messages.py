@@ -14,6 +14,7 @@ from otel_langsmith.conventions.langchain import of_langchain
 from otel_langsmith.conventions.long_numbers import has_long_number, lenient_json, rounded_json
 from otel_langsmith.conventions.readers import Thin, as_raw, first_of, from_json
 from otel_langsmith.conventions.results import Message, answered
+from otel_langsmith.run import Texts
 
 CONTENT_OF: Final = itemgetter("content")
 
@@ -67,6 +68,8 @@ def _read(value: Any, role: str) -> Any:
     if not is_plain and raw is not None and has_long_number(raw):
         found = lenient_json(value)
         return as_raw(value) if found is value else _read(found, role)
+    if is_plain and made:
+        return Texts(made)
     for message in made:
         if message["content"]:
             return made
