@@ -14,7 +14,7 @@ from otel_langsmith.lineage import Lineage
 from otel_langsmith.live import Opened, as_opening
 from otel_langsmith.log_events import Joined
 from otel_langsmith.presence import Presence
-from otel_langsmith.provenance import Frame, Metadata
+from otel_langsmith.provenance import Frame
 from otel_langsmith.redact import Guard, Hiding
 from otel_langsmith.run import EMPTY, JsonObject, Run
 from otel_langsmith.settings import Settings
@@ -34,7 +34,7 @@ from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
 Encoded: TypeAlias = tuple[Run, EncodedRun, str | None]
 """A run, as values and as it will be sent, and why LangSmith would refuse it, if it would."""
 
-Read: TypeAlias = tuple[Placed, Frame, Metadata, Reading]
+Read: TypeAlias = tuple[Placed, Frame, Reading]
 """A span, where it comes from, and what was read of it."""
 
 Told: TypeAlias = tuple[Placed, Run]
@@ -85,7 +85,7 @@ class Encoder:
         """
         told = self._joined(one.span for one in placed)
         return [
-            (one, see(one.span, one.lineage, one.attributes, joined))
+            (one, see(one.span, one.attributes, joined))
             for one, joined in zip(placed, told, strict=False)
         ]
 
@@ -93,16 +93,16 @@ class Encoder:
         """The second step: what the tables read of it."""
         read = self._table.read
         return [
-            (one, frame, known, read(frame.scope_name, attributes, events))
-            for one, (frame, attributes, events, known) in found
+            (one, frame, read(frame.scope_name, attributes, events))
+            for one, (frame, attributes, events) in found
         ]
 
     def tell(self, found: Sequence[Read]) -> list[Told]:
         """The third step: the runs, whole, nothing hidden yet."""
         project, table = self._project, self._table
         return [
-            (one, tell(one.span, one.lineage, project, table, frame, known, reading))
-            for one, frame, known, reading in found
+            (one, tell(one.span, one.lineage, project, table, frame, reading))
+            for one, frame, reading in found
         ]
 
     def tell_each(self, placed: Sequence[Placed]) -> list[Told]:

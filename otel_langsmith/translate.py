@@ -69,22 +69,19 @@ def translate(  # noqa: PLR0913 - the rest by keyword, and seldom
     """
     table = table or table_of(CONVENTIONS)
     try:
-        frame, told, events, known = see(span, lineage, attributes, joined)
+        frame, told, events = see(span, attributes, joined)
         reading = table.read(frame.scope_name, told, events)
-        return tell(span, lineage, project, table, frame, known, reading)
+        return tell(span, lineage, project, table, frame, reading)
     except Exception:  # noqa: BLE001 - spans and conventions may be anybody's, and lost runs are worse
         return _untranslated(span, lineage, project, table)
 
 
-Seen: TypeAlias = tuple[Frame, Mapping[str, Any], tuple[SpanEvent, ...], Metadata]
+Seen: TypeAlias = tuple[Frame, Mapping[str, Any], tuple[SpanEvent, ...]]
 """What there is to be read of a span: where it comes from, its attributes and its events."""
 
 
 def see(
-    span: ReadableSpan,
-    lineage: Lineage,
-    attributes: Mapping[str, Any] | None = None,
-    joined: Joined = NOTHING,
+    span: ReadableSpan, attributes: Mapping[str, Any] | None = None, joined: Joined = NOTHING
 ) -> Seen:
     """The first step: what there is to be read of a span, for the second, which is `Table.read`.
 
@@ -95,7 +92,7 @@ def see(
     events = tuple(span.events)
     if joined is not NOTHING:
         told, events = {**told, **joined.attributes}, events + joined.events
-    return frame_of(span), told, events, about(span, lineage)
+    return frame_of(span), told, events
 
 
 def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
@@ -104,7 +101,6 @@ def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
     project: str | None,
     table: Table,
     frame: Frame,
-    computed: Metadata,
     reading: Reading,
 ) -> Run:
     """The third step: the run that these make; what few have is looked for on its trait.
@@ -122,7 +118,7 @@ def tell(  # noqa: PLR0913, PLR0917 - all that a run is made of
     run.start_time_ns = start_ns
     run.end_time_ns = end_ns
     run.notes = notes
-    status = span.status
+    computed, status = about(span, lineage), span.status
     if traits.says_more or events or type(status) is not Status or status.status_code is ERROR:
         computed.update(_tell_more(run, table, reading, status))
     span_name = span.name
@@ -155,7 +151,7 @@ def _untranslated(span: ReadableSpan, lineage: Lineage, project: str | None, tab
     try:
         frame = frame_of(span)
         reading = _unread(span, frame.scope_name, table)
-        return tell(span, lineage, project, table, frame, about(span, lineage), reading)
+        return tell(span, lineage, project, table, frame, reading)
     except Exception:  # noqa: BLE001 - a span may be anybody's, too
         return _skeleton(span, lineage, project)
 
