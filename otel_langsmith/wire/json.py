@@ -48,6 +48,8 @@ _BACKSLASHES: Final = 64
 """So many before ``\\u0000`` are counted: if even, it is a NUL; with more, it is taken for one."""
 
 _SHORT: Final = 2_048
+"""Bytes of a body that is searched with others."""
+
 _LONG: Final = 16_384
 _LONG_TEXT: Final = 128
 """Bytes of a body, and of its values on average, from which on it counts how long they are."""
@@ -86,12 +88,11 @@ def dumps_all(values: Sequence[object]) -> Sequence[bytes]:
     except TypeError:
         return [*map(dumps, values)]
     together = b",".join([body for body in bodies if len(body) <= _SHORT])
-    if (_BACKSLASH in together and _find_zeros(together)) or _find_null(together):
-        return [*map(_kept, values, bodies)]
-    if max(map(len, bodies), default=0) <= _SHORT:
+    are_whole = not (_BACKSLASH in together and _find_zeros(together)) and not _find_null(together)
+    if are_whole and max(map(len, bodies), default=0) <= _SHORT:
         return bodies
     return [
-        body if len(body) <= _SHORT or are_texts(value) else _kept(value, body)
+        body if (are_whole if len(body) <= _SHORT else are_texts(value)) else _kept(value, body)
         for value, body in zip(values, bodies, strict=False)
     ]
 

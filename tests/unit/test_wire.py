@@ -215,6 +215,13 @@ def test_what_one_of_many_values_loses_is_found_wherever_it_is(lost: Any, length
         assert [strictly(body) for body in dumps_all(values)] == [plain(value) for value in values]
 
 
+def test_texts_of_which_all_is_known_are_not_searched_and_what_is_beside_them_is() -> None:
+    texts = {"messages": Texts([{"role": "user", "content": "null, \\u0000 " * 500}])}
+    for beside in ({}, {"a": math.nan}, {"a": "\0"}, [math.nan] * 999, {"b": ["\0" * 999, None]}):
+        bodies = dumps_all([texts, beside, texts])
+        assert bodies == [orjson.dumps(texts), dumps(beside), orjson.dumps(texts)]
+
+
 def test_what_cannot_even_be_described_is_named_by_its_type() -> None:
     assert strictly(dumps({"a": Silent()})) == {"a": "<Silent>"}
 
