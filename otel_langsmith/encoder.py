@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import not_
 from typing import TypeAlias
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -20,7 +21,14 @@ from otel_langsmith.settings import Settings
 from otel_langsmith.translate import Seen, see, tell, translate
 from otel_langsmith.twice import Twice
 from otel_langsmith.wire.batch import EncodedRun, Moment
-from otel_langsmith.wire.parts import fault_of, parts_of, parts_of_closing, place_of
+from otel_langsmith.wire.parts import (
+    Parts,
+    fault_of,
+    parts_of,
+    parts_of_closing,
+    parts_of_each,
+    place_of,
+)
 from otel_langsmith.wire.shorten import ATTACHMENTS_LEFT_OUT
 
 Encoded: TypeAlias = tuple[Run, EncodedRun, str | None]
@@ -125,26 +133,27 @@ class Encoder:
 
     def encode(self, told: Sequence[Told]) -> list[Encoded]:
         """The last: the runs as they will be sent."""
-        guard, fit, encoded = self._guard, self._fit, self._encoded
+        guard, fit = self._guard, self._fit
+        runs = [fit(run, one.lineage) if guard or run.attachments else run for one, run in told]
+        basic, encoded = self._basic, self._encoded
+        alone = [basic or one.lineage.riding.claimed for one, _ in told]
+        each = parts_of_each(runs, map(not_, alone))
         return [
-            encoded(
-                fit(run, one.lineage) if guard or run.attachments else run,
-                one.lineage,
-                one.presence,
-                "end",
-            )
-            for one, run in told
+            encoded(run, one.lineage, one.presence, "end", parts)
+            for run, (one, _), parts in zip(runs, told, each, strict=False)
         ]
 
     def opening(self, placed: Placed) -> Encoded:
         """The run of a span that is still open, as far as it can be told."""
         ((_, run),) = self.tell_each((placed,))
         run = as_opening(self._fit(run, placed.lineage))
-        return self._encoded(run, placed.lineage, placed.presence, "opening")
+        parts = parts_of(run, not self.travels_alone(placed.lineage))
+        return self._encoded(run, placed.lineage, placed.presence, "opening", parts)
 
     def closing(self, opened: Opened) -> EncodedRun:
         """What ends a run whose span will never end."""
-        _, sent, _ = self._encoded(opened.run, opened.lineage, opened.presence, "closing")
+        parts = parts_of_closing(opened.run, not self.travels_alone(opened.lineage))
+        _, sent, _ = self._encoded(opened.run, opened.lineage, opened.presence, "closing", parts)
         return sent
 
     def _fit(self, run: Run, lineage: Lineage) -> Run:
@@ -154,15 +163,13 @@ class Encoder:
         return self._guard(run) if self._guard else run
 
     def _encoded(
-        self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment
+        self, run: Run, lineage: Lineage, presence: Presence | None, moment: Moment, parts: Parts
     ) -> Encoded:
-        alone = self._basic or lineage.riding.claimed
-        parts = (parts_of_closing if moment == "closing" else parts_of)(run, not alone)
-        if alone:
+        if self.travels_alone(lineage):
             known = Presence() if presence is None else presence
-            sent = EncodedRun(run.id, parts, known, moment, alone, _place(run, lineage))
+            sent = EncodedRun(run.id, parts, known, moment, True, _place(run, lineage))
         else:
-            sent = EncodedRun(run.id, parts, presence, moment, alone, EMPTY)
+            sent = EncodedRun(run.id, parts, presence, moment, False, EMPTY)
         return run, sent, fault_of(run)
 
 

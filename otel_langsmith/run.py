@@ -18,6 +18,21 @@ RUN_TYPES: Final[frozenset[str]] = frozenset(get_args(RunType))
 EMPTY: Final[JsonObject] = {}
 
 
+class Texts(list[Json]):
+    """Messages of a role and one text each, as most are: nothing in them needs a closer look.
+
+    There is no medium in them, no number, and nothing that JSON or LangSmith cannot hold. Never
+    mutated.
+    """
+
+    __slots__ = ()
+
+
+def are_texts(side: object) -> bool:
+    """Whether inputs or outputs are such messages and nothing else."""
+    return type(side) is dict and len(side) == 1 and type(side.get("messages")) is Texts
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file that travels beside a run as raw bytes.

@@ -30,7 +30,7 @@ from otel_langsmith.lineage import (
 )
 from otel_langsmith.log_events import NOTHING, Joined
 from otel_langsmith.provenance import Frame, Metadata, about, frame_of
-from otel_langsmith.run import Attachment, JsonObject, Run, RunType
+from otel_langsmith.run import Attachment, JsonObject, Run, RunType, are_texts
 
 UNTRANSLATED: Final = "untranslated"
 """A convention failed on this span; the run says when, where and how it ended, and no content."""
@@ -226,9 +226,9 @@ def _tell_more(run: Run, table: Table, reading: Reading, status: Status) -> Meta
 def _shape_sides(run: Run) -> None:
     """Give inputs and outputs the shapes that LangSmith has for them, and take out their media."""
     media: dict[str, Attachment] = {}
-    if run.inputs:
+    if run.inputs and not are_texts(run.inputs):
         run.inputs = detached(content(run.inputs, "inputs", run.run_type), media)
-    if run.outputs:
+    if run.outputs and not are_texts(run.outputs):
         run.outputs = detached(content(run.outputs, "outputs", run.run_type), media)
         if run.error and _are_empty_messages(run.outputs):
             run.outputs = None  # the answer that a failed call never gave

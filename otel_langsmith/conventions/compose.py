@@ -20,7 +20,7 @@ def content(parts: Mapping[str, Any], side: str, run_type: RunType = "chain") ->
     """
     told = parts.get("messages")
     if len(parts) == 1:  # as nearly always
-        if type(told) is list:
+        if isinstance(told, list):
             return parts
         if type(whole := parts.get("")) is dict:
             return whole

@@ -31,9 +31,13 @@ from otel_langsmith.conventions.interpreter import (
 from otel_langsmith.conventions.plan import Part, Plan, Step
 from otel_langsmith.conventions.readers import NOTHING, SILENT, as_count, as_id, as_is, as_text
 from otel_langsmith.conventions.rows import Reader
+from otel_langsmith.run import Texts
 
 FORECASTS: Final = 8
 """So many of one shape are kept; by words and by what says nothing there may be any number."""
+
+MIXTURES: Final = 32
+"""Types of values that come together, for which it is remembered whose they are."""
 
 
 class Horizon:
@@ -194,7 +198,7 @@ class Forecast:
             whose: Forecast | None = self
         else:
             whose = self._otherwise(attributes, values)
-        if whose and len(self._whose) < FORECASTS and types == [*map(type, values)]:
+        if whose and len(self._whose) < MIXTURES and types == [*map(type, values)]:
             self._whose[tuple(types)] = whose
             if whose is self and self._types is None:
                 self._types = types
@@ -232,7 +236,7 @@ _SILENCE: Final[Mapping[type, type]] = {kind: kind for kind in SILENT}
 """Not the values themselves: to hash an enum's is a function in Python."""
 
 _NUMBERS: Final = frozenset((int, float, bool))
-_SAYING: Final = _NUMBERS.union((str, bytes, list, dict, tuple))
+_SAYING: Final = _NUMBERS.union((str, bytes, list, Texts, dict, tuple))
 """Types of content that the interpreter keeps as it is, unless it is empty."""
 
 
@@ -269,4 +273,4 @@ def _call(via: Reader, value: Any) -> Any:
     return via(value)
 
 
-__all__ = ["FORECASTS", "Forecast", "Horizon"]
+__all__ = ["FORECASTS", "MIXTURES", "Forecast", "Horizon"]

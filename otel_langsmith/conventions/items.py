@@ -69,8 +69,8 @@ _WITHHELD: Final = {"type": "text"}
 def of_text(item: Any) -> Message | None:
     """The message of an item with a role and one text, as most are; None for any other.
 
-    It takes a third of the time of `add`. Members that are missing or of another type raise, which
-    is caught, and mean None.
+    It takes a third of the time of `add`, and its result needs no closer look (see `Texts`).
+    Members that are missing or of another type raise, which is caught, and mean None.
     """
     try:
         said = _SAYERS.get(item["role"])
@@ -86,12 +86,12 @@ def of_text(item: Any) -> Message | None:
             text = item["content"]
     except (LookupError, TypeError):
         return None
-    if type(text) is not str or not text or type(item) is not dict:
+    if type(text) is not str or not text or "\0" in text or type(item) is not dict:
         return None
     made: Message = {"role": said, "content": [{"type": "text", "text": text}]}
     if len(item) > 2:  # noqa: PLR2004
         reason = item.get("finish_reason", 0)
-        if len(item) > 3 or type(reason) not in _TYPES_OF_REASON:  # noqa: PLR2004
+        if len(item) > 3 or type(reason) not in _TYPES_OF_REASON or (reason and "\0" in reason):  # noqa: PLR2004
             return None
         if reason:
             made["response_metadata"] = {"finish_reason": reason}

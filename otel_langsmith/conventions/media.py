@@ -21,7 +21,7 @@ def detached(content: JsonObject, attachments: dict[str, Attachment]) -> JsonObj
     bytes: the same image twice is one attachment.
     """
     messages = content.get("messages")
-    if type(messages) is not list or not _hold_media(messages):
+    if not isinstance(messages, list) or not _hold_media(messages):
         return content
     return {**content, "messages": [_lightened(one, attachments) for one in messages]}
 

@@ -15,6 +15,7 @@ from otel_langsmith.conventions.langchain_messages import of_langchain
 from otel_langsmith.conventions.long_numbers import has_long_number, lenient_json, rounded_json
 from otel_langsmith.conventions.readers import Thin, as_raw
 from otel_langsmith.conventions.results import Message, answered
+from otel_langsmith.run import Texts
 
 CONTENT_OF: Final = itemgetter("content")
 
@@ -68,6 +69,8 @@ def _read(value: Any, role: str) -> Any:
     if not is_plain and raw is not None and has_long_number(raw):
         found = lenient_json(value)
         return as_raw(value) if found is value else _read(found, role)
+    if is_plain and made:
+        return Texts(made)
     for message in made:
         if message["content"]:
             return made

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import orjson
 
-from otel_langsmith.run import Json
+from otel_langsmith.run import Json, are_texts
 
 MAX_DEPTH: Final = 96
 """Nesting beyond this becomes text. orjson gives up at 254 levels; a cycle would never end."""
@@ -47,6 +47,9 @@ _LOOKS: Final = 64
 _BACKSLASHES: Final = 64
 """So many before ``\\u0000`` are counted: if even, it is a NUL; with more, it is taken for one."""
 
+_SHORT: Final = 2_048
+"""Bytes of a body that is searched with others."""
+
 _LONG: Final = 16_384
 _LONG_TEXT: Final = 128
 """Bytes of a body, and of its values on average, from which on it counts how long they are."""
@@ -75,19 +78,23 @@ def dumps(value: object) -> bytes:
 
 
 def dumps_all(values: Sequence[object]) -> Sequence[bytes]:
-    """Each value as `dumps` has it, by one look at all of them.
+    """Each value as `dumps` has it, by one look at all that are short.
 
-    To begin a look costs as much as to look at 100 bytes, and most values are short.
+    To begin a look costs as much as to look at 100 bytes, and most values are short. Most of the
+    others are `Texts`, of which it is known that nothing was lost.
     """
     try:
         bodies = [*map(orjson.dumps, values, _PLAIN)]
     except TypeError:
         return [*map(dumps, values)]
-    if sum(map(len, bodies)) <= _LONG:
-        together = b",".join(bodies)
-        if not (_BACKSLASH in together and _find_zeros(together)) and not _find_null(together):
-            return bodies
-    return [*map(_kept, values, bodies)]
+    together = b",".join([body for body in bodies if len(body) <= _SHORT])
+    are_whole = not (_BACKSLASH in together and _find_zeros(together)) and not _find_null(together)
+    if are_whole and max(map(len, bodies), default=0) <= _SHORT:
+        return bodies
+    return [
+        body if (are_whole if len(body) <= _SHORT else are_texts(value)) else _kept(value, body)
+        for value, body in zip(values, bodies, strict=False)
+    ]
 
 
 def _kept(value: object, body: bytes) -> bytes:

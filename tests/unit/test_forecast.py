@@ -23,7 +23,7 @@ from otel_langsmith.conventions import (
     readers,
     spread,
 )
-from otel_langsmith.conventions.forecast import FORECASTS
+from otel_langsmith.conventions.forecast import FORECASTS, MIXTURES
 from otel_langsmith.conventions.interpreter import Interpreter, Reading, Traits, asking, traits_of
 from otel_langsmith.conventions.outlook import Outlook
 from otel_langsmith.conventions.rows import EARLY, Row, When
@@ -175,7 +175,7 @@ def test_spans_of_one_shape_are_read_alike_whoever_came_before(seen: list[dict[s
         attributes = dict.fromkeys(("seed", "provider", "in"), told.get("of", 0)) | {"kind": "a"}
         assert shown(outlook.read(attributes, ())) == shown(interpreted(MANY, "", attributes))
     for forecast in outlook._forecasts.values():
-        assert not forecast or len(forecast._whose) <= FORECASTS
+        assert not forecast or len(forecast._whose) <= MIXTURES
 
 
 def test_of_one_shape_there_are_so_many_forecasts_and_no_more() -> None:

@@ -4,12 +4,17 @@ import json
 import sys
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from otel_langsmith.conventions.compose import content
+from otel_langsmith.conventions.media import detached
 from otel_langsmith.conventions.messages import input_messages, output_messages
 from otel_langsmith.conventions.readers import Raw, Thin
+from otel_langsmith.run import Texts, are_texts
+from otel_langsmith.wire.json import dumps, dumps_all, plain
 
 NOBODY_KNOWS: dict[str, Any] = {"x_nobody_knows": None}
 """A member that says nothing, and leads off the short ways, which know what they leave out."""
@@ -68,7 +73,7 @@ def _tells(part: Any) -> bool:
 
 def shown(found: Any) -> str:
     """What was read, with the order of its members, as it is sent."""
-    kind = type(found).__name__
+    kind = "list" if isinstance(found, Texts) else type(found).__name__
     value = found.value if isinstance(found, (Thin, Raw)) else found
     return f"{kind} {json.dumps(value)}"
 
@@ -83,6 +88,36 @@ def test_the_short_ways_lead_where_the_long_ones_do(items: list[dict[str, Any]])
     assert shown(input_messages(items)) == shown(input_messages(longer))
     assert shown(output_messages(items)) == shown(output_messages(longer))
     assert json.dumps(items) == before
+
+
+@given(st.lists(messages, max_size=4))
+@example([{"role": "user", "content": "a\0b"}, {"role": "user", "content": "Hi"}])
+@example([{"role": "assistant", "content": "Hi", "finish_reason": "\0"}])
+@example([{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}] * 2)
+def test_in_mere_texts_there_is_nothing_that_a_closer_look_would_find(
+    items: list[dict[str, Any]],
+) -> None:
+    found = input_messages(items)
+    if isinstance(found, Texts):
+        side = {"messages": found}
+        assert are_texts(side)
+        assert dumps(side) == dumps_all([side])[0] == orjson.dumps(side)
+        assert plain(side) == side
+        assert detached(content(side, "inputs"), {}) is side
+
+
+@pytest.mark.parametrize(
+    ("items", "kind"),
+    [
+        ([{"role": "user", "content": "Hi"}], Texts),
+        ([{"role": "user", "content": "a\0b"}], list),
+        ([{"role": "assistant", "content": "Hi", "finish_reason": "stop\0"}], list),
+        ([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}], list),
+        ([], Thin),
+    ],
+)
+def test_most_messages_are_mere_texts(items: list[dict[str, Any]], kind: type) -> None:
+    assert type(input_messages(items)) is type(input_messages(json.dumps(items))) is kind
 
 
 @given(st.lists(messages, max_size=4))

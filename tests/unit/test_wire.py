@@ -23,7 +23,7 @@ from support.posts import posted
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import Lineage, child, root
 from otel_langsmith.presence import Presence, State
-from otel_langsmith.run import Attachment, Run
+from otel_langsmith.run import Attachment, Run, Texts
 from otel_langsmith.wire import basic
 from otel_langsmith.wire.batch import Batch, EncodedRun, batches
 from otel_langsmith.wire.compress import compress
@@ -36,6 +36,7 @@ from otel_langsmith.wire.parts import (
     named,
     parts_of,
     parts_of_closing,
+    parts_of_each,
     place_of,
     size_of,
     unnamed,
@@ -206,12 +207,19 @@ def test_many_values_become_what_each_becomes(values: list[object]) -> None:
 
 
 @pytest.mark.parametrize("lost", ["a\0b", math.nan, None, {"a": [math.inf]}, {"\0": 1}, b"bytes"])
-@pytest.mark.parametrize("length", [1, 9_000, 70_000])
+@pytest.mark.parametrize("length", [1, 1_000, 9_000, 70_000])
 def test_what_one_of_many_values_loses_is_found_wherever_it_is(lost: Any, length: int) -> None:
     """The first body follows nothing, and bodies that are long are not looked at together."""
     text = "null, \\u0000" * (length // 10)
     for values in ((lost, text), (text, lost), ({"a": lost}, [text, text], 1.5, [lost])):
         assert [strictly(body) for body in dumps_all(values)] == [plain(value) for value in values]
+
+
+def test_texts_of_which_all_is_known_are_not_searched_and_what_is_beside_them_is() -> None:
+    texts = {"messages": Texts([{"role": "user", "content": "null, \\u0000 " * 500}])}
+    for beside in ({}, {"a": math.nan}, {"a": "\0"}, [math.nan] * 999, {"b": ["\0" * 999, None]}):
+        bodies = dumps_all([texts, beside, texts])
+        assert bodies == [orjson.dumps(texts), dumps(beside), orjson.dumps(texts)]
 
 
 def test_what_cannot_even_be_described_is_named_by_its_type() -> None:
@@ -293,6 +301,24 @@ def test_the_parts_of_a_run() -> None:
 def test_a_name_is_cut_after_it_is_spelled_out(name: str) -> None:
     main = strictly(parts_of(run_of(name=name))[""])
     assert len(main["name"]) == 128
+
+
+ODD = ({}, {"a": math.nan}, {"a": "\0" * 5_000}, {"a": b"x"}, {"messages": Texts([{"a": "b"}])})
+
+
+@given(st.lists(st.tuples(*[st.sampled_from(ODD)] * 4, st.booleans(), st.booleans()), max_size=5))
+def test_runs_have_the_same_parts_together_as_alone(odd: list[Any]) -> None:
+    runs = [
+        run_of(inputs=one, outputs=None if none else other, metadata=said, invocation_params=params)
+        for one, other, said, params, none, _ in odd
+    ]
+    placed = [is_placed for *_, is_placed in odd]
+    alone = [parts_of(run, is_placed) for run, is_placed in zip(runs, placed, strict=True)]
+    assert parts_of_each(runs, placed) == alone
+    assert [[*parts] for parts in parts_of_each(runs, placed)] == [[*parts] for parts in alone]
+    for run, parts in zip(runs, alone, strict=True):
+        assert strictly(parts[".inputs"]) == plain(run.inputs)
+        assert strictly(parts[".extra"])["metadata"] == plain(run.metadata)
 
 
 def test_a_run_that_recorded_little_is_told_in_few_parts() -> None:
