@@ -56,9 +56,10 @@ class Lines:
             ConnectionAbortedError: They were cut.
         """
         dialling = _Dialling(connection, connect, self._changed)
-        work = partial(copy_context().run, dialling.dial)
-        if not self.cut and not LazyThread("LangSmith connects").start(work):
-            work()
+        context = copy_context()
+        thread = LazyThread("LangSmith connects")
+        if not (self.cut or thread.start(lambda: context.run(dialling.dial))):
+            dialling.dial()
         with self._changed:
             self._changed.wait_for(lambda: dialling.over or self.cut, connection.timeout)
             if not dialling.over:
