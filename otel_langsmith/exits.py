@@ -27,7 +27,10 @@ class Delivering(Protocol):
         """Whether nothing waits any more, at the latest after ``timeout_millis``."""
 
     def shutdown(self, timeout_millis: float = ...) -> None:
-        """Deliver what can be within ``timeout_millis``, or leave it on disk, and stop."""
+        """Deliver what can be within ``timeout_millis``, or leave it on disk, and stop.
+
+        While another thread does, shorten that and wait for it.
+        """
 
 
 _log: Final = logging.getLogger("otel_langsmith")
@@ -77,8 +80,6 @@ def _shut_down_all() -> None:
     deadline_s = time.monotonic() + LAST_S
     for delivering in list(_delivering):
         delivering.shutdown(1000 * max(0.0, deadline_s - time.monotonic()))
-        # another thread may have been shutting it down
-        delivering.force_flush(1000 * max(0.0, deadline_s - time.monotonic()))
 
 
 def flush_at_child_exit(delivering: Delivering) -> None:

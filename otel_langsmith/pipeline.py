@@ -24,6 +24,7 @@ from otel_langsmith.delivery.patience import ending
 from otel_langsmith.delivery.routes import Parallel, Straight
 from otel_langsmith.delivery.traces import Traces
 from otel_langsmith.delivery.transport import HttpTransport
+from otel_langsmith.delivery.worker import PAUSE_S
 from otel_langsmith.forks import begin_anew_in_children
 from otel_langsmith.keys import NO_API_KEY, destinations, missing_key, undeliverable
 from otel_langsmith.settings import resolve
@@ -85,6 +86,7 @@ class Pipeline:
         lost = [lane.undeliverable for lane in self._lanes]
         self._undeliverable = None if None in lost else lost[0]
         self._listener: Callable[[], object] = _nothing
+        self._pressed: Callable[[], bool] = bool  # False
         self._begin()
         begin_anew_in_children(self._begin)
 
@@ -104,7 +106,7 @@ class Pipeline:
             lost=self._unplaced,
         )
         for lane in self._lanes:
-            lane.begin(self._closing)
+            lane.begin(self._closing, lambda: self._pressed())  # noqa: PLW0108 - `listen` sets it
         self._books = Books([lane.book for lane in self._lanes])
         traces = Traces(settings.max_trace_runs)
         self._admission = Admission(self._opened_encoder, traces, self._books, self._bugs)
@@ -119,13 +121,25 @@ class Pipeline:
             return Straight(self._lanes[0], self._closing)
         return Parallel(self._lanes, self._closing, self._heed, self._bugs)
 
-    def listen(self, settled: Callable[[], object]) -> None:
-        """Have it called when one of several destinations has done what it was given."""
-        if not self.is_alone:
+    def listen(self, settled: Callable[[], object], pressed: Callable[[], bool]) -> None:
+        """Have the one called when one of several destinations has done what it was given.
+
+        The other tells whether so many spans wait that `send`, which has one destination do its
+        work at once, had better return.
+        """
+        if self.is_alone:
+            self._pressed = pressed
+        else:
             self._listener = settled
 
     def _heed(self) -> None:
         self._listener()
+
+    @property
+    def pause_s(self) -> float:
+        """How long to rest after a `send` that left something."""
+        longest_s = min(PAUSE_S, self.settings.schedule_delay_millis / 1000)
+        return 0.0 if self._pressed() else longest_s
 
     @property
     def is_alone(self) -> bool:
@@ -186,10 +200,10 @@ class Pipeline:
         """Deliver accepted spans, each at its place; those nobody followed wait as in `export`.
 
         ``timeout_s`` is for all of them, and may be infinite: no request is tried for longer than
-        the ``timeout`` setting, and none after one that was in vain. Whatever is not settled when
-        it returns is on disk or in the backlog, or one of several destinations is at it: see
-        `listen`. What LangSmith must have before it can place a run goes first, although its span
-        is ``live``.
+        the ``timeout`` setting, and none after one that was in vain, nor once many others wait:
+        see `listen`. Whatever is not settled when it returns is on disk or in the backlog, or one
+        of several destinations is at it. What LangSmith must have before it can place a run goes
+        first, although its span is ``live``.
         """
         deadline_s = self.clock.now_s() + timeout_s
         with self._books.consign(len(spans), queued=len(spans)) as consignment:
@@ -269,9 +283,9 @@ class Pipeline:
         # others may be sending: what they give back, being interrupted, goes with the rest
         if not self._at_rest_by(end.last_s):
             self.hang_up()
-            self._at_rest_by(end.deadline_s)
         try:
             self._finish(placed, end, live)
+            self._at_rest_by(end.deadline_s)
         finally:
             self.abandon()
 

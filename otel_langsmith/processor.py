@@ -47,9 +47,6 @@ else:
 QUEUE_FULL: Final = "queue_full"
 """Spans ended faster than they could be sent, and this one came when no more could wait."""
 
-PAUSE_S: Final = 1.0
-"""Longest pause between two deliveries when LangSmith takes nothing; a flush may be waiting."""
-
 _log: Final = logging.getLogger("otel_langsmith")
 
 
@@ -167,7 +164,7 @@ class LangSmithSpanProcessor(SpanProcessor):
 
     def _open(self, opened: pipeline.Pipeline) -> None:
         self._pipeline, self._clock = opened, opened.clock
-        opened.listen(self._heed)
+        opened.listen(self._heed, lambda: self._scales.is_half_full(len(self._ended)))
         settings = opened.settings
         self._delay_s = settings.schedule_delay_millis / 1000
         self._most_spans = settings.max_queue_size
@@ -251,17 +248,17 @@ class LangSmithSpanProcessor(SpanProcessor):
     def shutdown(self, timeout_millis: float = 30_000) -> None:
         """Deliver what can be within ``timeout_millis``, and refuse what comes later.
 
-        The rest is kept on disk, which gets the last 2 s, or lost. A second call does nothing.
+        The rest is kept on disk, which gets the last 2 s, or lost. A second call can shorten that.
         """
+        deadline_s = self._clock.now_s() + bounded(timeout_millis / 1000)
         with self._changed:
-            if self._closed:
-                return
-            self._deadline_s = self._clock.now_s() + bounded(timeout_millis / 1000)
-            self._closed, self._look_at, self._watched = True, 0, 0
+            first, self._closed = not self._closed, True
+            self._deadline_s = min(self._deadline_s, deadline_s)
+            self._look_at = self._watched = 0
         self._closing.set()
-        end = self._pipeline.end_by(self._deadline_s)
+        end = self._pipeline.end_by(deadline_s)
         self._bell.set()
-        if not self._worker.runs:
+        if first and not self._worker.runs:
             self._finish()
         elif not self._finished_by(end.last_s):
             self._pipeline.hang_up()
@@ -329,7 +326,7 @@ class LangSmithSpanProcessor(SpanProcessor):
             self._bell.wait(self._rest_s())
             self._bell.clear()
             if not self._cycle(math.inf) and self._pipeline.is_alone:
-                self._closing.wait(min(self._delay_s, PAUSE_S))
+                self._closing.wait(self._pipeline.pause_s)
                 self._bell.set()
             elif self._pipeline.settings.live:
                 self._show()

@@ -37,6 +37,10 @@ class Scales:
         """Whether half of the bytes are still free."""
         return self._taken + self._bytes < self._most_bytes // 2
 
+    def is_half_full(self, waiting: int) -> bool:
+        """Whether so many waiting spans take half of the room."""
+        return waiting >= self._most_spans // 2 or (waiting > 0 and not self.light)
+
     def weigh(self, size: int, waiting: int) -> int:
         """At what length of the queue to ask again; 0 if a span of ``size`` bytes has no room.
 

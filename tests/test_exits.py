@@ -27,6 +27,8 @@ tracer.start_span("last").end()
 """
 LOADED = "import requests, otel_langsmith.encoder, otel_langsmith.pipeline\n"
 """What the first delivery loads, which takes its time."""
+LONGER = "otel_langsmith.exits.LAST_S = 6"
+"""A busy machine needs more than three seconds for the imports of a first delivery."""
 
 TERM = "os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"
 
@@ -116,7 +118,7 @@ def test_what_a_silent_server_was_told_before_sigterm_is_on_disk(tmp_path: Path)
     spooling = {"OTEL_EXPORTER_LANGSMITH_SPOOL_DIR": str(tmp_path)}
     with rude_server([], hangs_up=False) as silent:
         more = "provider.force_flush(1_000); tracer.start_span('newer').end()"
-        script = f"{LOADED}{SET_UP}\n{more}\n{TERM}"
+        script = f"{LOADED}{SET_UP}\n{LONGER}\n{more}\n{TERM}"
         done = run([sys.executable, "-c", script], environ(silent.url, **spooling))
         folder = open_folder(tmp_path, Destination(silent.url, None, "default"))
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "")
@@ -125,6 +127,26 @@ def test_what_a_silent_server_was_told_before_sigterm_is_on_disk(tmp_path: Path)
     waiting = spool.take(10, 1_000_000)
     spool.close()
     assert len(waiting) == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGTERM to speak of")
+def test_a_shutdown_that_sigterm_overtakes_leaves_all_on_disk_too(tmp_path: Path) -> None:
+    """As when the process is at its end, which may take 30 s, and the supervisor gets impatient."""
+    spooling = {"OTEL_EXPORTER_LANGSMITH_SPOOL_DIR": str(tmp_path)}
+    with rude_server([], hangs_up=False) as silent:
+        end = "provider.shutdown(); time.sleep(20)"
+        overtaken = "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()"
+        done = run(
+            [sys.executable, "-c", f"{SET_UP}\n{LONGER}\n{overtaken}\n{end}"],
+            environ(silent.url, LANGSMITH_TIMEOUT="60", **spooling),
+        )
+        folder = open_folder(tmp_path, Destination(silent.url, None, "default"))
+    assert (done.returncode, done.stdout) == (-signal.SIGTERM, "")
+    spool = spool_in(folder)
+    spool.adopt()
+    waiting = spool.take(10, 1_000_000)
+    spool.close()
+    assert len(waiting) == 1
 
 
 WIRINGS = (

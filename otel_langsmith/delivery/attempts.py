@@ -47,6 +47,7 @@ class Attempts:
         self._server = server
         self._outbox = outbox
         self._reports = reports
+        self._timeout_s = settings.timeout
         self._quota = Quota(settings)
         self.gate = Gate(clock)
         self.until_s = math.inf
@@ -59,9 +60,10 @@ class Attempts:
     def post(self, batch: Batch, deadline_s: float, interrupt: threading.Event) -> Outcome:
         """The verdict that stands at the deadline, and the reply it is on.
 
-        Once ``interrupt`` is set, no wait for another attempt is begun or finished.
+        That is ``deadline_s``, or when the ``timeout`` setting is over. Once ``interrupt`` is set,
+        no wait for another attempt is begun or finished.
         """
-        deadline_s = min(deadline_s, self.until_s)
+        deadline_s = min(deadline_s, self._clock.now_s() + self._timeout_s)
         request = self._server.request(batch)
         sent = self._sending(batch)
         outcome = Outcome(RetryLater(), NO_REPLY, sent=False)
@@ -69,7 +71,7 @@ class Attempts:
         while self._may_send(batch, backoff_s, deadline_s, interrupt):
             self._outbox.begin(batch)
             batch.departs()
-            reply = self._transport.send(request, deadline_s - self._clock.now_s())
+            reply = self._transport.send(request, self._end_s(deadline_s) - self._clock.now_s())
             if self._server.revised_by(request, reply):
                 request = self._server.request(batch)
                 self.gate.give_up()
@@ -95,17 +97,21 @@ class Attempts:
     ) -> bool:
         """Whether a request may go before the deadline; waits until it may."""
         wait_s = backoff_s
-        while (now_s := self._clock.now_s()) < deadline_s:
+        while (now_s := self._clock.now_s()) < self._end_s(deadline_s):
             wait_s = max(wait_s, self.due_s(batch))
             if not wait_s and self.gate.claim():
                 self._quota.spend(now_s, batch)
                 return True
             # who has a disk waits there: a process that is killed now must not lose these runs
-            in_time = wait_s < deadline_s - now_s and not self._outbox.keeps
+            in_time = wait_s < self._end_s(deadline_s) - now_s and not self._outbox.keeps
             if not in_time or self._clock.wait(interrupt, wait_s):
                 return False
             wait_s = 0.0
         return False
+
+    def _end_s(self, deadline_s: float) -> float:
+        """The deadline, or when nothing is sent any more, which may be told at any time."""
+        return min(deadline_s, self.until_s)
 
     def _sending(self, batch: Batch) -> Sent:
         run = batch.runs[0]

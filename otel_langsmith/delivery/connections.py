@@ -57,9 +57,8 @@ class Lines:
         """
         dialling = _Dialling(connection, connect, self._changed)
         context = copy_context()
-        if not self.cut and not LazyThread("LangSmith connects").start(
-            lambda: context.run(dialling.dial)
-        ):
+        thread = LazyThread("LangSmith connects")
+        if not (self.cut or thread.start(lambda: context.run(dialling.dial))):
             dialling.dial()
         with self._changed:
             self._changed.wait_for(lambda: dialling.over or self.cut, connection.timeout)

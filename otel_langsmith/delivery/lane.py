@@ -67,15 +67,20 @@ class Lane:
         unwanted = shares or self.undeliverable
         self._storage = None if unwanted else open_storage(settings, self._lost_on_disk)
 
-    def begin(self, closing: threading.Event) -> None:
-        """Everything that a forked child needs anew. ``closing``: there may be no later."""
+    def begin(self, closing: threading.Event, pressed: Callable[[], bool]) -> None:
+        """Everything that a forked child needs anew.
+
+        ``closing``: there may be no later. ``pressed``: other runs need a delivery soon.
+        """
         self.book = Book()
         self._closing = closing
         self._patience = Patience()
         self._transport = self._open_transport()
         storage, most = self._storage, self.settings.spool_max_bytes
         self._outbox = Outbox(self.book, self.clock, storage, most)
-        self._sender = Sender(self.settings, self._transport, self.clock, self.book, self._outbox)
+        self._sender = Sender(
+            self.settings, self._transport, self.clock, self.book, self._outbox, pressed
+        )
 
     @property
     def readdresses(self) -> bool:
@@ -105,8 +110,10 @@ class Lane:
         deadline_s = self._in_patience(deadline_s, began_s)
         clear = self._sender.deliver(runs, consignment, deadline_s, interrupt)
         if began_s < deadline_s:
-            taken = clear or (self._outbox.keeps and not self._outbox.failing)  # the rest has time
-            self._patience.tried(self.clock.now_s(), in_vain=not taken)
+            # what is on disk while LangSmith takes runs has time
+            taken = clear or (self._outbox.keeps and not self._outbox.failing)
+            in_vain = not (taken or self._sender.moved_on)
+            self._patience.tried(self.clock.now_s(), in_vain=in_vain)
         return clear
 
     def postpone(self, batch: Batch) -> None:

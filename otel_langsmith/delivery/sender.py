@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -31,7 +32,7 @@ from otel_langsmith.wire.reply import (
 from otel_langsmith.wire.shorten import TRUNCATED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from otel_langsmith.delivery.clock import Clock
     from otel_langsmith.delivery.ledger import Book, Consignment
@@ -47,6 +48,10 @@ _PARENT_MAY_BE_MISSING: Final = frozenset({400, 404, 422})
 REPLAY_S: Final = 0.5
 """For so long a delivery goes on sending what waits on disk; new runs may be waiting behind it."""
 
+TURN_S: Final = 3.0
+"""For so long a delivery goes on although many new runs wait: a full queue takes less, unless
+LangSmith is slow."""
+
 _ANY_TIME: Final = nullcontext(enter_result=True)
 
 
@@ -56,15 +61,25 @@ class Sender:
     What cannot be delivered before a deadline waits for the next delivery: in the outbox, or if
     that has no disk, in a backlog in memory. Where the server places runs by their parents,
     deliveries take turns, so that none overtakes its parent.
+
+    Args:
+        settings: Those of the destination.
+        transport: Carries the requests.
+        clock: Its time.
+        book: What becomes of the spans.
+        outbox: What is on disk; by default, nothing is.
+        pressed: Whether so many other runs wait that a delivery which has lasted for `TURN_S` had
+            better put the rest aside: those would be lost, these can wait.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a delivery needs
         self,
         settings: Settings,
         transport: Transport,
         clock: Clock,
         book: Book,
         outbox: Outbox | None = None,
+        pressed: Callable[[], bool] = bool,  # False
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -77,6 +92,9 @@ class Sender:
         self._attempts = Attempts(
             settings, transport, clock, self._server, self._outbox, self._reports
         )
+        self._pressed = pressed
+        self._turn_s = math.inf
+        self.moved_on = False
         self._believed = True
         self._in_order = settings.mode == "basic" or settings.remote_parent == "parent"
         self._turn = threading.Lock()
@@ -92,20 +110,20 @@ class Sender:
 
         ``deadline_s``, on the clock, is for all requests and waits together; after `end_by` there
         are none, and what is left waits on disk or is lost. Once LangSmith has taken nothing for
-        the ``timeout`` setting, the rest waits, too. Once ``interrupt`` is set, no wait for another
-        attempt is begun or finished. With a disk to wait on there are none: see `drain`.
+        the ``timeout`` setting, the rest waits, too, and so it does if this delivery has
+        ``moved_on``. Once ``interrupt`` is set, no wait for another attempt is begun or finished.
+        With a disk to wait on there are none: see `drain`.
         """
+        self.moved_on, self._turn_s = False, self._clock.now_s() + TURN_S
         with self._my_turn(deadline_s) as mine:
             clear = mine and self.resend(deadline_s, interrupt) and not self._behind_others
             if clear and not interrupt.is_set():
                 self._server.learn(deadline_s - self._clock.now_s())
-            vain_s = self._clock.now_s() + self._settings.timeout
             for batch in self._server.batches(runs):
                 consignment.pass_on(batch.ends)
                 self._book.note([OPENING_FAILED] * len(doubtful(batch)))
                 if clear:
-                    clear = self._sent(batch, min(deadline_s, vain_s), interrupt)
-                    vain_s = self._clock.now_s() + self._settings.timeout
+                    clear = self._sent(batch, deadline_s, interrupt)
                 else:
                     self.postpone(batch)
                 if self._attempts.are_over and not self._outbox.keeps:
@@ -114,7 +132,7 @@ class Sender:
                     consignment.dropped(UNDELIVERED, consignment.left)
                     clear = False
                     break
-            if mine:
+            if mine and not self.moved_on:
                 self._replay(deadline_s, interrupt)
         return (clear or self._outbox.keeps) and self._is_clear()
 
@@ -253,14 +271,13 @@ class Sender:
         became of it if it is to go at once in another form.
         """
         now_s = self._clock.now_s()
-        if now_s >= min(deadline_s, self._attempts.until_s):
+        if now_s >= min(deadline_s, self._attempts.until_s) or self._moves_on(now_s):
             self.postpone(batch, again=True)
             return False
         outcome = Outcome(RetryLater(), NO_REPLY, sent=True)
         self._telemetry.began(batch.ends)
         try:
-            patience_s = now_s + self._settings.timeout
-            outcome = self._attempts.post(batch, min(deadline_s, patience_s), interrupt)
+            outcome = self._attempts.post(batch, deadline_s, interrupt)
         finally:
             took_s = self._clock.now_s() - now_s
             self._telemetry.ended(batch.ends, took_s, outcome.reply, outcome.error)
@@ -270,6 +287,11 @@ class Sender:
             self._outbox.failed(self._attempts.due_s(batch))
             return False
         return self._settle(batch, outcome)
+
+    def _moves_on(self, now_s: float) -> bool:
+        """Whether the delivery has had its time, and others press."""
+        self.moved_on = self.moved_on or (now_s >= self._turn_s and self._pressed())
+        return self.moved_on
 
     def _settle(self, batch: Batch, outcome: Outcome) -> bool:
         """Whether more can be sent, now that there is a verdict on the batch."""

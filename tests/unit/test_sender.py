@@ -45,7 +45,8 @@ class Bench:
         self.transport = ScriptedTransport(replies, self.clock, cost_s)
         self.book = Book()
         arguments = {"endpoint": "http://langsmith.test/api/v1", "api_key": KEY, **settings}
-        self.sender = Sender(resolve(arguments, {})[0], self.transport, self.clock, self.book)
+        self.settings = resolve(arguments, {})[0]
+        self.sender = Sender(self.settings, self.transport, self.clock, self.book)
 
     def deliver(self, runs: Sequence[Run], within_s: float = 10.0) -> Ledger:
         encoded = [EncodedRun(run.id, parts_of(run)) for run in runs]
@@ -428,6 +429,52 @@ def test_bad_runs_between_good_ones_are_no_outage(caplog: pytest.LogCaptureFixtu
     for number in range(1, 5):
         bench.deliver([run(number)])
     assert len(caplog.records) == 1
+
+
+def test_a_slow_server_is_left_to_the_backlog_once_many_others_wait() -> None:
+    """They would be lost, and these are not; no request is cut short for it."""
+    bench = Bench([OK], cost_s=2, max_batch_runs=1)
+    pressed = [False, False, True]
+    sender = bench.sender = Sender(
+        bench.settings, bench.transport, bench.clock, bench.book, None, lambda: pressed.pop(0)
+    )
+    first = bench.deliver([run(n) for n in range(1, 9)], within_s=600)
+    assert (first.delivered, first.queued) == (4, 4)
+    assert sender.moved_on
+    assert set(bench.transport.timeouts) == {10.0}
+    pressed += [False] * 99
+    assert bench.deliver([run(9)], within_s=600).delivered == 9
+    assert bench.sent() == [*map(str, range(1, 10))]
+
+
+def test_runs_that_take_long_to_encode_are_sent_all_the_same() -> None:
+    """A slow ``redact`` is no fault of LangSmith's."""
+    bench = Bench([OK], max_batch_runs=1)
+
+    def encoded() -> Iterator[EncodedRun]:
+        for n in (1, 2, 3):
+            bench.clock.elapsed_s += 20
+            yield EncodedRun(run(n).id, parts_of(run(n)))
+
+    bench.book.receive(3)
+    with bench.book.consign(3) as consignment:
+        assert bench.sender.deliver(encoded(), consignment, math.inf, threading.Event())
+    assert bench.book.read().delivered == 3
+
+
+def test_what_no_ledger_waits_for_is_tried_no_longer_than_the_timeout() -> None:
+    bench = Bench([BUSY], cost_s=1, timeout=5)
+    closing = EncodedRun(run(1).id, parts_of(run(1)), moment="closing")
+    bench.sender.announce([closing], 60, threading.Event())
+    assert bench.clock.elapsed_s <= 6
+    assert max(bench.transport.timeouts) <= 5
+
+
+def test_a_request_in_another_form_is_not_sent_after_the_end() -> None:
+    bench = Bench([Reply(404), OK])
+    bench.transport.on_send = lambda: bench.sender.end_by(0)
+    assert bench.deliver([run(1)]).queued == 1
+    assert len(bench.transport.requests) == 1
 
 
 def test_a_broken_off_delivery_keeps_what_it_had_in_hand_and_counts_the_rest() -> None:

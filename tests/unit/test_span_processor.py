@@ -31,6 +31,7 @@ from support.delivery import ManualClock, ScriptedTransport, join
 from support.spans import START, context, span
 
 from otel_langsmith import ConfigurationError, pipeline
+from otel_langsmith.delivery import sender
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import ORPHANED, Lineage, child, root
 from otel_langsmith.processor import LangSmithSpanProcessor
@@ -646,6 +647,43 @@ def test_shutdown_delivers_then_refuses(make: Any) -> None:
     assert (ledger.delivered, ledger.dropped) == (1, {"shut_down": 1})
     join(processor._worker, 60)
     assert not processor._worker.runs
+
+
+def test_what_ends_while_a_slow_server_takes_its_time_is_not_lost(
+    make: Any, network: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty spans end during each request, which takes ten; the queue has room for a hundred."""
+    monkeypatch.setattr(sender, "TURN_S", 0.0)
+    processor, tracer = make(max_queue_size=100, max_batch_runs=10, live=False)
+
+    def go_on() -> None:
+        for _ in range(30 if len(network.requests) <= 10 else 0):
+            under(tracer, None).end()
+
+    network.on_send = go_on
+    for _ in range(60):
+        under(tracer, None).end()
+    assert processor.force_flush(60_000)
+    processor.shutdown(60_000)
+    assert processor.ledger().delivered == 60 + 10 * 30
+
+
+def test_a_shorter_shutdown_shortens_the_one_that_is_under_way(make: Any, network: Gate) -> None:
+    network.open.clear()
+    processor, tracer = make(timeout=5)
+    under(tracer, None).end()
+    first = threading.Thread(target=processor.shutdown, args=(60_000,))
+    first.start()
+    while not processor._closed:
+        time.sleep(0.01)
+    began = time.monotonic()
+    processor.shutdown(0)
+    first.join(30)
+    assert not first.is_alive()
+    assert time.monotonic() - began < 4.5
+    network.open.set()
+    join(processor._worker, 60)
+    assert processor.ledger().waiting == 0
 
 
 def test_shutdown_interrupts_back_off_and_still_tries(make: Any, network: Gate) -> None:
