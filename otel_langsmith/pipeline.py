@@ -74,7 +74,8 @@ class Pipeline:
     """Takes finished spans from any thread and accounts for each until it is delivered or lost.
 
     Nothing it is given ever raises, and nothing waits longer than it was given time. A forked child
-    starts anew: what the parent holds, the parent sends.
+    starts anew: what the parent holds, the parent sends. ``undeliverable`` is why it can send
+    nothing at all, in the ledger's word, if so.
     """
 
     def __init__(
@@ -84,8 +85,8 @@ class Pipeline:
         self.clock = clock
         self._lanes = open_lanes(destinations(settings), transport, clock)
         lost = [lane.undeliverable for lane in self._lanes]
-        self._undeliverable = None if None in lost else lost[0]
-        self._listener: Callable[[], object] = _nothing
+        self.undeliverable = None if None in lost else lost[0]
+        self._listener: Callable[[], object] = bool  # nobody waits to hear
         self._pressed: Callable[[], bool] = bool  # False
         self._begin()
         begin_anew_in_children(self._begin)
@@ -222,7 +223,7 @@ class Pipeline:
 
         Seconds for which LangSmith wants to see no more of them.
         """
-        if self._undeliverable:
+        if self.undeliverable:
             return 0.0
         verdict = self._route.show(self._admission.openings(live.to_open(), live))
         wait_s = verdict.after_s if isinstance(verdict, RetryLater) else None
@@ -336,6 +337,8 @@ class Pipeline:
                 placed.append(found)
             elif found is Fate.UNTRACKED:
                 untracked.append(span)
+            elif self.undeliverable:
+                consignment.dropped(self.undeliverable)
             else:
                 consignment.filtered()
         return placed, untracked
@@ -349,8 +352,8 @@ class Pipeline:
         live: LiveRuns | None = None,
         wait: bool = True,
     ) -> bool:
-        if self._undeliverable:
-            return self._refuse(len(placed), self._undeliverable, queued=queued)
+        if self.undeliverable:
+            return self._refuse(len(placed), self.undeliverable, queued=queued)
         missing_before = self._books.missing
         with self._lock:
             self._deliveries += 1
@@ -371,8 +374,8 @@ class Pipeline:
 
     def _finish(self, placed: Sequence[Placed], end: Ending, live: LiveRuns | None) -> None:
         """The last delivery, and the end of runs that were shown."""
-        if self._undeliverable:
-            self._refuse(len(placed), self._undeliverable)
+        if self.undeliverable:
+            self._refuse(len(placed), self.undeliverable)
             return
 
         def closings() -> Iterable[EncodedRun]:
@@ -392,7 +395,3 @@ class Pipeline:
             with self._books.consign(count, queued=queued) as consignment:
                 consignment.dropped(reason, count)
         return not count
-
-
-def _nothing() -> None:
-    """Nobody waits to hear."""

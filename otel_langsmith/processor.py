@@ -168,7 +168,9 @@ class LangSmithSpanProcessor(SpanProcessor):
         settings = opened.settings
         self._delay_s = settings.schedule_delay_millis / 1000
         self._most_spans = settings.max_queue_size
-        self._wanted = selection.forgiving(selection.selector(settings.span_filter), _complain)
+        chosen = selection.selector(settings.span_filter)
+        wanted = selection.nothing if opened.undeliverable else chosen
+        self._wanted = selection.forgiving(wanted, _complain)
         self._weight = assembly.memory_of
         claims = settings.remote_parent == "parent"
         self._tracker = tracking.Tracker(self._wanted, project=settings.project, claims=claims)

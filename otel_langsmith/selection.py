@@ -79,6 +79,11 @@ def selector(span_filter: SpanFilter) -> Wanted | None:
     return lambda span, _: bool(span_filter(span))
 
 
+def nothing(_span: ReadableSpan, _is_root: bool) -> bool:
+    """The filter of a process that can send nothing: its headers name its caller's run instead."""
+    return False
+
+
 def forgiving(wanted: Wanted | None, complain: Callable[[Exception], None]) -> Wanted | None:
     """The same filter, which keeps a span on which it raises.
 

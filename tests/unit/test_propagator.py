@@ -47,6 +47,7 @@ from otel_langsmith.errors import ConfigurationError
 from otel_langsmith.headers import unpack_state
 from otel_langsmith.identity import run_id_of
 from otel_langsmith.lineage import Lineage, Riding, of_span
+from otel_langsmith.processor import LangSmithSpanProcessor
 from otel_langsmith.propagator import LangSmithPropagator
 from otel_langsmith.settings import SETTINGS
 from otel_langsmith.tracking import Tracker, find, in_context, put_in_context
@@ -438,6 +439,21 @@ def test_a_root_that_is_left_out_is_not_named() -> None:
     tracer = service(lambda _, __: False).tracer
     headers = carried(LangSmithPropagator(), tracer.start_span("http", context=Context()))
     assert headers.keys() == {"traceparent"}
+
+
+def test_who_has_no_key_names_the_callers_run_and_loses_spans_by_that_name() -> None:
+    """Of its own runs LangSmith will never hear, so whoever hung under them would be an orphan."""
+    processor = LangSmithSpanProcessor()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    propagator, tracer = LangSmithPropagator(), provider.get_tracer("tests")
+    for callers in (ORDER, ""):
+        above = propagator.extract({"langsmith-trace": callers}, Context())
+        span = tracer.start_span("keyless", above)
+        assert carried(propagator, span).get("langsmith-trace", "") == callers
+        span.end()
+    processor.shutdown()
+    assert processor.ledger().dropped == {"no_api_key": 2}
 
 
 @pytest.mark.parametrize("name_first", [True, False])
