@@ -142,6 +142,7 @@ class Sender:
         Like `deliver`, it waits for nothing for longer than the ``timeout`` setting in vain.
         """
         outbox, early = self._outbox, True
+        self.moved_on, self._turn_s = False, math.inf
         deadline_s = min(deadline_s, self._attempts.until_s)
         vain_s = self._clock.now_s() + self._settings.timeout
         while outbox.waiting:
